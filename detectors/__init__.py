@@ -1,0 +1,1 @@
+"""Text in, findings out. This package imports nothing of ours."""

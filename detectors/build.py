@@ -1,0 +1,34 @@
+"""Put the detection chain together from what the plug-in folders offer."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import detectors.builtin
+import detectors.decoders
+from detectors.chain import Chain, FindingsCache
+from detectors.decoding import Decoder
+from detectors.discovery import discover
+from detectors.rules import RuleSet
+from detectors.types import Detector
+from detectors.views import ViewBuilder
+
+
+@runtime_checkable
+class DetectorFactory(Protocol):
+    """What a module of `builtin/` offers as DETECTOR."""
+
+    @property
+    def name(self) -> str: ...
+    def build(self, rules: RuleSet) -> Detector: ...
+
+
+def build_detectors(rules: RuleSet) -> tuple[Detector, ...]:
+    factories = discover(detectors.builtin, "DETECTOR", DetectorFactory)  # type: ignore[type-abstract]
+    return tuple(factory.build(rules) for factory in factories)
+
+
+def build_chain(rules: RuleSet, cache: FindingsCache | None = None) -> Chain:
+    """Build the chain of every discovered detector and decoder over `rules`."""
+    views = ViewBuilder(discover(detectors.decoders, "DECODER", Decoder))
+    return Chain(build_detectors(rules), views, rules.revision, cache)

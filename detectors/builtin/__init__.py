@@ -1,0 +1,1 @@
+"""One module per detector; each offers DETECTOR, a factory that builds it from a rule set."""

@@ -1,0 +1,266 @@
+"""Run the detectors by cost over what was not seen before, and account for every one of them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from detectors.errors import DetectorError
+from detectors.types import (
+    Coverage,
+    Detector,
+    DetectorRun,
+    Finding,
+    Hit,
+    InspectionContext,
+    Kind,
+    RunStatus,
+    Segment,
+    SegmentRef,
+    Stage,
+    Unscanned,
+)
+from detectors.views import Lattice, ViewBuilder
+
+MAX_TEXT = 4 << 20  # characters of one segment; what is longer is `unscanned: oversize`
+
+
+@dataclass(frozen=True, slots=True)
+class StageHits:
+    """What one stage found in one text, free of pointers: hits by detector, and whether decoding ran out of budget."""
+
+    hits: Mapping[str, tuple[Hit, ...]]
+    exhausted: bool = False
+
+
+class FindingsCache(Protocol):
+    """Remembers stage hits of one tenant by content. Keys are already keyed hashes."""
+
+    def get(self, key: bytes) -> StageHits | None: ...
+    def put(self, key: bytes, value: StageHits) -> None: ...
+
+
+class StageGate(Protocol):
+    """Says whether a later stage can still change the outcome. Returns the reason to skip it, or None to run it."""
+
+    def skip(self, stage: Stage, findings: Sequence[Finding]) -> str | None: ...
+
+
+_NO_TENANT = InspectionContext()
+_NOTHING = Coverage()
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionOptions:
+    """Whose text it is, how long refiners may take in all (seconds), and who says when enough is known.
+
+    `content_key` keys the hashes of texts (cache keys and `SegmentRef.content`); without it nothing is cached.
+    """
+
+    context: InspectionContext = _NO_TENANT
+    content_key: bytes = b""
+    refiner_deadline: float = 2.0
+    gate: StageGate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """All that the chain can say about the segments of one direction.
+
+    `failed` holds required detectors that could not look, `undecided` refiners that could not answer; both as runs.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    runs: tuple[DetectorRun, ...] = ()
+    coverage: Coverage = _NOTHING
+
+    @property
+    def failed(self) -> tuple[DetectorRun, ...]:
+        return tuple(run for run in self.runs if run.required and run.status is not RunStatus.OK)
+
+    @property
+    def undecided(self) -> tuple[DetectorRun, ...]:
+        return tuple(
+            run for run in self.runs if not run.required and run.status not in {RunStatus.OK, RunStatus.SKIPPED}
+        )
+
+
+class Chain:
+    """The detectors of every stage in order. Holds no state but its parts; safe for concurrent exchanges."""
+
+    def __init__(
+        self,
+        detectors: Sequence[Detector],
+        views: ViewBuilder,
+        revision: str,
+        cache: FindingsCache | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._stages = [
+            (stage, tuple(d for d in detectors if d.stage is stage)) for stage in sorted({d.stage for d in detectors})
+        ]
+        self._salts = {
+            stage: "\0".join(["1", str(stage), *sorted(f"{d.name}={d.revision}" for d in members)]).encode()
+            for stage, members in self._stages
+        }
+        self._views, self._cache, self._clock = views, cache, clock
+        self.revision = revision
+
+    async def inspect(self, segments: Sequence[Segment], options: InspectionOptions) -> Inspection:
+        """Look at every segment. Never raises for a detector's failure: that is a run with a status."""
+        findings: list[Finding] = []
+        runs: list[DetectorRun] = []
+        batch = _Batch(segments, self._views)
+        for stage, detectors in self._stages:
+            reason = options.gate.skip(stage, findings) if options.gate is not None else None
+            if reason is not None and not any(d.required for d in detectors):
+                runs += [_skipped(d, reason) for d in detectors]
+                continue
+            await self._run_stage(stage, detectors, batch, options, runs)
+            findings = batch.findings(options.content_key)
+        return Inspection(tuple(findings), tuple(runs), batch.coverage())
+
+    async def _run_stage(
+        self,
+        stage: Stage,
+        detectors: Sequence[Detector],
+        batch: _Batch,
+        options: InspectionOptions,
+        runs: list[DetectorRun],
+    ) -> None:
+        keys = self._cache_keys(stage, batch.segments, options.content_key)
+        unseen = [i for i in batch.inspectable if not self._recall(keys, i, batch)]
+        lattices = [batch.lattice(i) for i in unseen]
+        outcomes = [await self._run(detector, lattices, options) for detector in detectors]
+        runs += [run for run, _ in outcomes]
+        all_ok = all(run.status is RunStatus.OK for run, _ in outcomes)
+        for position, index in enumerate(unseen):
+            found = {run.detector: hits[position] for run, hits in outcomes if hits is not None}
+            value = StageHits(found, lattices[position].exhausted)
+            batch.add(index, value)
+            if self._cache is not None and keys is not None and all_ok:
+                self._cache.put(keys[index], value)
+
+    def _recall(self, keys: Sequence[bytes] | None, index: int, batch: _Batch) -> bool:
+        known = self._cache.get(keys[index]) if self._cache is not None and keys is not None else None
+        if known is not None:
+            batch.add(index, known)
+            batch.cached.add(index)
+        return known is not None
+
+    def _cache_keys(self, stage: Stage, segments: Sequence[Segment], key: bytes) -> list[bytes] | None:
+        """Key = keyed BLAKE2b-256 over all that a stage's hits depend on; None when nothing may be remembered."""
+        if self._cache is None or not key:
+            return None
+        base = hashlib.blake2b(self._salts[stage], key=key, digest_size=32)
+        keys = []
+        for segment in segments:
+            digest = base.copy()
+            head = f"\0{segment.origin}\0{segment.direction}\0{segment.kind}\0{segment.place}\0{segment.joints}\0"
+            digest.update(head.encode())
+            digest.update(segment.text.encode("utf-8", "surrogatepass"))
+            keys.append(digest.digest())
+        return keys
+
+    async def _run(
+        self, detector: Detector, lattices: Sequence[Lattice], options: InspectionOptions
+    ) -> tuple[DetectorRun, Sequence[tuple[Hit, ...]] | None]:
+        """Run one detector and account for it; hits are None when it could not look."""
+        started = self._clock()
+        # Required stages have work bounds and no clock, so load alone cannot make them fail.
+        limit = None if detector.required else options.refiner_deadline
+        try:
+            async with asyncio.timeout(limit):
+                found = await detector.inspect([lattice.views for lattice in lattices], options.context)
+            hits = [tuple(sequence) for _, sequence in zip(lattices, found, strict=True)]
+            status, reason = RunStatus.OK, ""
+        except TimeoutError:
+            hits, status, reason = None, RunStatus.TIMEOUT, "deadline"
+        except DetectorError as exc:
+            hits, status, reason = None, RunStatus.UNAVAILABLE, exc.reason
+        except Exception as exc:  # noqa: BLE001 - whatever a detector throws, it did not look
+            hits, status, reason = None, RunStatus.ERROR, type(exc).__name__
+        seconds = self._clock() - started
+        return _account(detector, status, hits or (), seconds, reason), hits
+
+
+class _Batch:
+    """The segments of one inspection with what is known of each so far."""
+
+    def __init__(self, segments: Sequence[Segment], views: ViewBuilder) -> None:
+        self.segments = segments
+        self.inspectable = [i for i, segment in enumerate(segments) if len(segment.text) <= MAX_TEXT]
+        self.cached: set[int] = set()
+        self._views = views
+        self._lattices: dict[int, Lattice] = {}
+        self._known: dict[int, list[StageHits]] = {}
+
+    def lattice(self, index: int) -> Lattice:
+        if index not in self._lattices:
+            self._lattices[index] = self._views.build(self.segments[index])
+        return self._lattices[index]
+
+    def add(self, index: int, found: StageHits) -> None:
+        self._known.setdefault(index, []).append(found)
+
+    def findings(self, content_key: bytes) -> list[Finding]:
+        anchored: list[Finding] = []
+        for index, known in self._known.items():
+            segment = self.segments[index]
+            claims = [(name, hit) for stage in known for name, hits in stage.hits.items() for hit in hits]
+            if segment.kind is Kind.SEAM:
+                claims = [(name, _without_span(hit)) for name, hit in claims if _crosses(hit, segment.joints)]
+            if claims:
+                ref = reference(segment, content_key)
+                anchored += [Finding(hit, ref, name) for name, hit in claims]
+        return anchored
+
+    def coverage(self) -> Coverage:
+        exhausted = sum(1 for known in self._known.values() if any(stage.exhausted for stage in known))
+        unscanned = Counter(
+            {
+                Unscanned.OVERSIZE: len(self.segments) - len(self.inspectable),
+                Unscanned.DECODE_BUDGET: exhausted,
+            }
+        )
+        return Coverage(
+            scanned=len(self.inspectable) - len(self.cached),
+            cached=len(self.cached),
+            unscanned={reason: count for reason, count in unscanned.items() if count},
+        )
+
+
+def reference(segment: Segment, content_key: bytes) -> SegmentRef:
+    """Return where a segment is, with the keyed hash of its text that exclusions name."""
+    content = ""
+    if content_key:
+        text = segment.text.encode("utf-8", "surrogatepass")
+        content = hashlib.blake2b(text, key=content_key, digest_size=16).hexdigest()
+    return SegmentRef(segment.direction, segment.origin, segment.kind, segment.place, segment.pointer, content)
+
+
+def _crosses(hit: Hit, joints: Sequence[int]) -> bool:
+    """What lies inside one part of a seam is reported by that part only."""
+    span = hit.span
+    return span is None or any(span.start < joint < span.end for joint in joints)
+
+
+def _without_span(hit: Hit) -> Hit:
+    return replace(hit, span=None)
+
+
+def _account(
+    detector: Detector, status: RunStatus, hits: Sequence[Sequence[Hit]], seconds: float, reason: str
+) -> DetectorRun:
+    count = sum(map(len, hits))
+    confidence = max((hit.confidence for sequence in hits for hit in sequence), default=0.0) if count else 0.0
+    return DetectorRun(detector.name, detector.stage, detector.required, status, count, confidence, seconds, reason)
+
+
+def _skipped(detector: Detector, reason: str) -> DetectorRun:
+    return _account(detector, RunStatus.SKIPPED, (), 0.0, reason)

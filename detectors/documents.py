@@ -1,0 +1,194 @@
+"""Reading the YAML that people write: strict, bounded, every error with file, line, key and the nearest spelling."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+import typing
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from yaml import CSafeLoader, MappingNode, MarkedYAMLError, Node, SequenceNode, YAMLError
+
+from detectors.errors import ConfigurationError
+
+MAX_SIZE = 256 * 1024
+MAX_DEPTH = 32
+JsonObject = dict[str, Any]
+Model = TypeVar("Model", bound=BaseModel)
+Loc = Sequence[str | int]
+
+
+class _Loader(CSafeLoader):
+    """YAML 1.2's core schema: `no` is a word, `012` and a date are text, and only `true` and `false` are booleans."""
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML's own way: a loader class holds its resolvers
+
+
+for _tag, _form, _first in (
+    ("bool", r"true|false", "tf"),
+    ("null", r"null|~|", "n~"),
+    ("int", r"-?(?:0|[1-9][0-9]*)", "-0123456789"),
+    ("float", r"-?(?:0|[1-9][0-9]*)\.[0-9]+(?:[eE][-+]?[0-9]+)?", "-0123456789"),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_form})$"), [*_first, ""])
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One parsed YAML mapping and where each of its keys stands."""
+
+    file: Path
+    content: JsonObject
+    root: Node | None
+    error: type[ConfigurationError]
+
+    def line(self, loc: Loc, *, of_key: bool = False) -> int | None:
+        """Return the 1-based line of the value at `loc` (or of its key), or of the deepest part that exists."""
+        node, line = self.root, None
+        for step in loc:
+            found = _child(node, step)
+            if found is None:
+                break
+            key, node = found
+            line = (key if of_key and isinstance(step, str) else node).start_mark.line + 1
+        return line if line is not None else (None if self.root is None else self.root.start_mark.line + 1)
+
+    def complain(self, loc: Loc, problem: str, *, of_key: bool = True) -> ConfigurationError:
+        return self.error(self.file, self.line(loc, of_key=of_key), problem)
+
+    def validate(self, model: type[Model]) -> Model:
+        """Build `model` from the content. Raises the document's own error, one line for each problem found."""
+        try:
+            return model.model_validate(self.content)
+        except ValidationError as exc:
+            problems = [self._describe(model, dict(item)) for item in exc.errors(include_input=False)]
+            raise self.error(self.file, problems[0][0], problems[0][1], more=problems[1:]) from None
+
+    def _describe(self, model: type[BaseModel], item: JsonObject) -> tuple[int | None, str]:
+        loc = tuple(step for step in item["loc"])
+        key = str(loc[-1]) if loc else ""
+        if item["type"] == "extra_forbidden":
+            hint = nearest(key, _field_names(model, loc[:-1]))
+            return self.line(loc, of_key=True), f"unknown key '{key}'{hint}"
+        if item["type"] == "missing":
+            return self.line(loc[:-1]), f"missing key '{key}'"
+        value = _dig(self.content, loc)
+        hint = ""
+        if isinstance(value, str) and "expected" in item.get("ctx", {}):
+            expected = str(item["ctx"]["expected"]).replace(" or ", ",").split(",")
+            hint = nearest(value, [word.strip(" '") for word in expected])
+        message = str(item["msg"]).removeprefix("Value error, ")
+        return self.line(loc), f"{'.'.join(map(str, loc)) or 'document'}: {message}{hint}"
+
+
+def read_document(file: Path, error: type[ConfigurationError] = ConfigurationError) -> Document:
+    """Read one YAML mapping. Raises `error` for anything else: unreadable, over 256 KiB, aliases, duplicate keys."""
+    try:
+        raw = file.read_bytes()
+    except OSError as exc:
+        raise error(file, None, f"cannot be read: {exc.strerror}") from exc
+    if len(raw) > MAX_SIZE:
+        raise error(file, None, f"larger than {MAX_SIZE // 1024} KiB")
+    try:
+        return parse_document(raw.decode("utf-8-sig"), file, error)
+    except UnicodeDecodeError as exc:
+        raise error(file, None, "not UTF-8 text") from exc
+
+
+def parse_document(text: str, file: Path, error: type[ConfigurationError] = ConfigurationError) -> Document:
+    """Parse YAML that is already in memory; `file` only names it in errors. Raises `error`."""
+    try:
+        loader = _Loader(text)
+        root = loader.get_single_node()
+        if root is not None:
+            _refuse_tricks(root, file, error)
+        content = {} if root is None else loader.construct_document(root)
+    except MarkedYAMLError as exc:
+        mark = exc.problem_mark or exc.context_mark
+        hint = " (a word that starts with * or & must be quoted)" if "alias" in str(exc.problem) else ""
+        raise error(file, None if mark is None else mark.line + 1, f"{exc.problem or exc.context}{hint}") from exc
+    except (YAMLError, ValueError, RecursionError) as exc:
+        raise error(file, None, f"not YAML: {type(exc).__name__}") from exc
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise error(file, 1, "expected a mapping of keys to values")
+    return Document(file, content, root, error)
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """Return ` (did you mean 'x'?)` for the nearest known word, or an empty string."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+def _refuse_tricks(root: Node, file: Path, error: type[ConfigurationError]) -> None:
+    """Aliases can blow a small file up to gigabytes, and deep nesting can exhaust the stack."""
+    stack, seen = [(root, 0)], set()
+    while stack:
+        node, depth = stack.pop()
+        line = node.start_mark.line + 1
+        if id(node) in seen:
+            raise error(file, line, "aliases are not allowed")
+        if depth > MAX_DEPTH:
+            raise error(file, line, f"nested deeper than {MAX_DEPTH}")
+        if isinstance(node, MappingNode):
+            _refuse_duplicates(node, file, error)
+        seen.add(id(node))
+        stack.extend((child, depth + 1) for child in _children(node))
+
+
+def _refuse_duplicates(node: MappingNode, file: Path, error: type[ConfigurationError]) -> None:
+    """Of two equal keys one would silently win."""
+    keys: set[object] = set()
+    for key, _ in node.value:
+        name = key.value if isinstance(key.value, str) else id(key)
+        if name in keys:
+            raise error(file, key.start_mark.line + 1, f"key '{name}' is given twice")
+        keys.add(name)
+
+
+def _children(node: Node) -> Iterator[Node]:
+    if isinstance(node, MappingNode):
+        for key, value in node.value:
+            yield key
+            yield value
+    elif isinstance(node, SequenceNode):
+        yield from node.value
+
+
+def _child(node: Node | None, step: str | int) -> tuple[Node, Node] | None:
+    if isinstance(node, MappingNode):
+        return next(((k, v) for k, v in node.value if k.value == str(step)), None)
+    if isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step], node.value[step]
+    return None
+
+
+def _dig(content: object, loc: Loc) -> object:
+    for step in loc:
+        if isinstance(content, dict):
+            content = content.get(step)
+        elif isinstance(content, list) and isinstance(step, int) and step < len(content):
+            content = content[step]
+    return content
+
+
+def _field_names(model: type[BaseModel], loc: Loc) -> list[str]:
+    """The keys that may stand where `loc` points, so that a hint names one of them."""
+    models = {model}
+    for step in loc:
+        if isinstance(step, str):
+            fields = [m.model_fields[step] for m in models if step in m.model_fields]
+            models = {inner for field in fields for inner in _models_in(field.annotation)} or models
+    return sorted({field.alias or name for m in models for name, field in m.model_fields.items()})
+
+
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in typing.get_args(annotation):
+        yield from _models_in(part)

@@ -1,0 +1,103 @@
+"""The one tree of errors.
+
+PromptShieldError
+ ├─ ConfigurationError        file:line: what, did you mean   (operators, policy authors)
+ │   ├─ SettingsError         promptshield.yaml, environment
+ │   ├─ PolicyError           a policy that must not load
+ │   └─ SignatureError        a detection rule that must not load
+ ├─ DetectorError             a detector could not look       (→ status error, failure_mode)
+ ├─ StorageError              an engine or its data
+ │   ├─ DatabaseUnavailableError
+ │   ├─ JournalError          a decision could not be written (→ audit.level)
+ │   └─ EngineError           an embedded engine would not start
+ ├─ IdentityError             no, wrong or unverifiable key
+ ├─ EdgeError                 a request that is refused before anybody reads it
+ └─ UpstreamError             the LLM service failed us
+
+`str()` of any of them is for operators and never holds text of a user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class PromptShieldError(Exception):
+    """Root of everything we raise on purpose."""
+
+
+class ConfigurationError(PromptShieldError):
+    """A document that an operator wrote cannot be used. `str()` reads like a compiler's messages, one line each."""
+
+    def __init__(
+        self,
+        file: str | Path,
+        line: int | None,
+        problem: str,
+        *,
+        more: Sequence[tuple[int | None, str]] = (),
+    ) -> None:
+        self.file, self.line, self.problem = str(file), line, problem
+        lines = [(line, problem), *more]
+        super().__init__("\n".join(f"{self.file}:{n}: {p}" if n else f"{self.file}: {p}" for n, p in lines))
+
+
+class SettingsError(ConfigurationError):
+    pass
+
+
+class PolicyError(ConfigurationError):
+    pass
+
+
+class SignatureError(ConfigurationError):
+    pass
+
+
+class DetectorError(PromptShieldError):
+    """A detector could not look at its batch. `reason` is a short word for metrics."""
+
+    def __init__(self, detector: str, reason: str) -> None:
+        self.detector, self.reason = detector, reason
+        super().__init__(f"detector {detector}: {reason}")
+
+
+class StorageError(PromptShieldError):
+    pass
+
+
+class DatabaseUnavailableError(StorageError):
+    pass
+
+
+class JournalError(StorageError):
+    pass
+
+
+class EngineError(StorageError):
+    """An embedded Postgres or Valkey did not start. `str()` says what to do about it."""
+
+
+class IdentityError(PromptShieldError):
+    """No identity. `unavailable` tells a store that cannot be asked from a key that is wrong."""
+
+    def __init__(self, problem: str, *, unavailable: bool = False) -> None:
+        self.unavailable = unavailable
+        super().__init__(problem)
+
+
+class EdgeError(PromptShieldError):
+    """A request refused at the edge, with what its sender should be told."""
+
+    def __init__(self, status: int, code: str, message: str, param: str | None = None) -> None:
+        self.status, self.code, self.message, self.param = status, code, message, param
+        super().__init__(f"{status} {code}")
+
+
+class UpstreamError(PromptShieldError):
+    """The upstream failed before or during its answer. `kind` is connect, timeout, reset or protocol."""
+
+    def __init__(self, upstream: str, kind: str) -> None:
+        self.upstream, self.kind = upstream, kind
+        super().__init__(f"upstream {upstream}: {kind}")

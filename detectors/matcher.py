@@ -1,0 +1,220 @@
+"""Many patterns, one pass, linear time: the only importer of hyperscan and re2.
+
+Hyperscan answers *which* patterns occur; where they occur is found again by RE2 on the few that did, because
+start-of-match tracking makes the database an order larger and every scan slower.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal, Protocol
+
+import re2
+
+from detectors.types import Span
+
+try:
+    import hyperscan
+except ImportError:  # no wheel for this platform: RE2 finds the same, slower
+    _HAS_HYPERSCAN = False
+else:
+    _HAS_HYPERSCAN = True
+
+EngineName = Literal["hyperscan", "re2"]
+
+
+class PatternSyntaxError(ValueError):
+    """A pattern that one of the engines refuses. `index` is its place in the list."""
+
+    def __init__(self, index: int, problem: str) -> None:
+        self.index = index
+        super().__init__(problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """RE2 syntax. If it has a group, the first group is what was found and the rest is context."""
+
+    expression: str
+    caseless: bool = False
+
+
+class _Engine(Protocol):
+    def matching(self, text: str) -> list[int]: ...
+
+
+class _HyperscanEngine:
+    def __init__(self, database: hyperscan.Database) -> None:
+        self._database = database
+
+    def matching(self, text: str) -> list[int]:
+        found: list[int] = []
+
+        def keep(index: int, _start: int, _end: int, _flags: int, _context: object) -> None:
+            found.append(index)
+
+        self._database.scan(text.encode(), match_event_handler=keep)
+        found.sort()
+        return found
+
+
+class _Re2Engine:
+    """One search for each pattern. RE2's Set would be faster, but where its automaton outgrows its memory it says
+    that nothing matched, and a scan that fails must never read as a scan that found nothing.
+    """
+
+    def __init__(self, patterns: Sequence[re2._Regexp]) -> None:
+        self._patterns = patterns
+
+    def matching(self, text: str) -> list[int]:
+        return [index for index, pattern in enumerate(self._patterns) if pattern.search(text) is not None]
+
+
+class Matcher:
+    """A compiled list of patterns. Raises PatternSyntaxError when built from one that is not linear-time safe.
+
+    With a `store`, what Hyperscan compiled is kept there: compiling takes seconds, loading milliseconds.
+    """
+
+    def __init__(
+        self, patterns: Sequence[Pattern], engine: EngineName = "hyperscan", store: Path | None = None
+    ) -> None:
+        self._patterns = tuple(_compile(index, pattern) for index, pattern in enumerate(patterns))
+        self._engine: _Engine | None = None
+        if patterns:
+            database = _database(patterns, store) if engine == "hyperscan" else None
+            self._engine = _Re2Engine(self._patterns) if database is None else _HyperscanEngine(database)
+
+    def matching(self, text: str) -> list[int]:
+        """Return the indexes of the patterns that occur in `text`, ascending."""
+        if self._engine is None or not text:
+            return []
+        try:
+            return self._engine.matching(text)
+        except UnicodeEncodeError:
+            return self._engine.matching(without_surrogates(text))
+
+    def spans(self, index: int, text: str) -> Iterator[Span]:
+        """Yield where pattern `index` occurs, left to right, without overlap."""
+        pattern = self._patterns[index]
+        group = 1 if pattern.groups else 0
+        for match in pattern.finditer(without_surrogates(text)):
+            start, end = match.span(group)
+            if start >= 0:
+                yield Span(start, end)
+
+
+def check_pattern(pattern: Pattern) -> None:
+    """Raise PatternSyntaxError for what RE2 refuses. Cheap: Hyperscan's own word comes when all are compiled."""
+    _compile(0, pattern)
+
+
+def without_surrogates(text: str) -> str:
+    """Replace lone surrogates, which UTF-8 cannot hold, by `?`, keeping every offset."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
+
+
+def _database(patterns: Sequence[Pattern], store: Path | None) -> hyperscan.Database | None:
+    """Return the compiled patterns, from the store if they are there; None where Hyperscan cannot run."""
+    if not _HAS_HYPERSCAN:
+        return None
+    file = None if store is None else store / f"{_store_key(patterns)}.hsdb"
+    database = None if file is None else _load(file)
+    if database is not None:
+        return database
+    try:
+        database = _compile_all(patterns)
+    except hyperscan.ArchitectureError:  # a CPU without the vector instructions it needs
+        return None
+    except hyperscan.CompilerError as exc:
+        raise PatternSyntaxError(_guilty(patterns), f"hyperscan refuses it: {exc}") from exc
+    if file is not None:
+        _save(file, hyperscan.dumpb(database))
+    return database
+
+
+def _compile_all(patterns: Sequence[Pattern]) -> hyperscan.Database:
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    base = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_UTF8
+    database.compile(
+        expressions=[p.expression.encode() for p in patterns],
+        ids=list(range(len(patterns))),
+        elements=len(patterns),
+        flags=[base | (hyperscan.HS_FLAG_CASELESS if p.caseless else 0) for p in patterns],
+    )
+    return database
+
+
+def _store_key(patterns: Sequence[Pattern]) -> str:
+    """Name all that a compiled database depends on: the engine, the processor, the patterns in order."""
+    digest = hashlib.sha256(f"{version('hyperscan')}\0{platform.machine()}\0{_processor()}".encode())
+    for pattern in patterns:
+        digest.update(f"\0{pattern.caseless}\0{pattern.expression}".encode())
+    return digest.hexdigest()[:32]
+
+
+def _processor() -> str:
+    """Return the processor's feature flags where the system tells them: a database uses what it was compiled on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+
+
+def _load(file: Path) -> hyperscan.Database | None:
+    try:
+        database = hyperscan.loadb(file.read_bytes(), hyperscan.HS_MODE_BLOCK)
+        database.scratch = hyperscan.Scratch(database)
+    except (OSError, hyperscan.error):  # not there, cut off, or of another engine: compiled afresh
+        return None
+    return database
+
+
+def _save(file: Path, content: bytes) -> None:
+    """Keep the database for the next start; an installation that cannot be written to compiles each time."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as unfinished:
+            unfinished.write(content)
+        Path(unfinished.name).replace(file)
+    except OSError:
+        return
+
+
+def _guilty(patterns: Sequence[Pattern]) -> int:
+    """One bad pattern fails the whole compile; find it by compiling each alone."""
+    for index, pattern in enumerate(patterns):
+        try:
+            _compile_all([pattern])
+        except hyperscan.error:
+            return index
+    return 0
+
+
+def _compile(index: int, pattern: Pattern) -> re2._Regexp:
+    try:
+        return re2.compile(_re2_expression(pattern), _quiet())
+    except re2.error as exc:
+        raise PatternSyntaxError(index, f"not in the RE2 subset: {exc}") from exc
+
+
+def _re2_expression(pattern: Pattern) -> str:
+    return f"(?i){pattern.expression}" if pattern.caseless else pattern.expression
+
+
+def _quiet() -> re2.Options:
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 64 << 20  # bounded repeats grow the automaton; RE2 stays linear and refuses beyond this
+    return options

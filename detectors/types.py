@@ -1,0 +1,260 @@
+"""The words of detection: what is read (Segment, View) and what is claimed about it (Hit, Finding, DetectorRun)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Protocol
+
+
+class Direction(StrEnum):
+    REQUEST = "request"
+    RESPONSE = "response"
+
+
+class Origin(StrEnum):
+    """Who wrote a text."""
+
+    USER = "user"
+    TOOL = "tool"
+    ASSISTANT = "assistant"
+    SYSTEM = "system"
+    TOOL_DEFINITION = "tool_definition"
+    METADATA = "metadata"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def parse(cls, name: str) -> Origin:
+        """Read an origin as written at the borders, where `document` means `tool`. Raises ValueError."""
+        return cls.TOOL if name == "document" else cls(name)
+
+
+# From least to most trusted; a seam takes the least trusted origin of its parts.
+LEAST_TRUSTED_FIRST: tuple[Origin, ...] = (
+    Origin.TOOL,
+    Origin.UNKNOWN,
+    Origin.USER,
+    Origin.ASSISTANT,
+    Origin.METADATA,
+    Origin.TOOL_DEFINITION,
+    Origin.SYSTEM,
+)
+
+
+class Kind(StrEnum):
+    TEXT = "text"
+    OPAQUE = "opaque"
+    SEAM = "seam"
+
+
+class Place(StrEnum):
+    VALUE = "value"
+    KEY = "key"
+    NUMBER = "number"
+
+
+class Category(StrEnum):
+    PROMPT_INJECTION = "prompt_injection"
+    JAILBREAK = "jailbreak"
+    SYSTEM_PROMPT_LEAK = "system_prompt_leak"
+    DATA_EXTRACTION = "data_extraction"
+    EXFILTRATION = "exfiltration"
+    OBFUSCATION = "obfuscation"
+    HARMFUL_REQUEST = "harmful_request"
+    CREDENTIAL = "credential"
+    PII = "pii"
+    LEAKAGE = "leakage"
+    KEYWORD = "keyword"
+
+
+ATTACK: frozenset[Category] = frozenset(
+    {
+        Category.PROMPT_INJECTION,
+        Category.JAILBREAK,
+        Category.SYSTEM_PROMPT_LEAK,
+        Category.DATA_EXTRACTION,
+        Category.EXFILTRATION,
+        Category.OBFUSCATION,
+    }
+)
+
+
+class Severity(IntEnum):
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
+
+    @classmethod
+    def parse(cls, name: str) -> Severity:
+        """Read `low`, `medium`, `high` or `critical`. Raises KeyError."""
+        return cls[name.upper()]
+
+
+class Stage(IntEnum):
+    """A detector's cost tier; the chain runs them in this order."""
+
+    PATTERN = 1
+    MODEL = 2
+    JUDGE = 3
+
+
+class RunStatus(StrEnum):
+    OK = "ok"
+    TIMEOUT = "timeout"
+    ERROR = "error"
+    UNAVAILABLE = "unavailable"
+    SKIPPED = "skipped"
+
+
+class Unscanned(StrEnum):
+    """Why nobody could look at a text."""
+
+    MEDIA = "media"
+    OVERSIZE = "oversize"
+    DECODE_BUDGET = "decode_budget"
+    TOKEN_IDS = "token_ids"  # noqa: S105 - a reason, not a secret
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """Half-open range of characters, `start <= i < end`."""
+
+    start: int
+    end: int
+
+    def overlaps(self, other: Span) -> bool:
+        return self.start < other.end and other.start < self.end
+
+    def union(self, other: Span) -> Span:
+        return Span(min(self.start, other.start), max(self.end, other.end))
+
+    def shift(self, by: int) -> Span:
+        return Span(self.start + by, self.end + by)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One addressed piece of text.
+
+    `pointer` is the RFC 6901 JSON Pointer of the value (or of the key's value, with place KEY).
+    `joints` is empty except for a seam, where it holds the offsets in `text` at which two parts meet.
+    """
+
+    direction: Direction
+    origin: Origin
+    kind: Kind
+    place: Place
+    pointer: str
+    text: str
+    joints: tuple[int, ...] = ()
+
+
+class Offsets(Protocol):
+    """Maps a span of a view's text back to the segment's text."""
+
+    def to_source(self, span: Span) -> Span: ...
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One reading of a segment. `transforms` names what was done to the text, in order; `offsets` is None for as-is."""
+
+    segment: Segment
+    text: str
+    transforms: tuple[str, ...]
+    offsets: Offsets | None
+
+    def to_source(self, span: Span) -> Span:
+        return span if self.offsets is None else self.offsets.to_source(span)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One detector's claim about one segment, never holding the matched text.
+
+    `kind` names what was found (`EMAIL`, `AWS_ACCESS_KEY`, `INSTRUCTION_OVERRIDE`); `confidence` is 0-1;
+    `span` is in the segment's own text, or None where the claim has no place.
+    """
+
+    rule_id: str
+    kind: str
+    category: Category
+    severity: Severity
+    confidence: float
+    span: Span | None
+    transforms: tuple[str, ...]
+    message: str
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRef:
+    """Where a finding is, without its text. `content` is a keyed hash of the text (hex), empty if no key was given."""
+
+    direction: Direction
+    origin: Origin
+    kind: Kind
+    place: Place
+    pointer: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A hit anchored to its segment."""
+
+    hit: Hit
+    segment: SegmentRef
+    detector: str
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorRun:
+    """One detector's account over one batch of segments: `seconds` of wall time, `reason` of a skip or failure."""
+
+    detector: str
+    stage: Stage
+    required: bool
+    status: RunStatus
+    hits: int
+    confidence: float
+    seconds: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """The receipt of one direction: segments scanned, known from the cache, skipped by rule, unscannable."""
+
+    scanned: int = 0
+    cached: int = 0
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    unscanned: Mapping[Unscanned, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionContext:
+    """What a detector may know beside the views: the tenant whose traffic this is. No tenant means the command line."""
+
+    tenant_id: int | None = None
+
+
+class Detector(Protocol):
+    """A thing that finds. A cacheable detector sees one segment's views and nothing else."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def stage(self) -> Stage: ...
+    @property
+    def required(self) -> bool: ...
+    @property
+    def cacheable(self) -> bool: ...
+    @property
+    def revision(self) -> str:
+        """Changes whenever the same text could give other hits; part of every cache key."""
+
+    async def inspect(self, batch: Sequence[Sequence[View]], context: InspectionContext) -> Sequence[Sequence[Hit]]:
+        """Return one sequence of hits for each segment's views, in order. Raises DetectorError."""

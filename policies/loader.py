@@ -1,0 +1,181 @@
+"""From a policy file to a Policy: read, extend, check every reference, compile."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from detectors.documents import Document, nearest, parse_document, read_document
+from detectors.errors import PolicyError
+from detectors.types import Unscanned
+from policies.schema import ExclusionDocument, PolicyDocument, RuleDocument, TestDocument
+from policies.types import (
+    ActionName,
+    AuditLevel,
+    BlockAs,
+    Credentials,
+    Disclose,
+    Exclusion,
+    FailureMode,
+    Match,
+    Mode,
+    Policy,
+    PolicyLimits,
+    Rule,
+)
+
+PRESETS: Final = Path(__file__).parent / "presets"
+TEXT_LIMIT, BODY_LIMIT = 256 * 1024, 4 * 1024 * 1024
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPolicy:
+    """A policy with what belongs to its file: its own tests, and remarks that are no errors."""
+
+    policy: Policy
+    tests: tuple[TestDocument, ...]
+    file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    name: str
+    document: Document
+    content: PolicyDocument
+
+
+def preset_names() -> tuple[str, ...]:
+    return tuple(sorted(f"preset/{file.stem}" for file in PRESETS.glob("*.yaml")))
+
+
+def load_policy(file: Path, policy_id: str, known_rules: Iterable[str] = ()) -> LoadedPolicy:
+    """Load one file. `known_rules` are the signature ids that rules and exclusions may name. Raises PolicyError."""
+    return _compile(_layers(read_document(file, PolicyError), policy_id), policy_id, frozenset(known_rules))
+
+
+def load_policy_text(text: str, file: Path, policy_id: str, known_rules: Iterable[str] = ()) -> LoadedPolicy:
+    """Like `load_policy`, from memory. Raises PolicyError."""
+    return _compile(_layers(parse_document(text, file, PolicyError), policy_id), policy_id, frozenset(known_rules))
+
+
+def load_preset(name: str) -> LoadedPolicy:
+    """Load `preset/standard` and the like. Raises PolicyError."""
+    return load_policy(PRESETS / f"{name.removeprefix('preset/')}.yaml", name)
+
+
+def _layers(document: Document, name: str) -> list[_Layer]:
+    """The file and all it extends, most distant ancestor first."""
+    content = document.validate(PolicyDocument)
+    layers: list[_Layer] = []
+    for index, parent in enumerate(content.extends):
+        if parent not in preset_names():
+            problem = f"unknown policy '{parent}'{nearest(parent, preset_names())}"
+            raise document.complain(("extends", index), problem, of_key=False)
+        layers += _layers(read_document(PRESETS / f"{parent.removeprefix('preset/')}.yaml", PolicyError), parent)
+    return [*layers, _Layer(name, document, content)]
+
+
+def _compile(layers: Sequence[_Layer], policy_id: str, known_rules: frozenset[str]) -> LoadedPolicy:
+    for layer in layers:
+        _check_references(layer, known_rules)
+    own = layers[-1]
+    contents = [layer.content for layer in layers]
+    policy = Policy(
+        id=policy_id,
+        revision=_revision(layers),
+        mode=_last((c.mode for c in contents), Mode.ENFORCE),
+        failure_mode=_last((c.failure_mode for c in contents), FailureMode.CLOSED),
+        unscanned=_unscanned(contents),
+        models=_last((c.models.allow if c.models else None for c in contents), ("*",)),
+        limits=_limits(contents),
+        rules=tuple(_rule(document) for document in _merged_rules(layers)),
+        exclusions=tuple(_exclusion(e) for c in contents for e in c.exclusions),
+        disclose=_last((c.disclose for c in contents), Disclose.CATEGORY),
+        block_as=_last((c.block_as for c in contents), BlockAs.ERROR),
+        credentials=_last((c.credentials for c in contents), Credentials.UPSTREAM),
+        audit_level=_last((c.audit.level if c.audit else None for c in contents), AuditLevel.REQUIRED),
+    )
+    return LoadedPolicy(policy, own.content.tests, own.document.file)
+
+
+def _last(values: Iterable[Value | None], default: Value) -> Value:
+    """Scalars: the child wins."""
+    given = [value for value in values if value is not None]
+    return given[-1] if given else default
+
+
+def _revision(layers: Sequence[_Layer]) -> str:
+    digest = hashlib.sha256()
+    for layer in layers:
+        digest.update(layer.content.model_dump_json().encode())
+    return f"sha256:{digest.hexdigest()[:12]}"
+
+
+def _unscanned(contents: Sequence[PolicyDocument]) -> dict[Unscanned, ActionName]:
+    merged = dict.fromkeys(Unscanned, ActionName.BLOCK)
+    for content in contents:
+        merged |= content.unscanned.given()
+    return merged
+
+
+def _limits(contents: Sequence[PolicyDocument]) -> PolicyLimits:
+    return PolicyLimits(
+        requests=_last((c.limits.requests for c in contents), None),
+        text=_last((c.limits.text for c in contents), TEXT_LIMIT),
+        body=_last((c.limits.body for c in contents), BODY_LIMIT),
+    )
+
+
+def _merged_rules(layers: Sequence[_Layer]) -> list[RuleDocument]:
+    """A child's rule with a parent's id replaces it where it stands; `disable` removes it."""
+    merged: dict[str, RuleDocument] = {}
+    for layer in layers:
+        for index, name in enumerate(layer.content.disable):
+            if name not in merged:
+                problem = f"there is no rule '{name}' to disable{nearest(name, list(merged))}"
+                raise layer.document.complain(("disable", index), problem, of_key=False)
+            del merged[name]
+        merged |= {rule.id: rule for rule in layer.content.rules}
+    return list(merged.values())
+
+
+def _rule(document: RuleDocument) -> Rule:
+    when = document.when
+    match = Match(
+        category=frozenset(when.category),
+        origin=frozenset(when.origin),
+        direction=when.direction,
+        rule=frozenset(when.rule),
+        tag=frozenset(when.tag),
+        kind=frozenset(when.kind),
+        min_confidence=when.min_confidence,
+        min_severity=when.min_severity,
+    )
+    return Rule(document.id, match, ActionName(document.action))
+
+
+def _exclusion(document: ExclusionDocument) -> Exclusion:
+    content = document.content.removeprefix("hmac:") if document.content else None
+    return Exclusion(document.rule, document.origin, content, document.until, document.owner, document.reason)
+
+
+def _check_references(layer: _Layer, known_rules: frozenset[str]) -> None:
+    """Duplicate rule ids and unknown signature ids: both are typing errors that would silently do nothing."""
+    rules = layer.content.rules
+    for name, count in Counter(rule.id for rule in rules).items():
+        if count > 1:
+            index = max(i for i, rule in enumerate(rules) if rule.id == name)
+            raise layer.document.complain(("rules", index, "id"), f"rule '{name}' is defined twice")
+    named: list[tuple[tuple[str | int, ...], str]] = [
+        (("rules", i, "when", "rule"), name) for i, rule in enumerate(rules) for name in rule.when.rule
+    ]
+    named += [(("exclusions", i, "rule"), item.rule) for i, item in enumerate(layer.content.exclusions)]
+    for loc, name in named:
+        if known_rules and name not in known_rules:
+            problem = f"unknown detection rule '{name}'{nearest(name, sorted(known_rules))}"
+            raise layer.document.complain(loc, problem)

@@ -1,0 +1,31 @@
+"""Amounts as people write them: `600/min`, `64 KiB`."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from policies.types import Rate
+
+_SECONDS: Final = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "day": 86400}
+_FACTORS: Final = {"": 1, "k": 1000, "m": 1000_000}
+_SIZES: Final = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "kib": 1024, "mib": 1024**2}
+
+
+def parse_rate(value: object) -> Rate:
+    """Read `600/min`, `2k/hour` or `10/s`. Raises ValueError."""
+    match = re.fullmatch(r"(\d+)\s*([kKmM]?)\s*(?:per|/)\s*([a-z]+)", value.strip()) if isinstance(value, str) else None
+    if match is None or match.group(3) not in _SECONDS:
+        raise ValueError("expected a rate such as 600/min (s, min, hour, day)")
+    limit = int(match.group(1)) * _FACTORS[match.group(2).lower()]
+    if not 0 < limit <= 1_000_000_000:
+        raise ValueError("expected a rate between 1 and 1000000000")
+    return Rate(limit, _SECONDS[match.group(3)])
+
+
+def parse_size(value: object) -> int:
+    """Read `64 KiB`, `4 MiB` or a plain number. Raises ValueError."""
+    match = re.fullmatch(r"(\d+)\s*([a-zA-Z]*)", str(value).strip()) if isinstance(value, str | int) else None
+    if match is None or match.group(2).lower() not in _SIZES:
+        raise ValueError("expected a size such as 64 KiB (B, KB, KiB, MB, MiB)")
+    return int(match.group(1)) * _SIZES[match.group(2).lower()]

@@ -1,0 +1,149 @@
+"""The policy file as its authors write it. Every unknown key is an error; the JSON Schema falls out of these models."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from detectors.types import Category, Direction, Origin, Severity, Unscanned
+from policies.quantities import parse_rate, parse_size
+from policies.types import ActionName, AuditLevel, BlockAs, Credentials, Disclose, FailureMode, Mode, Rate
+
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+
+
+def _listed(value: object) -> object:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _origin(value: object) -> object:
+    return Origin.TOOL if value == "document" else value
+
+
+def _severity(value: object) -> object:
+    if isinstance(value, str) and value.upper() in Severity.__members__:
+        return Severity.parse(value)
+    raise ValueError("expected 'low', 'medium', 'high' or 'critical'")
+
+
+Origins = Annotated[tuple[Annotated[Origin, BeforeValidator(_origin)], ...], BeforeValidator(_listed)]
+SeverityName = Annotated[Severity, BeforeValidator(_severity)]
+RateText = Annotated[Rate, BeforeValidator(parse_rate)]
+SizeText = Annotated[int, BeforeValidator(parse_size)]
+RuleAction = Literal["flag", "mask", "block"]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WhenDocument(Strict):
+    """Which findings a rule is about; every key that is given must hold, and of a list any one."""
+
+    category: Annotated[tuple[Category, ...], BeforeValidator(_listed)] = ()
+    origin: Origins = ()
+    direction: Direction | None = None
+    rule: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    tag: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    kind: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    min_confidence: float = Field(default=0.0, ge=0, le=1)
+    min_severity: SeverityName = Severity.LOW
+
+
+class RuleDocument(Strict):
+    id: Slug
+    when: WhenDocument
+    action: RuleAction
+
+
+class ExclusionDocument(Strict):
+    """An excused finding. `origin` or `content` (a keyed hash as the decision shows it) is mandatory."""
+
+    rule: str
+    origin: Annotated[Origin, BeforeValidator(_origin)] | None = None
+    content: Annotated[str, Field(pattern=r"^hmac:[0-9a-f]{32}$")] | None = None
+    until: date
+    owner: Annotated[str, Field(min_length=3)]
+    reason: Annotated[str, Field(min_length=3)]
+
+    @model_validator(mode="after")
+    def _narrow(self) -> ExclusionDocument:
+        if self.origin is None and self.content is None:
+            raise ValueError("an exclusion needs an origin or a content hash")
+        return self
+
+
+class ModelsDocument(Strict):
+    allow: tuple[str, ...] = ("*",)
+
+
+class LimitsDocument(Strict):
+    requests: RateText | None = None
+    text: SizeText | None = None
+    body: SizeText | None = None
+
+
+class UnscannedDocument(Strict):
+    media: Literal["block", "flag", "allow"] | None = None
+    oversize: Literal["block", "flag", "allow"] | None = None
+    decode_budget: Literal["block", "flag", "allow"] | None = None
+    token_ids: Literal["block", "flag", "allow"] | None = None
+
+    def given(self) -> dict[Unscanned, ActionName]:
+        return {Unscanned(k): ActionName(v) for k, v in self.model_dump(exclude_none=True).items()}
+
+
+class AuditDocument(Strict):
+    level: AuditLevel = AuditLevel.REQUIRED
+
+
+class TestDocument(Strict):
+    """One text by one origin, and the action the policy must take on it."""
+
+    __test__ = False  # not a test class of our own suite
+    name: str
+    user: str | None = None
+    tool: str | None = None
+    document: str | None = None
+    system: str | None = None
+    assistant: str | None = None
+    expect: Literal["allow", "flag", "mask", "block"]
+
+    @property
+    def text(self) -> tuple[Origin, str]:
+        origins = {Origin.USER: self.user, Origin.TOOL: self.tool or self.document, Origin.SYSTEM: self.system}
+        given = [(o, t) for o, t in {**origins, Origin.ASSISTANT: self.assistant}.items() if t is not None]
+        return given[0]
+
+    @model_validator(mode="after")
+    def _one_text(self) -> TestDocument:
+        texts = (self.user, self.tool, self.document, self.system, self.assistant)
+        if sum(text is not None for text in texts) != 1:
+            raise ValueError("a test has exactly one of user, tool, document, system, assistant")
+        return self
+
+
+class PolicyDocument(Strict):
+    """A tenant's policy file."""
+
+    extends: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    mode: Mode | None = None
+    failure_mode: FailureMode | None = None
+    disclose: Disclose | None = None
+    block_as: BlockAs | None = None
+    credentials: Credentials | None = None
+    unscanned: UnscannedDocument = UnscannedDocument()
+    models: ModelsDocument | None = None
+    limits: LimitsDocument = LimitsDocument()
+    rules: tuple[RuleDocument, ...] = ()
+    disable: tuple[Slug, ...] = ()
+    exclusions: tuple[ExclusionDocument, ...] = ()
+    audit: AuditDocument | None = None
+    tests: tuple[TestDocument, ...] = ()
+
+
+def policy_schema() -> dict[str, Any]:
+    """Return the JSON Schema that editors check policy files against."""
+    return PolicyDocument.model_json_schema(mode="validation")

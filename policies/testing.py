@@ -1,0 +1,47 @@
+"""A policy's own tests: each text goes through the real chain and the real decision."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from detectors.chain import Chain, Inspection, InspectionOptions
+from detectors.types import Direction, Kind, Origin, Place, Segment
+from policies.engine import Actions, decide
+from policies.loader import LoadedPolicy
+from policies.types import ActionName, Facts, Policy, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """`action` is what the policy intends, so that a monitoring policy can be tested too."""
+
+    __test__ = False
+    name: str
+    expected: ActionName
+    action: ActionName
+
+    @property
+    def passed(self) -> bool:
+        return self.action is self.expected
+
+
+def text_segment(text: str, origin: Origin) -> Segment:
+    """Return a free-standing text as the segment the chain reads."""
+    return Segment(Direction.REQUEST, origin, Kind.TEXT, Place.VALUE, "", text)
+
+
+async def judge_text(policy: Policy, chain: Chain, actions: Actions, text: str, origin: Origin) -> Verdict:
+    """Return what `policy` says of one text by one origin."""
+    inspection: Inspection = await chain.inspect([text_segment(text, origin)], InspectionOptions())
+    return decide(policy, inspection, Facts(at=time.time()), chain.revision, actions)
+
+
+async def run_tests(loaded: LoadedPolicy, chain: Chain, actions: Actions) -> tuple[TestResult, ...]:
+    """Run the file's `tests:`; an empty tuple means it has none."""
+    results = []
+    for test in loaded.tests:
+        origin, text = test.text
+        verdict = await judge_text(loaded.policy, chain, actions, text, origin)
+        results.append(TestResult(test.name, ActionName(test.expect), verdict.intended_action))
+    return tuple(results)

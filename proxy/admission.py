@@ -1,0 +1,55 @@
+"""Who may pass: identity, policy and limits, all before the body is read."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from detectors.errors import EdgeError, IdentityError
+from policies.types import Policy
+from proxy.codec import Codec, JsonObject
+from proxy.exchange import Exchange
+from proxy.identity import Presented, presented_key
+from proxy.parts import Parts
+from proxy.responses import limit_headers
+from storage.types import LimitKey
+
+
+async def admit(parts: Parts, exchange: Exchange, request: web.BaseRequest, codec: Codec) -> Presented:
+    """Give the exchange its identity, policy and grant. Raises EdgeError 401, 429 or 503."""
+    presented = presented_key(request.headers, codec)
+    try:
+        exchange.identity = await parts.keys.identify(presented.key)
+    except IdentityError as exc:
+        if exc.unavailable:
+            raise EdgeError(503, "identity_unavailable", "API keys cannot be checked at the moment.") from exc
+        raise EdgeError(401, "invalid_api_key", "The API key is not valid here.") from exc
+    exchange.policy = parts.policies.policy_for(exchange.identity.tenant, exchange.identity.app)
+    parts.metrics.count("tenant_requests_total", (exchange.identity.tenant,))
+    await _take(parts, exchange, exchange.policy)
+    return presented
+
+
+async def _take(parts: Parts, exchange: Exchange, policy: Policy) -> None:
+    rate = policy.limits.requests
+    if rate is None or exchange.identity is None:
+        return
+    key = LimitKey(exchange.identity.tenant_id, "requests", rate.limit, rate.seconds)
+    grant = exchange.grant = await parts.limits.take([key], [1])
+    exchange.headers |= limit_headers(grant)
+    if not grant.allowed:
+        raise EdgeError(429, "rate_limit_exceeded", f"More than {rate.limit} requests in {rate.seconds} seconds.")
+
+
+def hold_to_policy(exchange: Exchange, policy: Policy, codec: Codec, body: JsonObject) -> None:
+    """Hold models and text lengths against the policy. Raises EdgeError 400 or 403."""
+    models = codec.models(body)
+    if not models:
+        raise EdgeError(400, "missing_required_parameter", "You must provide a model parameter.", "model")
+    exchange.model = models[0]
+    for model in models:
+        if not policy.allows_model(model):
+            raise EdgeError(403, "model_not_allowed", "The policy does not allow this model.", "model")
+    for pointer, text in codec.newest_user_texts(body):
+        if len(text) > policy.limits.text:
+            message = f"A text has {len(text)} characters, the policy allows {policy.limits.text}."
+            raise EdgeError(400, "string_above_max_length", message, codec.param(pointer))

@@ -1,0 +1,204 @@
+"""The way back: the upstream's answer, JSON or stream, through the same screen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from aiohttp import web
+
+from detectors.errors import UpstreamError
+from detectors.types import Direction
+from policies.types import BlockAs, Mode, Policy, StopReason, Verdict
+from proxy.closing import answer_headers, close, finish
+from proxy.codec import Codec, Refusal
+from proxy.exchange import Exchange
+from proxy.json_document import JsonError, parse
+from proxy.parts import Parts
+from proxy.pointer import UneditableError, apply_edits
+from proxy.responses import json_response, retry_headers, upstream_headers
+from proxy.screen import Screened
+from proxy.streaming import StreamEnd, StreamScreen
+from proxy.upstream import UpstreamAnswer
+from proxy.walk import Walk
+from storage.types import Outcome
+
+_STREAM_STARTS: Final = (b"data:", b"event:", b":", b"id:", b"retry:")
+_OUTCOMES: Final = {
+    StreamEnd.FINISHED: Outcome.ANSWERED,
+    StreamEnd.CUT: Outcome.BLOCKED_RESPONSE,
+    StreamEnd.UNINSPECTED: Outcome.BLOCKED_RESPONSE,
+    StreamEnd.BROKEN: Outcome.UPSTREAM_ERROR,
+    StreamEnd.OPEN: Outcome.CLIENT_CLOSED,
+}
+
+
+async def screen_document(
+    parts: Parts, exchange: Exchange, codec: Codec, document: Any, direction: Direction
+) -> Verdict:
+    """Judge a whole body and carry out the edits on it, in place. An edit that cannot be made becomes a stop."""
+    walk = codec.segments(document, direction)
+    screened = await _judge(parts, exchange, walk)
+    try:
+        apply_edits(document, screened.verdict.effect.edits)
+    except UneditableError:
+        screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
+    exchange.keep(screened, direction)
+    return screened.verdict
+
+
+async def answer(
+    parts: Parts, exchange: Exchange, codec: Codec, request: web.BaseRequest, upstream: UpstreamAnswer
+) -> web.StreamResponse:
+    """Screen the upstream's answer and send it. Raises UpstreamError while nothing was sent."""
+    exchange.headers |= upstream_headers(upstream.headers)
+    if upstream.status < 300 and "text/event-stream" in upstream.headers.get("Content-Type", ""):
+        return await _answer_stream(parts, exchange, codec, request, upstream, _timed(exchange, upstream.chunks()))
+    started = time.perf_counter()
+    raw = await upstream.read()
+    exchange.upstream_seconds += time.perf_counter() - started
+    if upstream.status < 300 and raw.lstrip().startswith(_STREAM_STARTS):
+        # A stream under a wrong label is still a stream.
+        return await _answer_stream(parts, exchange, codec, request, upstream, _once(raw))
+    return await _answer_json(parts, exchange, codec, upstream, raw)
+
+
+async def _answer_json(
+    parts: Parts, exchange: Exchange, codec: Codec, upstream: UpstreamAnswer, raw: bytes
+) -> web.Response:
+    policy = _policy(exchange)
+    try:
+        document = parse(raw)
+    except JsonError as exc:
+        # An HTML page or a plain text could be anything, also an echo of the prompt: ours goes out instead.
+        raise UpstreamError(exchange.upstream, "protocol") from exc
+    if not isinstance(document, dict):
+        raise UpstreamError(exchange.upstream, "protocol")
+    exchange.usage = codec.usage(document)
+    verdict = await screen_document(parts, exchange, codec, document, Direction.RESPONSE)
+    if verdict.effect.stop:
+        return await refuse(parts, exchange, codec, verdict, Direction.RESPONSE, policy, document)
+    if verdict.effect.edits:
+        codec.without_copies(document)
+    status = _relayed_status(upstream.status)
+    exchange.end(Outcome.ANSWERED if status < 300 else Outcome.UPSTREAM_ERROR, status, _error_code(document))
+    return await finish(parts, exchange, json_response(status, document))
+
+
+async def refuse(
+    parts: Parts,
+    exchange: Exchange,
+    codec: Codec,
+    verdict: Verdict,
+    direction: Direction,
+    policy: Policy,
+    document: dict[str, Any] | None = None,
+) -> web.Response:
+    """Answer a verdict that stops: 400 in the dialect's shape, 503 where nobody could look."""
+    asked = direction is Direction.REQUEST
+    if verdict.stop_reason is StopReason.UNINSPECTED:
+        exchange.error_stage = ",".join(verdict.degraded)
+        exchange.end(Outcome.REJECTED if asked else Outcome.BLOCKED_RESPONSE, 503, "inspection_unavailable")
+        what = "request" if asked else "answer"
+        body = codec.error(503, "inspection_unavailable", f"The {what} could not be inspected.")
+        return await finish(parts, exchange, json_response(503, body, retry_headers(503)))
+    refusal = Refusal(verdict, direction, policy.disclose, exchange.id)
+    outcome = Outcome.BLOCKED_REQUEST if asked else Outcome.BLOCKED_RESPONSE
+    if asked or policy.block_as is BlockAs.ERROR or document is None:
+        exchange.end(outcome, 400, "content_filter")
+        return await finish(parts, exchange, json_response(400, codec.refusal(refusal)))
+    exchange.end(outcome, 200, "content_filter")
+    return await finish(parts, exchange, json_response(200, codec.blocked_answer(refusal, policy.block_as, document)))
+
+
+async def _answer_stream(
+    parts: Parts,
+    exchange: Exchange,
+    codec: Codec,
+    request: web.BaseRequest,
+    upstream: UpstreamAnswer,
+    chunks: AsyncIterator[bytes],
+) -> web.StreamResponse:
+    policy = _policy(exchange)
+    exchange.streaming = True
+    screen = StreamScreen(
+        codec.stream(),
+        lambda walk: _judge(parts, exchange, walk),
+        lambda verdict: Refusal(verdict, Direction.RESPONSE, policy.disclose, exchange.id),
+        policy.block_as,
+        enforcing=policy.mode is Mode.ENFORCE,
+    )
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
+    response.headers.update(answer_headers(exchange))
+    exchange.status = 200
+    await response.prepare(request)
+    try:
+        async for data in screen.run(chunks):
+            if screen.end is not StreamEnd.OPEN:
+                await _close_stream(parts, exchange, screen)
+            await response.write(data)
+    except UpstreamError as exc:
+        data = screen.broken("upstream_error", "The upstream broke off.")
+        exchange.error_stage = exc.kind
+        await _close_stream(parts, exchange, screen)
+        await response.write(data)
+    except ConnectionError:
+        exchange.end(Outcome.CLIENT_CLOSED, 200)
+    finally:
+        upstream.close()
+        await _close_stream(parts, exchange, screen)
+    await response.write_eof()
+    return response
+
+
+async def _close_stream(parts: Parts, exchange: Exchange, screen: StreamScreen) -> None:
+    if exchange.closed:
+        return
+    exchange.usage = screen.usage
+    total = screen.tally.total()
+    if total is not None:
+        exchange.keep(total, Direction.RESPONSE)
+    cut = screen.end in {StreamEnd.CUT, StreamEnd.UNINSPECTED}
+    exchange.end(_OUTCOMES[screen.end], 200, "content_filter" if cut else "")
+    await close(parts, exchange)
+
+
+async def _judge(parts: Parts, exchange: Exchange, walk: Walk) -> Screened:
+    assert exchange.identity is not None  # noqa: S101 - nobody is judged before being admitted
+    tenant_id = exchange.identity.tenant_id
+    content_key = parts.house_keys.tenant_content_key(tenant_id)
+    return await parts.screen.judge(walk, _policy(exchange), exchange.facts(), tenant_id, content_key)
+
+
+def _policy(exchange: Exchange) -> Policy:
+    assert exchange.policy is not None  # noqa: S101 - nobody is judged before being admitted
+    return exchange.policy
+
+
+def _relayed_status(status: int) -> int:
+    """What is the client's business passes; a credential of ours that fails, or a redirect, is our failure."""
+    return 502 if 300 <= status < 400 or status in {401, 403, 407} else status
+
+
+def _error_code(document: dict[str, Any]) -> str:
+    error = document.get("error")
+    code = error.get("code") if isinstance(error, dict) else None
+    return str(code)[:64] if isinstance(code, int) else ("upstream" if error else "")
+
+
+async def _timed(exchange: Exchange, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Count the time spent waiting for chunks as the upstream's."""
+    while True:
+        started = time.perf_counter()
+        try:
+            chunk = await anext(chunks)
+        except StopAsyncIteration:
+            return
+        finally:
+            exchange.upstream_seconds += time.perf_counter() - started
+        yield chunk
+
+
+async def _once(raw: bytes) -> AsyncIterator[bytes]:
+    yield raw

@@ -1,0 +1,112 @@
+"""Where the parts are put together: what a process builds before it forks, and what a worker builds after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import proxy.providers
+from detectors.build import build_chain
+from detectors.chain import Chain
+from detectors.discovery import discover
+from detectors.rules import RuleSet, load_signatures
+from policies.build import build_actions
+from policies.engine import Actions
+from policies.store import PolicyStore
+from proxy.codec import Codec
+from proxy.handler import Handler
+from proxy.identity import KeyDirectory
+from proxy.metrics import WorkerMetrics
+from proxy.parts import Parts
+from proxy.screen import Screen
+from proxy.settings import Settings
+from proxy.upstream import SessionPool, Upstreams
+from storage.api_keys import ApiKeyStore
+from storage.cache import LruFindingsCache
+from storage.embedded import EngineUrls
+from storage.house_keys import HouseKeys
+from storage.journal import Journal
+from storage.limits import SlidingWindows
+from storage.postgres import Database
+from storage.redis_client import RedisClient
+from storage.revisions import read_revisions
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """What is loaded once, before any fork: rules compiled, detectors built. Everything in it is read-only."""
+
+    rules: RuleSet
+    chain: Chain
+    actions: Actions
+    codecs: tuple[Codec, ...]
+
+
+def load_detection() -> Detection:
+    """Load signatures, detectors, actions and codecs. Raises SignatureError, TypeError for a broken plug-in."""
+    rules = load_signatures()
+    codecs = discover(proxy.providers, "CODEC", Codec)  # type: ignore[type-abstract]
+    return Detection(rules, build_chain(rules, LruFindingsCache()), build_actions(), codecs)
+
+
+def policy_store(settings: Settings, detection: Detection) -> PolicyStore:
+    """Return the store of the installation's policies, not yet loaded."""
+    rule_ids = [signature.id for signature in detection.rules.signatures]
+    return PolicyStore(settings.policies_folder, detection.chain, detection.actions, rule_ids)
+
+
+@dataclass(slots=True)
+class Worker:
+    """A worker's parts, and those of them that have a life of their own."""
+
+    handler: Handler
+    parts: Parts
+    policies: PolicyStore
+    windows: SlidingWindows
+    database: Database
+    redis: RedisClient
+
+    async def close(self) -> None:
+        await self.parts.pool.close()
+        await self.windows.flush()
+        await self.redis.close()
+        await self.database.close()
+        self.parts.journal.close()
+
+
+async def build_worker(
+    settings: Settings, detection: Detection, house_keys: HouseKeys, urls: EngineUrls, number: int, instance: str
+) -> Worker:
+    """Build worker `number`. Raises PolicyError, JournalError, DatabaseUnavailableError."""
+    database = await Database.connect(urls.database_url, size=2)
+    redis = RedisClient.connect(urls.redis_url)
+    windows = SlidingWindows(redis, lambda: settings.workers)
+    policies = policy_store(settings, detection)
+    await policies.load()
+    keys = KeyDirectory(
+        ApiKeyStore(database, house_keys.pepper),
+        partial(read_revisions, database),
+        house_keys.pepper,
+        settings.identity.max_stale,
+    )
+    parts = Parts(
+        codecs=detection.codecs,
+        keys=keys,
+        policies=policies,
+        limits=windows,
+        screen=Screen(detection.chain, detection.actions),
+        upstreams=Upstreams(settings.upstreams),
+        pool=SessionPool(),
+        journal=Journal(
+            settings.journal_folder / instance,
+            instance,
+            settings.journal.sync,
+            disk_limit=settings.journal.disk_limit,
+        ),
+        house_keys=house_keys,
+        metrics=WorkerMetrics(number),
+        edge=settings.edge,
+        instance=instance,
+        worker=number,
+    )
+    return Worker(Handler(parts), parts, policies, windows, database, redis)

@@ -1,0 +1,1 @@
+"""The `promptshield` command: one module per subcommand."""

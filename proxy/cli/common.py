@@ -1,0 +1,56 @@
+"""What the subcommands share: their options, progress lines, and the way to the stores."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
+
+import typer
+
+from proxy.installation import reachable_engines
+from proxy.processes import run_loop
+from proxy.settings import Settings, load_settings
+from storage.claim import claim_database
+from storage.house_keys import HouseKeys, open_house_keys
+from storage.migrate import migrate
+from storage.postgres import Database
+
+Result = TypeVar("Result")
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file (default: promptshield.yaml).")]
+DataOption = Annotated[Path | None, typer.Option("--data", help="Data folder (default: ./.promptshield).")]
+
+
+def progress(line: str) -> None:
+    """Tell the person at the terminal what takes a moment; standard output stays clean for results."""
+    print(f"  {line}", file=sys.stderr, flush=True)
+
+
+def with_database(
+    config: Path | None, data: Path | None, work: Callable[[Database, HouseKeys, Settings], Awaitable[Result]]
+) -> Result:
+    """Run `work` with the installation's database, starting the engines for it if no server runs."""
+    settings = load_settings(config, data=data)
+    house_keys = open_house_keys(settings.keys_folder)
+    with reachable_engines(settings, house_keys, progress) as urls:
+
+        async def run() -> Result:
+            await migrate(urls.database_owner_url, urlsplit(urls.database_url).username or "")
+            async with _connected(urls.database_url, house_keys) as database:
+                return await work(database, house_keys, settings)
+
+        result: Result = run_loop(run())
+        return result
+
+
+@asynccontextmanager
+async def _connected(url: str, house_keys: HouseKeys) -> AsyncIterator[Database]:
+    database = await Database.connect(url, size=2)
+    try:
+        await claim_database(database, house_keys.fingerprint())
+        yield database
+    finally:
+        await database.close()

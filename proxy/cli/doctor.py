@@ -1,0 +1,124 @@
+"""`promptshield doctor`: look at every part, and say what to do about what is not well."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import typer
+
+from detectors.errors import PromptShieldError
+from proxy.app import Detection, load_detection, policy_store
+from proxy.cli.common import ConfigOption, DataOption, progress
+from proxy.installation import prepare_policies, reachable_engines
+from proxy.processes import run_loop
+from proxy.settings import Settings, load_settings
+from proxy.supervisor import insist_on_c_parser
+from storage.claim import claim_database
+from storage.embedded import EngineUrls
+from storage.house_keys import HouseKeys, open_house_keys
+from storage.journal import journal_size
+from storage.login import login_warnings
+from storage.postgres import Database
+from storage.redis_client import RedisClient
+
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True)
+class _Report:
+    """Prints each finding as it comes and counts what is broken."""
+
+    broken: int = 0
+
+    def say(self, part: str, text: str, *, state: str = "ok") -> None:
+        self.broken += state == "FAIL"
+        print(f"{state:<5} {part:<12} {text}")
+
+
+def doctor(config: ConfigOption = None, data: DataOption = None) -> None:
+    """Check every part and say what to do. Exit 1 if something is broken."""
+    report = _Report()
+    settings = _checked(report, "settings", lambda: load_settings(config, data=data))
+    _checked(report, "http parser", insist_on_c_parser)
+    detection = _checked(report, "detection", load_detection)
+    if settings is not None:
+        keys = _checked(report, "keys", lambda: open_house_keys(settings.keys_folder))
+        report.say("upstreams", ", ".join(u.name for u in settings.upstreams) or "none configured: the demo upstream")
+        report.say("journal", f"{journal_size(settings.journal_folder)} bytes wait to be shipped")
+        if detection is not None:
+            prepare_policies(settings.policies_folder)
+            run_loop(_policies(report, settings, detection))
+        if keys is not None:
+            _engines(report, settings, keys)
+        _ports(report, settings)
+    raise typer.Exit(1 if report.broken else 0)
+
+
+def _checked(report: _Report, part: str, look: Callable[[], Result]) -> Result | None:
+    try:
+        result = look()
+    except PromptShieldError as exc:
+        report.say(part, str(exc), state="FAIL")
+        return None
+    report.say(part, "fine")
+    return result
+
+
+async def _policies(report: _Report, settings: Settings, detection: Detection) -> None:
+    store = policy_store(settings, detection)
+    await store.reload()
+    for file, problem in store.failures.items():
+        report.say("policy", f"{file}: {problem}", state="FAIL")
+    for name, policy in store.policies.items():
+        if name not in store.failures:
+            report.say("policy", f"{name} {policy.revision}, {policy.mode}, {len(policy.rules)} rules")
+
+
+def _engines(report: _Report, settings: Settings, keys: HouseKeys) -> None:
+    try:
+        with reachable_engines(settings, keys, progress) as urls:
+            run_loop(_ask_engines(report, keys, urls))
+    except PromptShieldError as exc:
+        report.say("engines", str(exc), state="FAIL")
+
+
+async def _ask_engines(report: _Report, keys: HouseKeys, urls: EngineUrls) -> None:
+    async def redis() -> None:
+        client = RedisClient.connect(urls.redis_url, timeout=2)
+        try:
+            await client.ping()
+        finally:
+            await client.close()
+
+    async def database() -> None:
+        connected = await Database.connect(urls.database_url, size=1)
+        try:
+            await claim_database(connected, keys.fingerprint())
+            for warning in await login_warnings(connected):
+                report.say("database", warning, state="warn")
+        finally:
+            await connected.close()
+
+    for part, ask in (("redis", redis), ("database", database)):
+        await _asked(report, part, ask)
+
+
+async def _asked(report: _Report, part: str, ask: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await ask()
+    except PromptShieldError as exc:
+        report.say(part, f"{exc} (was the server started once? is the address right?)", state="FAIL")
+    else:
+        report.say(part, "answers")
+
+
+def _ports(report: _Report, settings: Settings) -> None:
+    for part, listener in (("proxy", settings.proxy), ("control", settings.control)):
+        where = f"{listener.host}:{listener.port}"
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            taken = probe.connect_ex((listener.host, listener.port)) == 0
+        report.say(part, f"{where} {'answers' if taken else 'is free: start it with promptshield serve'}")

@@ -1,0 +1,68 @@
+"""The end of every exchange: its row is journaled before its answer ends, its counters kept, its grant released."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from detectors.errors import JournalError
+from policies.types import AuditLevel, Disclose, Verdict
+from proxy.exchange import Exchange
+from proxy.parts import Parts
+from proxy.responses import error_response
+
+
+async def close(parts: Parts, exchange: Exchange) -> bool:
+    """Journal the decision, once. Return False if it could not be recorded and the policy asks for it."""
+    if exchange.closed:
+        return True
+    exchange.closed = True
+    _count(parts, exchange)
+    if exchange.identity is None:
+        return True
+    try:
+        await parts.journal.closed(exchange.record(parts.instance, parts.worker))
+    except JournalError:
+        parts.metrics.count("promptshield_journal_failures_total")
+        return exchange.policy is not None and exchange.policy.audit_level is AuditLevel.BEST_EFFORT
+    return True
+
+
+async def finish(parts: Parts, exchange: Exchange, response: web.Response) -> web.Response:
+    """Journal, then hand out a whole answer with our headers; 503 instead if the decision cannot be recorded."""
+    exchange.headers["x-promptshield-overhead-ms"] = f"{exchange.overhead_seconds() * 1000:.2f}"
+    if not await close(parts, exchange):
+        response = error_response(503, "audit_unavailable", "Decisions cannot be recorded at the moment.")
+    response.headers.update(answer_headers(exchange))
+    return response
+
+
+def answer_headers(exchange: Exchange) -> dict[str, str]:
+    """Return the headers of ours that this exchange's policy lets the client see."""
+    headers = {
+        **exchange.headers,
+        "x-request-id": exchange.request_id,
+        "x-promptshield-decision-id": exchange.id,
+        "x-promptshield-action": str(exchange.action),
+    }
+    if exchange.degraded:
+        headers["x-promptshield-degraded"] = ",".join(exchange.degraded)
+    if exchange.policy is not None and exchange.policy.disclose is Disclose.FULL:
+        headers["x-promptshield-policy"] = f"{exchange.policy.id}@{exchange.policy.revision}"
+        if exchange.request is not None:
+            headers["x-promptshield-coverage"] = _receipt(exchange.request)
+            headers["x-promptshield-cache"] = f"hits={exchange.request.coverage.cached}"
+    return headers
+
+
+def _receipt(verdict: Verdict) -> str:
+    coverage = verdict.coverage
+    skipped, unscanned = sum(coverage.skipped.values()), sum(coverage.unscanned.values())
+    return f"scanned={coverage.scanned},cached={coverage.cached},skipped={skipped},unscanned={unscanned}"
+
+
+def _count(parts: Parts, exchange: Exchange) -> None:
+    tenant = exchange.identity.tenant if exchange.identity else ""
+    judged = [item for v in (exchange.request, exchange.response) if v is not None for item in v.judged]
+    parts.metrics.detections(tenant, exchange.runs, judged)
+    parts.metrics.count("promptshield_requests_total", (tenant, str(exchange.outcome), str(exchange.action)))
+    parts.metrics.observe("promptshield_overhead_seconds", (), exchange.overhead_seconds())

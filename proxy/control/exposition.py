@@ -1,0 +1,145 @@
+"""From workers' deltas to /metrics: the only importer of prometheus_client, and the list of every metric's name."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import orjson
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from proxy.metrics import HISTOGRAMS
+
+OTHER: Final = "other"
+HEARTBEAT_LOST: Final = 5.0  # seconds after which a worker's gauges no longer count
+
+_COUNTERS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "detection_requests_total": (
+        "Exchanges by detector or judge and by the heaviest action its findings got.",
+        ("tenant_id", "model", "result"),
+    ),
+    "tenant_requests_total": ("Requests with a valid key.", ("tenant_id",)),
+    "circuit_breaker_failures_total": ("Failures counted by a judge's circuit breaker.", ("model",)),
+    "promptshield_requests_total": ("Exchanges by outcome and action.", ("tenant_id", "outcome", "action")),
+    "promptshield_policy_reload_failures_total": ("Policy files that did not load.", ()),
+    "promptshield_journal_failures_total": ("Decisions that could not be written to the journal.", ()),
+}
+_HISTOGRAMS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "detection_duration_seconds": ("Wall time of one detector over one body.", ("tenant_id", "model")),
+    "detection_confidence_histogram": (
+        "Highest confidence of a detector that found something.",
+        ("tenant_id", "model"),
+    ),
+    "promptshield_overhead_seconds": ("Time an exchange spent in PromptShield, without the upstream.", ()),
+}
+
+Key = tuple[str, tuple[str, ...]]
+
+
+class Exposition(Collector):
+    """Sums what workers send. Counters of workers that died stay; tenants beyond the cap are counted as `other`."""
+
+    def __init__(self, tenants: int, journal: Callable[[], Mapping[str, float]]) -> None:
+        self._cap, self._journal = tenants, journal
+        self._named: set[str] = set()
+        self._counters: defaultdict[Key, float] = defaultdict(float)
+        self._rows: dict[Key, list[float]] = {}
+        self._active: dict[int, dict[str, int]] = {}
+        self.states: dict[int, dict[str, Any]] = {}
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def take_in(self, datagram: bytes) -> None:
+        """Add one worker's deltas. Anything but our own format is dropped."""
+        message = orjson.loads(datagram)
+        worker: int = message["w"]
+        for row in message["rows"]:
+            match row:
+                case ["c", name, labels, value]:
+                    self._counters[name, self._capped(name, labels)] += value
+                case ["h", name, labels, values]:
+                    self._add_histogram((name, self._capped(name, labels)), values)
+                case ["a", tenant, count]:
+                    self._active.setdefault(worker, {})[tenant] = count
+                case ["s", name, value]:
+                    self.states.setdefault(worker, {})[name] = value
+                case _:  # a newer worker's row, during an upgrade
+                    continue
+
+    def text(self) -> tuple[bytes, str]:
+        """Return the exposition and its content type."""
+        return generate_latest(self._registry), CONTENT_TYPE_LATEST
+
+    def live_workers(self) -> int:
+        return len(self._live())
+
+    def collect(self) -> Iterator[Metric]:
+        for name, (text, labels) in _COUNTERS.items():
+            counter = CounterMetricFamily(name.removesuffix("_total"), text, labels=labels)
+            for values, amount in self._of(self._counters, name):
+                counter.add_metric(values, amount)
+            yield counter
+        for name, (text, labels) in _HISTOGRAMS.items():
+            yield self._histogram(name, text, labels)
+        active = GaugeMetricFamily("tenant_active_connections", "Exchanges in progress.", labels=("tenant_id",))
+        for tenant, count in self._active_now().items():
+            active.add_metric((tenant,), count)
+        yield active
+        state = "1 for a judge's current breaker state, else 0."
+        yield GaugeMetricFamily("circuit_breaker_state", state, labels=("model", "state"))
+        yield from self._gauges()
+
+    def _gauges(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("promptshield_workers", "Workers with a recent heartbeat.", value=self.live_workers())
+        degraded = sum(1 for worker in self._live() if self.states[worker].get("limits_degraded"))
+        text = "Workers that admit by their local share because Redis is away."
+        yield GaugeMetricFamily("promptshield_limits_degraded_workers", text, value=degraded)
+        for name, value in self._journal().items():
+            text = "Records of the decision journal (see docs/operations.md)."
+            yield GaugeMetricFamily(f"promptshield_journal_{name}", text, value=value)
+
+    def _live(self) -> list[int]:
+        now = time.time()
+        return [w for w, s in self.states.items() if now - s.get("heartbeat", 0.0) < HEARTBEAT_LOST]
+
+    def _active_now(self) -> dict[str, int]:
+        total: defaultdict[str, int] = defaultdict(int)
+        for worker in self._live():
+            for tenant, count in self._active.get(worker, {}).items():
+                total[self._label(tenant)] += count
+        return total
+
+    def _histogram(self, name: str, text: str, labels: tuple[str, ...]) -> Metric:
+        family = HistogramMetricFamily(name, text, labels=labels)
+        bounds = [str(bound) for bound in HISTOGRAMS[name]] + ["+Inf"]
+        for values, row in self._of(self._rows, name):
+            cumulated, total = [], 0.0
+            for bound, count in zip(bounds, row, strict=False):
+                total += count
+                cumulated.append((bound, total))
+            family.add_metric(values, cumulated, sum_value=row[-2])
+        return family
+
+    def _of(self, table: Mapping[Key, Any], name: str) -> Iterable[tuple[tuple[str, ...], Any]]:
+        return sorted((labels, value) for (found, labels), value in table.items() if found == name)
+
+    def _add_histogram(self, key: Key, values: list[float]) -> None:
+        row = self._rows.setdefault(key, [0.0] * len(values))
+        self._rows[key] = [a + b for a, b in zip(row, values, strict=True)]
+
+    def _capped(self, name: str, labels: list[str]) -> tuple[str, ...]:
+        known = _COUNTERS.get(name) or _HISTOGRAMS.get(name)
+        if known is None or "tenant_id" not in known[1]:
+            return tuple(labels)
+        return (self._label(labels[0]), *labels[1:])
+
+    def _label(self, tenant: str) -> str:
+        if not tenant:  # nobody's: a request without a valid key
+            return tenant
+        if tenant not in self._named and len(self._named) < self._cap:
+            self._named.add(tenant)
+        return tenant if tenant in self._named else OTHER

@@ -1,0 +1,136 @@
+"""The control-plane process: ships the journal, gathers workers' numbers, and answers health and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from aiohttp import web
+
+from detectors.errors import StorageError
+from proxy.control.exposition import Exposition
+from proxy.health import HEALTH, LIVENESS, READINESS, health_response
+from proxy.responses import error_response, json_response
+from proxy.settings import Settings
+from storage.decisions import PostgresSink
+from storage.embedded import EngineUrls
+from storage.postgres import Database
+from storage.shipper import Shipper
+
+_DRAIN_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlace:
+    """What the control plane inherits: its listening socket, the workers' channel, and the instance's name."""
+
+    listener: socket.socket
+    channel: socket.socket
+    instance: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Plane:
+    database: Database
+    exposition: Exposition
+    shipper: Shipper
+    stopping: asyncio.Event
+    started: float
+
+
+async def run_control(settings: Settings, urls: EngineUrls, place: ControlPlace) -> None:
+    """Serve until SIGTERM; then ship what is left, for ten seconds at most, and return."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    database = await Database.connect(urls.database_url, size=3)
+    sink = PostgresSink(database)
+    folder = settings.journal_folder / place.instance
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    shipper = Shipper(folder, [sink], sink)
+    exposition = Exposition(settings.metrics.tenants, lambda: asdict(shipper.counts))
+    loop.add_reader(place.channel.fileno(), lambda: _drain_channel(place.channel, exposition))
+    plane = _Plane(database, exposition, shipper, stopping, time.monotonic())
+    runner = web.AppRunner(_application(plane), handle_signals=False, access_log=None, shutdown_timeout=2)
+    await runner.setup()
+    await web.SockSite(runner, place.listener).start()
+    async with asyncio.TaskGroup() as group:
+        shipping = group.create_task(shipper.run_forever())
+        await stopping.wait()
+        shipping.cancel()
+    await _ship_the_rest(shipper)
+    loop.remove_reader(place.channel.fileno())
+    await runner.cleanup()
+    await database.close()
+
+
+def _application(plane: _Plane) -> web.Application:
+    async def health(request: web.Request) -> web.Response:
+        database = await _answers(plane.database)
+        draining = plane.stopping.is_set()
+        workers = plane.exposition.live_workers()
+        ready = database and workers > 0 and not draining
+        response = health_response(ready=ready, database=database, draining=draining, detail=request.path == HEALTH)
+        response.headers["x-promptshield-workers"] = str(workers)
+        return response
+
+    async def liveness(_request: web.Request) -> web.Response:
+        return json_response(200, {"status": "alive", "uptime": int(time.monotonic() - plane.started)})
+
+    async def metrics(_request: web.Request) -> web.Response:
+        body, content_type = plane.exposition.text()
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+    app = web.Application(middlewares=[_in_our_shape])
+    for path in (HEALTH, *READINESS):
+        app.router.add_get(path, health)
+    for path in LIVENESS:
+        app.router.add_get(path, liveness)
+    app.router.add_get("/metrics", metrics)
+    return app
+
+
+@web.middleware
+async def _in_our_shape(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException as exc:
+        return error_response(exc.status, "unknown_path", "There is nothing at this path.")
+
+
+async def _answers(database: Database) -> bool:
+    try:
+        async with asyncio.timeout(1):
+            await database.ping()
+    except (StorageError, TimeoutError):
+        return False
+    return True
+
+
+def _drain_channel(channel: socket.socket, exposition: Exposition) -> None:
+    """Read every datagram that waits; the channel never blocks."""
+    while True:
+        try:
+            datagram = channel.recv(1 << 17)
+        except BlockingIOError:
+            return
+        if not datagram:
+            return
+        exposition.take_in(datagram)
+
+
+async def _ship_the_rest(shipper: Shipper) -> None:
+    try:
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            while await shipper.ship_once():
+                pass
+    except TimeoutError:
+        return  # it stays in the journal, and the next start ships it

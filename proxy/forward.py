@@ -1,0 +1,94 @@
+"""Sending on: what was scanned is serialised, journaled as opened, and only then sent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from detectors.errors import EdgeError, JournalError
+from policies.types import AuditLevel, Credentials
+from proxy.codec import Codec, Target
+from proxy.exchange import Exchange, digest
+from proxy.identity import Presented
+from proxy.parts import Parts
+from proxy.settings import UpstreamSettings
+from proxy.upstream import UpstreamAnswer, UpstreamRequest
+from storage.types import Outcome
+
+# Everything else a client sends in headers stays here: keys, cookies, forwarding traces, switches of other gateways.
+_FORWARDED: Final = frozenset(
+    {"openai-organization", "openai-project", "openai-beta", "http-referer", "x-title", "user-agent", "idempotency-key"}
+)
+
+
+def choose_upstream(parts: Parts, exchange: Exchange) -> UpstreamSettings:
+    """Return who serves the exchange's model. Raises EdgeError 404."""
+    upstream = parts.upstreams.serving(exchange.model)
+    if upstream is None:
+        raise EdgeError(404, "model_not_found", "No upstream serves this model.", "model")
+    exchange.upstream = upstream.name
+    return upstream
+
+
+async def forward(
+    parts: Parts,
+    exchange: Exchange,
+    upstream: UpstreamSettings,
+    codec: Codec,
+    target: Target,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    presented: Presented,
+) -> UpstreamAnswer:
+    """Journal the exchange as opened, then send. Raises EdgeError 503 without a journal, UpstreamError."""
+    identity = exchange.identity
+    if identity is not None and body is not None:
+        exchange.digests["forwarded"] = digest(parts.house_keys.tenant_content_key(identity.tenant_id), body)
+    journal_opened(parts, exchange)
+    request = UpstreamRequest(
+        target.method,
+        codec.upstream_path(target),
+        _headers(exchange, upstream, codec, headers, presented, has_body=body is not None),
+        body,
+    )
+    exchange.provider_saw_prompt = body is not None
+    started = time.perf_counter()
+    try:
+        return await parts.pool.send(upstream, request)
+    finally:
+        exchange.upstream_seconds += time.perf_counter() - started
+
+
+def journal_opened(parts: Parts, exchange: Exchange) -> None:
+    """Write the row to keep should nothing more be heard of this exchange. Raises EdgeError 503."""
+    outcome, saw = exchange.outcome, exchange.provider_saw_prompt
+    exchange.outcome, exchange.provider_saw_prompt = Outcome.INTERRUPTED, True
+    try:
+        parts.journal.opened(exchange.record(parts.instance, parts.worker))
+    except JournalError as exc:
+        parts.metrics.count("promptshield_journal_failures_total")
+        if exchange.policy is None or exchange.policy.audit_level is AuditLevel.REQUIRED:
+            raise EdgeError(503, "audit_unavailable", "Decisions cannot be recorded at the moment.") from exc
+    finally:
+        exchange.outcome, exchange.provider_saw_prompt = outcome, saw
+
+
+def _headers(
+    exchange: Exchange,
+    upstream: UpstreamSettings,
+    codec: Codec,
+    headers: Mapping[str, str],
+    presented: Presented,
+    *,
+    has_body: bool,
+) -> dict[str, str]:
+    sent = {name: value for name, value in headers.items() if name.lower() in _FORWARDED}
+    sent |= {"Accept-Encoding": "identity", "x-request-id": exchange.request_id}
+    if has_body:
+        sent["Content-Type"] = "application/json"
+    policy = exchange.policy
+    theirs = codec.credential(headers) if presented.own_header else None
+    if theirs is not None and policy is not None and policy.credentials is Credentials.CLIENT:
+        return sent | codec.credential_headers(theirs)
+    return sent | (codec.credential_headers(upstream.credential) if upstream.credential else {})

@@ -1,0 +1,111 @@
+"""The way of a request, told once: every other room of the proxy is a sentence of this story."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from detectors.errors import EdgeError, UpstreamError
+from detectors.types import Direction
+from proxy.admission import admit, hold_to_policy
+from proxy.answering import answer, refuse, screen_document
+from proxy.closing import close, finish
+from proxy.codec import Codec, Target
+from proxy.edge import read_body, read_json, read_target
+from proxy.exchange import Exchange
+from proxy.forward import choose_upstream, forward
+from proxy.json_document import dump
+from proxy.model_list import claims_models, list_models
+from proxy.parts import Parts
+from proxy.responses import json_response, retry_headers
+from storage.types import Outcome
+
+_LOG: Final = structlog.get_logger("promptshield.proxy")
+_UPSTREAM_STATUS: Final = {"timeout": 504}
+
+
+class Handler:
+    """Answers every request of the data plane; whatever happens, the exchange is closed and nothing passes unjudged."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        parts = self._parts
+        exchange = Exchange.open(request.headers.get("x-request-id"), request.method, request.remote or "")
+        codec = parts.codecs[0]
+        try:
+            target = read_target(request)
+            codec = next((c for c in parts.codecs if c.claims(target.method, target.path, request.headers)), codec)
+            return await self._tell(exchange, request, target, codec)
+        except EdgeError as exc:
+            return await self._reject(exchange, codec, exc)
+        except UpstreamError as exc:
+            return await self._report(exchange, codec, exc)
+        except (asyncio.CancelledError, ConnectionError):
+            exchange.end(Outcome.CLIENT_CLOSED, exchange.status or 499)
+            raise
+        except Exception as exc:  # noqa: BLE001 - the last line: whatever went wrong, nothing passes
+            return await self._fail(exchange, codec, exc)
+        finally:
+            await close(parts, exchange)
+            if exchange.grant is not None:
+                exchange.grant.release()
+            if exchange.identity is not None:
+                parts.metrics.leave(exchange.identity.tenant)
+
+    async def _tell(
+        self, exchange: Exchange, request: web.BaseRequest, target: Target, codec: Codec
+    ) -> web.StreamResponse:
+        parts = self._parts
+        presented = await admit(parts, exchange, request, codec)
+        exchange.dialect, exchange.vocabulary = codec.name, codec.vocabulary
+        if claims_models(target):
+            return await list_models(parts, exchange, codec, target, presented)
+        if not codec.claims(target.method, target.path, request.headers):
+            raise EdgeError(404, "unknown_path", "There is nothing at this path.")
+        exchange.route = f"{target.method} {target.path}"
+        policy = exchange.policy
+        assert policy is not None  # noqa: S101 - admitted
+        body = read_json(await read_body(request, policy.limits.body, parts.edge.body_idle))
+        exchange.streaming = codec.streaming(body)
+        hold_to_policy(exchange, policy, codec, body)
+        upstream = choose_upstream(parts, exchange)
+        verdict = await screen_document(parts, exchange, codec, body, Direction.REQUEST)
+        if verdict.effect.stop:
+            return await refuse(parts, exchange, codec, verdict, Direction.REQUEST, policy)
+        sent = await forward(parts, exchange, upstream, codec, target, dump(body), request.headers, presented)
+        try:
+            return await answer(parts, exchange, codec, request, sent)
+        finally:
+            sent.close()
+
+    async def _reject(self, exchange: Exchange, codec: Codec, why: EdgeError) -> web.Response:
+        exchange.end(Outcome.REJECTED, why.status, why.code)
+        body = codec.error(why.status, why.code, why.message, why.param)
+        response = await finish(self._parts, exchange, json_response(why.status, body, retry_headers(why.status)))
+        if why.status in {400, 408, 413}:  # what is left of the body is not worth reading
+            response.force_close()
+        return response
+
+    async def _report(self, exchange: Exchange, codec: Codec, why: UpstreamError) -> web.Response:
+        exchange.error_stage = f"upstream:{why.kind}"
+        status = _UPSTREAM_STATUS.get(why.kind, 502)
+        exchange.end(Outcome.UPSTREAM_ERROR, status, f"upstream_{why.kind}")
+        body = codec.error(status, f"upstream_{why.kind}", f"The upstream failed ({why.kind}).")
+        return await finish(self._parts, exchange, json_response(status, body))
+
+    async def _fail(self, exchange: Exchange, codec: Codec, why: Exception) -> web.Response:
+        # The message may quote the request, so only the kind of error and where it rose are logged.
+        frame = why.__traceback__
+        while frame is not None and frame.tb_next is not None:
+            frame = frame.tb_next
+        place = "" if frame is None else f"{frame.tb_frame.f_code.co_name}:{frame.tb_lineno}"
+        _LOG.error("internal error", error=type(why).__name__, place=place, decision=exchange.id)
+        exchange.error_stage = type(why).__name__
+        exchange.end(Outcome.INTERNAL_ERROR, 500, "internal_error")
+        body = codec.error(500, "internal_error", "Internal error; nothing was forwarded without inspection.")
+        return await finish(self._parts, exchange, json_response(500, body, retry_headers(500)))

@@ -1,0 +1,119 @@
+"""Who sends a request: the key in its headers, looked up once and then known until something changes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from detectors.errors import EdgeError, IdentityError, StorageError
+from proxy.codec import Codec, Headers
+from storage.api_keys import hash_key, well_formed
+from storage.revisions import Revisions
+from storage.types import Identity
+
+OUR_HEADER: Final = "x-promptshield-key"
+REMEMBERED: Final = 20_000  # keys; unknown ones are remembered too, so that guessing does not reach the database
+UNKNOWN_FOR: Final = 5.0  # seconds
+
+
+class KeyStore(Protocol):
+    async def find(self, hash: bytes) -> Identity | None: ...  # noqa: A002 - the store's own word
+
+
+class RevisionReader(Protocol):
+    async def __call__(self) -> Revisions: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """The key a request shows. `own_header` tells that the dialect's header is free for the client's credential."""
+
+    key: str
+    own_header: bool
+
+
+@dataclass(slots=True)
+class _Known:
+    identity: Identity | None
+    at: float
+
+
+class KeyDirectory:
+    """Identities by key hash. `check_forever` polls one row each second and forgets everything when it changed."""
+
+    def __init__(
+        self,
+        store: KeyStore,
+        read_revisions: RevisionReader,
+        pepper: bytes,
+        max_stale: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store, self._read_revisions, self._pepper = store, read_revisions, pepper
+        self._max_stale, self._clock = max_stale, clock
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
+        self._revisions: Revisions | None = None
+        self._confirmed_at = clock()
+        self.confirmed = False  # whether the last look at the database succeeded
+        self._asking = asyncio.Semaphore(8)
+
+    @property
+    def fresh(self) -> bool:
+        """Tell whether what is known was confirmed within `max_stale`."""
+        return self._clock() - self._confirmed_at <= self._max_stale
+
+    async def identify(self, key: str) -> Identity:
+        """Return whose key this is. Raises IdentityError; `unavailable` where nobody could be asked."""
+        if not well_formed(key):
+            raise IdentityError("malformed key")
+        digest = hash_key(self._pepper, key)
+        known = self._known.get(digest)
+        if known is None or (known.identity is None and self._clock() - known.at > UNKNOWN_FOR):
+            known = await self._ask(digest)
+        if known.identity is None:
+            raise IdentityError("unknown key")
+        if not self.fresh:
+            raise IdentityError("identities could not be confirmed for too long", unavailable=True)
+        return known.identity
+
+    async def check_forever(self, interval: float = 1.0) -> None:
+        """Keep what is known true. While the database is away, what is known stays, up to `max_stale`."""
+        while True:
+            await self.check()
+            await asyncio.sleep(interval)
+
+    async def check(self) -> None:
+        try:
+            revisions = await self._read_revisions()
+        except StorageError:
+            self.confirmed = False
+            return
+        if revisions != self._revisions:
+            self._known.clear()
+            self._revisions = revisions
+        self._confirmed_at, self.confirmed = self._clock(), True
+
+    async def _ask(self, digest: bytes) -> _Known:
+        try:
+            async with self._asking:
+                identity = await self._store.find(digest)
+        except StorageError as exc:
+            raise IdentityError("the key store cannot be asked", unavailable=True) from exc
+        known = self._known[digest] = _Known(identity, self._clock())
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return known
+
+
+def presented_key(headers: Headers, codec: Codec) -> Presented:
+    """Take our key from its own header, else from the dialect's. Raises EdgeError 401 if there is none."""
+    own = headers.get(OUR_HEADER)
+    key = own or codec.credential(headers)
+    if not key:
+        message = "No API key: send it as 'Authorization: Bearer sk-ps-...' or in the x-promptshield-key header."
+        raise EdgeError(401, "missing_api_key", message)
+    return Presented(key, own is not None)

@@ -1,0 +1,123 @@
+"""What a start makes sure of: engines, schema, keys, policies and the demo tenant."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import orjson
+
+import policies
+from proxy.settings import Settings
+from storage.api_keys import ApiKeyStore
+from storage.claim import claim_database
+from storage.embedded import EmbeddedEngines, EnginePasswords, EngineUrls
+from storage.house_keys import HouseKeys
+from storage.migrate import migrate
+from storage.postgres import Database
+from storage.tenants import TenantStore
+
+DEMO_TENANT: Final = "demo"
+_TEMPLATES: Final = Path(policies.__file__).parent / "templates"
+Report = Callable[[str], None]
+
+
+def embedded_engines(settings: Settings, house_keys: HouseKeys, report: Report) -> EmbeddedEngines:
+    """Return the engines that no URL is configured for, not yet started."""
+    passwords = EnginePasswords(house_keys.postgres_owner, house_keys.postgres_login, house_keys.valkey)
+    wanted = [] if settings.database_url else ["postgres"]
+    wanted += [] if settings.redis_url else ["valkey"]
+    return EmbeddedEngines(settings.data, passwords, report, wanted=wanted)
+
+
+def engine_urls(settings: Settings, embedded: EngineUrls) -> EngineUrls:
+    """Return the configured addresses, and the embedded ones for what is not configured."""
+    database = settings.database_url or embedded.database_url
+    owner = settings.database_owner_url or settings.database_url or embedded.database_owner_url
+    return EngineUrls(database, owner, settings.redis_url or embedded.redis_url)
+
+
+async def prepare_database(settings: Settings, house_keys: HouseKeys, urls: EngineUrls, report: Report) -> str:
+    """Migrate, make the demo tenant if there is no tenant yet; return the demo API key or an empty string.
+
+    Raises StorageError, also where the database belongs to an installation with other keys.
+    """
+    await migrate(urls.database_owner_url, urlsplit(urls.database_url).username or "", report)
+    database = await Database.connect(urls.database_url, size=1)
+    try:
+        await claim_database(database, house_keys.fingerprint())
+        return await _demo_key(settings, house_keys, database)
+    finally:
+        await database.close()
+
+
+def prepare_policies(folder: Path) -> None:
+    """Put the templates where no policy is yet; what is there is never touched."""
+    if folder.exists() and any(folder.iterdir()):
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for template in sorted(_TEMPLATES.glob("*.yaml")):
+        shutil.copyfile(template, folder / template.name)
+
+
+async def _demo_key(settings: Settings, house_keys: HouseKeys, database: Database) -> str:
+    """Return the demo key kept in the keys folder; make tenant and key in a database without any tenant."""
+    file = settings.keys_folder / "demo-api-key"
+    tenants = TenantStore(database)
+    if not await tenants.list():
+        await tenants.create(DEMO_TENANT, "Demo tenant")
+        file.unlink(missing_ok=True)
+    if not file.exists() and await tenants.find(DEMO_TENANT) is not None and not await _has_key(house_keys, database):
+        _, key = await ApiKeyStore(database, house_keys.pepper).create(DEMO_TENANT, name="made at the first start")
+        _write_private(file, key)
+    return file.read_text().strip() if file.exists() else ""
+
+
+async def _has_key(house_keys: HouseKeys, database: Database) -> bool:
+    return bool(await ApiKeyStore(database, house_keys.pepper).list(DEMO_TENANT))
+
+
+def _write_private(file: Path, text: str) -> None:
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
+        opened.write(text)
+
+
+def runtime_file(settings: Settings) -> Path:
+    return settings.keys_folder / "runtime.json"
+
+
+def note_running(settings: Settings, urls: EngineUrls) -> None:
+    """Leave the engines' addresses for commands that run beside the server (0600, among the keys)."""
+    addresses = {"database": urls.database_url, "owner": urls.database_owner_url, "redis": urls.redis_url}
+    _write_private(runtime_file(settings), orjson.dumps({"pid": os.getpid(), **addresses}).decode())
+
+
+@contextmanager
+def reachable_engines(settings: Settings, house_keys: HouseKeys, report: Report) -> Iterator[EngineUrls]:
+    """Give a command the engines: those of the running server, else its own for as long as it lasts.
+
+    Raises EngineError, StorageError.
+    """
+    running = _running(settings)
+    if running is not None or (settings.database_url and settings.redis_url):
+        yield engine_urls(settings, running or EngineUrls("", "", ""))
+        return
+    engines = embedded_engines(settings, house_keys, report)
+    try:
+        yield engine_urls(settings, engines.start())
+    finally:
+        engines.stop()
+
+
+def _running(settings: Settings) -> EngineUrls | None:
+    try:
+        fields = orjson.loads(runtime_file(settings).read_bytes())
+        os.kill(fields["pid"], 0)
+    except (OSError, orjson.JSONDecodeError, KeyError):
+        return None
+    return EngineUrls(fields["database"], fields["owner"], fields["redis"])

@@ -1,0 +1,115 @@
+"""What a worker counts: plain numbers, handed over once a second as deltas. Nothing here knows Prometheus."""
+
+from __future__ import annotations
+
+import socket
+from bisect import bisect_left
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from typing import Final
+
+import orjson
+
+from detectors.types import DetectorRun, RunStatus
+from policies.types import ActionName, Judged
+
+SECONDS_BUCKETS: Final = (
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0
+)  # fmt: skip
+CONFIDENCE_BUCKETS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+
+# Name, label names, bucket bounds (empty: a counter). Help texts stand beside the exposition.
+HISTOGRAMS: Final = {
+    "detection_duration_seconds": SECONDS_BUCKETS,
+    "detection_confidence_histogram": CONFIDENCE_BUCKETS,
+    "promptshield_overhead_seconds": SECONDS_BUCKETS,
+}
+MAX_DATAGRAM: Final = 60_000
+Labels = tuple[str, ...]
+
+
+class WorkerMetrics:
+    """Counters since the last hand-over, and gauges as they are now."""
+
+    def __init__(self, worker: int) -> None:
+        self._worker = worker
+        self._counters: defaultdict[tuple[str, Labels], float] = defaultdict(float)
+        self._histograms: dict[tuple[str, Labels], list[float]] = {}
+        self._active: defaultdict[str, int] = defaultdict(int)
+        self.states: dict[str, object] = {}
+
+    def count(self, name: str, labels: Labels = (), amount: float = 1) -> None:
+        self._counters[name, labels] += amount
+
+    def observe(self, name: str, labels: Labels, value: float) -> None:
+        """Add one observation: one more in its bucket, then sum and count at the end of the row."""
+        bounds = HISTOGRAMS[name]
+        row = self._histograms.get((name, labels))
+        if row is None:
+            row = self._histograms[name, labels] = [0.0] * (len(bounds) + 3)
+        row[bisect_left(bounds, value)] += 1
+        row[-2] += value
+        row[-1] += 1
+
+    def enter(self, tenant: str) -> None:
+        self._active[tenant] += 1
+
+    def leave(self, tenant: str) -> None:
+        self._active[tenant] -= 1
+
+    def detections(self, tenant: str, runs: Iterable[DetectorRun], judged: Iterable[Judged]) -> None:
+        """Count each detector's run with the heaviest action that its findings got."""
+        heaviest: dict[str, ActionName] = {}
+        for item in judged:
+            name = item.finding.detector
+            heaviest[name] = max(item.action, heaviest.get(name, ActionName.ALLOW), key=lambda a: a.weight)
+        for run in runs:
+            labels = (tenant, run.detector)
+            result = _result(run, heaviest.get(run.detector, ActionName.ALLOW))
+            self.count("detection_requests_total", (*labels, result))
+            if run.status is not RunStatus.SKIPPED:
+                self.observe("detection_duration_seconds", labels, run.seconds)
+            if run.hits:
+                self.observe("detection_confidence_histogram", labels, run.confidence)
+
+    def take(self) -> list[bytes]:
+        """Return the deltas as datagrams, each below the size a socket takes, and start again from zero."""
+        rows: list[object] = [["c", name, labels, value] for (name, labels), value in self._counters.items()]
+        rows += [["h", name, labels, row] for (name, labels), row in self._histograms.items()]
+        rows += [["a", tenant, count] for tenant, count in self._active.items()]
+        rows += [["s", name, value] for name, value in self.states.items()]
+        self._counters.clear()
+        self._histograms.clear()
+        self._active = defaultdict(int, {tenant: count for tenant, count in self._active.items() if count})
+        return [orjson.dumps({"w": self._worker, "rows": part}) for part in _parts(rows)]
+
+
+class MetricsSender:
+    """Hands deltas over without ever waiting; what cannot be sent now is sent later, up to a bound."""
+
+    def __init__(self, metrics: WorkerMetrics, channel: socket.socket) -> None:
+        self._metrics, self._channel = metrics, channel
+        self._waiting: deque[bytes] = deque(maxlen=512)
+
+    def send(self) -> None:
+        self._waiting.extend(self._metrics.take())
+        while self._waiting:
+            try:
+                self._channel.send(self._waiting[0])
+            except (BlockingIOError, ConnectionError):
+                return
+            self._waiting.popleft()
+
+
+def _result(run: DetectorRun, action: ActionName) -> str:
+    if run.status is RunStatus.SKIPPED:
+        return "skipped"
+    if run.status is not RunStatus.OK:
+        return "error"
+    return "mask" if action is ActionName.PSEUDONYMISE else str(action)
+
+
+def _parts(rows: list[object]) -> Iterable[list[object]]:
+    """Cut rows into groups that fit a datagram; a row takes well under 600 bytes."""
+    size = MAX_DATAGRAM // 600
+    return (rows[start : start + size] for start in range(0, max(1, len(rows)), size))

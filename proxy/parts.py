@@ -1,0 +1,36 @@
+"""What the rooms of a worker share, put together once in `app.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from policies.types import PolicySource
+from proxy.codec import Codec
+from proxy.identity import KeyDirectory
+from proxy.metrics import WorkerMetrics
+from proxy.screen import Screen
+from proxy.settings import EdgeSettings
+from proxy.upstream import UpstreamPool, Upstreams
+from storage.house_keys import HouseKeys
+from storage.journal import Journal
+from storage.types import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A worker's collaborators. None of them knows of an exchange."""
+
+    codecs: Sequence[Codec]
+    keys: KeyDirectory
+    policies: PolicySource
+    limits: Limits
+    screen: Screen
+    upstreams: Upstreams
+    pool: UpstreamPool
+    journal: Journal
+    house_keys: HouseKeys
+    metrics: WorkerMetrics
+    edge: EdgeSettings
+    instance: str
+    worker: int

@@ -1,0 +1,110 @@
+"""Processes of the supervisor: forked after loading, dying with their parent, replaced when they fall."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+import uvloop
+
+from detectors.errors import PromptShieldError
+
+SIGNALS: Final = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+_PR_SET_PDEATHSIG: Final = 1
+_SETTLED: Final = 10.0  # a process that lived this long (seconds) is replaced at once
+_LOG: Final = structlog.get_logger("promptshield.supervisor")
+
+Main = Callable[[], Coroutine[Any, Any, Any]]
+
+
+@dataclass(slots=True)
+class Process:
+    """One kind of child: what it runs, and the one that runs now. `failures` counts quick deaths in a row."""
+
+    name: str
+    main: Main
+    pid: int = 0
+    started: float = 0.0
+    failures: int = 0
+    again_at: float = 0.0
+
+    def start(self) -> None:
+        """Fork. The parent returns at once; the child never returns."""
+        self.started = time.monotonic()
+        parent = os.getpid()
+        pid = os.fork()
+        if pid:
+            self.pid = pid
+            return
+        _become_child(parent, self.name, self.main)
+
+    def note_exit(self, status: int) -> None:
+        """Remember that the process ended, and when it may be started again."""
+        now = time.monotonic()
+        lived = now - self.started
+        self.pid, self.failures = 0, 0 if lived > _SETTLED else self.failures + 1
+        self.again_at = now + (min(0.1 * 2**self.failures, 10.0) if self.failures > 1 else 0.0)
+        code = os.waitstatus_to_exitcode(status)
+        if code:
+            _LOG.warning("process ended", process=self.name, code=code, lived=round(lived, 1))
+
+    def reap(self) -> bool:
+        """Return whether the process has just ended."""
+        if not self.pid:
+            return False
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        if not pid:
+            return False
+        self.note_exit(status)
+        return True
+
+    def signal(self, number: signal.Signals) -> None:
+        if self.pid:
+            os.kill(self.pid, number)
+
+
+def die_with_parent(parent: int, number: signal.Signals) -> None:
+    """Ask Linux to signal this process when its parent ends; elsewhere orphans are left to notice by themselves."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+    if os.getppid() != parent:  # it ended before we asked
+        os._exit(1)
+
+
+def _become_child(parent: int, name: str, main: Main) -> None:
+    code = 1
+    try:
+        die_with_parent(parent, signal.SIGTERM)
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        run_loop(main())
+        code = 0
+    except PromptShieldError as exc:
+        _LOG.error("process cannot run", process=name, problem=str(exc))
+    except BaseException as exc:  # noqa: BLE001 - a forked child must not unwind into its parent's stack
+        _LOG.error("process failed", process=name, error=type(exc).__name__, place=_place(exc))
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def run_loop(main: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine to its end on a fresh event loop."""
+    return uvloop.run(main)
+
+
+def _place(exc: BaseException) -> str:
+    frame = exc.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return "" if frame is None else f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}"

@@ -1,0 +1,68 @@
+"""The one place where our outcomes become HTTP: statuses, shapes, headers, and whether an SDK may try again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aiohttp import web
+
+from proxy.json_document import dump
+from proxy.providers._openai_shapes import error_body
+from storage.types import Grant
+
+JsonObject = dict[str, Any]
+_HOP_BY_HOP: Final = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "content-length",
+        "content-encoding",
+        "content-type",
+        "set-cookie",
+        "server",
+        "date",
+        "x-request-id",
+    }
+)
+_RELAYED: Final = frozenset({"retry-after", "retry-after-ms"})
+
+
+def json_response(status: int, body: JsonObject, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(status=status, body=dump(body), content_type="application/json", headers=headers)
+
+
+def error_response(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Return an error for a request whose dialect nobody could tell."""
+    return json_response(status, error_body(status, code, message), {**retry_headers(status), **(headers or {})})
+
+
+def retry_headers(status: int) -> dict[str, str]:
+    """Tell SDKs not to repeat what will fail again; a 429 says by itself when to come back."""
+    return {"x-should-retry": "false"} if status >= 500 or status in {408, 409} else {}
+
+
+def limit_headers(grant: Grant) -> dict[str, str]:
+    """Return the rate headers that SDKs read, for the requests window."""
+    headers = {
+        "x-ratelimit-limit-requests": str(grant.limit),
+        "x-ratelimit-remaining-requests": str(max(0, grant.remaining)),
+        "x-ratelimit-reset-requests": f"{grant.reset_seconds:.3f}s",
+    }
+    if not grant.allowed:
+        headers["retry-after"] = str(max(1, math.ceil(grant.retry_after_seconds)))
+        headers["retry-after-ms"] = str(max(1, math.ceil(grant.retry_after_seconds * 1000)))
+    return headers
+
+
+def upstream_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the upstream's headers as the client may see them: under `llm_provider-`, but for when to retry."""
+    named = {name.lower(): value for name, value in headers.items() if name.lower() not in _HOP_BY_HOP}
+    return {name if name in _RELAYED else f"llm_provider-{name}": value for name, value in named.items()}

@@ -1,0 +1,208 @@
+"""`promptshield.yaml` and the environment: everything an installation may set, each with a good default."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from detectors.documents import Document, read_document
+from detectors.errors import SettingsError
+from policies.quantities import parse_size
+from storage.journal import Sync
+
+DEFAULT_FILE: Final = Path("promptshield.yaml")
+DEFAULT_DATA: Final = Path(".promptshield")
+_REFERENCE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}|^os\.environ/([A-Za-z_][A-Za-z0-9_]*)$")
+_WEAK: Final = frozenset({"sk-1234", "changeme", "password", "secret", "admin", "master"})
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Listener(Strict):
+    """Where a plane listens. Port 0 takes any free one."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(ge=0, le=65535)
+
+
+class Timeouts(Strict):
+    """Seconds: to connect, to the first byte, and between two chunks of a stream."""
+
+    connect: float = Field(default=5, gt=0)
+    first_byte: float = Field(default=120, gt=0)
+    between_chunks: float = Field(default=60, gt=0)
+
+
+class UpstreamSettings(Strict):
+    """An LLM service. `models` are patterns of what it serves; of several that fit, the lowest `priority` gets it."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,38}$")
+    dialect: str = "openai"
+    base_url: str
+    credential: str = Field(default="", repr=False)
+    models: tuple[str, ...] = ("*",)
+    timeouts: Timeouts = Timeouts()
+    priority: int = 100
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_http(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
+            raise ValueError("expected http(s)://host[:port]/path without user, password or query")
+        return url.rstrip("/")
+
+    def serves(self, model: str) -> bool:
+        return any(fnmatchcase(model, pattern) for pattern in self.models)
+
+
+class JournalSettings(Strict):
+    sync: Sync = Sync.PROCESS
+    disk_limit: Annotated[int, BeforeValidator(parse_size)] = 1 << 30
+
+
+class IdentitySettings(Strict):
+    """`max_stale`: seconds a known key stays valid while Postgres cannot be asked."""
+
+    max_stale: float = Field(default=300, ge=0)
+
+
+class EdgeSettings(Strict):
+    """Bounds of a worker: seconds a client may be silent while sending its body, exchanges at once, and at the end
+    the seconds during which it still accepts (`grace`) and then lets streams finish (`drain`).
+    """
+
+    body_idle: float = Field(default=30, gt=0)
+    in_flight: int = Field(default=1000, gt=0)
+    grace: float = Field(default=0.2, ge=0)
+    drain: float = Field(default=60, ge=0)
+
+
+class MetricsSettings(Strict):
+    """How many tenants get a label of their own before they are counted as `other`."""
+
+    tenants: int = Field(default=50, ge=0)
+
+
+class Settings(Strict):
+    """The whole configuration. Secrets are best given as `${NAME}`."""
+
+    proxy: Listener = Listener(port=8000)
+    control: Listener = Listener(port=8001)
+    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
+    data: Path = DEFAULT_DATA
+    policies: Path | None = None
+    database_url: str = Field(default="", repr=False)
+    database_owner_url: str = Field(default="", repr=False)
+    redis_url: str = Field(default="", repr=False)
+    upstreams: tuple[UpstreamSettings, ...] = ()
+    journal: JournalSettings = JournalSettings()
+    identity: IdentitySettings = IdentitySettings()
+    edge: EdgeSettings = EdgeSettings()
+    metrics: MetricsSettings = MetricsSettings()
+
+    @property
+    def policies_folder(self) -> Path:
+        return self.policies or self.data / "policies"
+
+    @property
+    def keys_folder(self) -> Path:
+        return self.data / "keys"
+
+    @property
+    def journal_folder(self) -> Path:
+        return self.data / "journal"
+
+
+def load_settings(
+    file: Path | None = None,
+    *,
+    data: Path | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Read the file (default `promptshield.yaml`, if there); `environment` and `data` win. Raises SettingsError."""
+    document = _document(file, environment)
+    for key, value in _from_environment(environment, data).items():
+        document.content[key] = value
+    settings = document.validate(Settings)
+    return settings.model_copy(update={"upstreams": settings.upstreams or _default_upstreams(environment)})
+
+
+def _document(file: Path | None, environment: Mapping[str, str]) -> Document:
+    if file is None and not DEFAULT_FILE.exists():
+        return Document(DEFAULT_FILE, {}, None, SettingsError)
+    document = read_document(file or DEFAULT_FILE, SettingsError)
+    content = {key: _interpolated(value, (key,), document, environment) for key, value in document.content.items()}
+    return Document(document.file, content, document.root, SettingsError)
+
+
+def _interpolated(value: Any, loc: tuple[str | int, ...], document: Document, environment: Mapping[str, str]) -> Any:
+    """Replace `${NAME}`, `${NAME:default}` and `os.environ/NAME`; a missing name without default is an error."""
+    if isinstance(value, dict):
+        return {k: _interpolated(v, (*loc, k), document, environment) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_interpolated(v, (*loc, i), document, environment) for i, v in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def look_up(match: re.Match[str]) -> str:
+        name, default = match.group(1) or match.group(3), match.group(2)
+        found = environment.get(name, default)
+        if found is None:
+            raise document.complain(loc, f"environment variable {name} is not set (or write ${{{name}:default}})")
+        return found
+
+    return _REFERENCE.sub(look_up, value)
+
+
+def _from_environment(environment: Mapping[str, str], data: Path | None) -> dict[str, Any]:
+    """The documented names. A Redis given by host, port and password becomes a URL."""
+    given: dict[str, Any] = {}
+    names = {"DATABASE_URL": "database_url", "DATABASE_OWNER_URL": "database_owner_url", "REDIS_URL": "redis_url"}
+    given |= {key: environment[name] for name, key in names.items() if environment.get(name)}
+    if environment.get("REDIS_HOST") and "redis_url" not in given:
+        password = environment.get("REDIS_PASSWORD", "")
+        account = f":{password}@" if password else ""
+        given["redis_url"] = f"redis://{account}{environment['REDIS_HOST']}:{environment.get('REDIS_PORT', '6379')}/0"
+    if environment.get("NUM_WORKERS"):
+        given["workers"] = environment["NUM_WORKERS"]
+    if data is not None or environment.get("PROMPTSHIELD_DATA"):
+        given["data"] = data or Path(environment["PROMPTSHIELD_DATA"])
+    _refuse_weak_master_key(environment.get("PROMPTSHIELD_MASTER_KEY"))
+    return given
+
+
+def _refuse_weak_master_key(key: str | None) -> None:
+    if key is not None and (len(key) < 24 or key.lower() in _WEAK or len(set(key)) < 8):
+        problem = "PROMPTSHIELD_MASTER_KEY is too weak: use 24 random characters or more (openssl rand -base64 32)"
+        raise SettingsError("environment", None, problem)
+
+
+def _default_upstreams(environment: Mapping[str, str]) -> tuple[UpstreamSettings, ...]:
+    """What serves models when the file names nobody: whoever a credential is there for, else the demo upstream."""
+    found = []
+    if environment.get("OPENROUTER_API_KEY"):
+        found.append(
+            UpstreamSettings(
+                name="openrouter",
+                base_url="https://openrouter.ai/api/v1",
+                credential=environment["OPENROUTER_API_KEY"],
+                models=("*/*",),
+                priority=10,
+            )
+        )
+    if environment.get("OPENAI_API_KEY"):
+        base = environment.get("OPENAI_API_BASE", "https://api.openai.com/v1")
+        found.append(
+            UpstreamSettings(name="openai", base_url=base, credential=environment["OPENAI_API_KEY"], priority=20)
+        )
+    return tuple(found)

@@ -1,0 +1,167 @@
+"""A streamed answer under the screen: events in, events out, and nothing leaves that was not judged."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from enum import StrEnum
+from typing import Final
+
+from detectors.types import Direction, Kind, Origin, Place, Segment
+from detectors.window import Window
+from policies.types import BlockAs, Pseudonym, StopReason, Verdict
+from proxy.codec import Frame, Piece, Refusal, StreamReader, Usage
+from proxy.json_document import JsonError
+from proxy.pointer import UneditableError, apply_edits, edit_text
+from proxy.screen import Screened
+from proxy.sse import SseError, SseEvent, SseParser
+from proxy.tally import Tally
+from proxy.walk import Walk
+
+Judge = Callable[[Walk], Awaitable[Screened]]
+_HELD_IN_ALL: Final = 1 << 20  # characters over all channels of one stream
+_MOST_CHANNELS: Final = 512
+
+
+class StreamEnd(StrEnum):
+    """How a stream ended: by its own marker, cut by a verdict, uninspected, broken off, or not yet."""
+
+    OPEN = "open"
+    FINISHED = "finished"
+    CUT = "cut"
+    UNINSPECTED = "uninspected"
+    BROKEN = "broken"
+
+
+class StreamScreen:
+    """Screens one stream. `run` yields what may be sent; `end`, `usage` and `tally` then say how it went.
+
+    `refuse` makes the refusal for a verdict. The event that ends the stream is yielded last and by itself.
+    """
+
+    def __init__(
+        self,
+        reader: StreamReader,
+        judge: Judge,
+        refuse: Callable[[Verdict], Refusal],
+        block_as: BlockAs,
+        *,
+        enforcing: bool = True,
+    ) -> None:
+        self._enforcing = enforcing
+        self._reader, self._judge, self._refuse, self._block_as = reader, judge, refuse, block_as
+        self._windows: dict[str, Window] = {}
+        self.end, self.usage, self.tally = StreamEnd.OPEN, Usage(), Tally()
+
+    async def run(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield the screened stream. Raises UpstreamError where the upstream broke off."""
+        try:
+            async for event in _events(chunks):
+                async for data in self._screen(event):
+                    yield data
+                if self.end is not StreamEnd.OPEN:
+                    return
+        except (SseError, JsonError):
+            # Never passed on raw: what cannot be read cannot be judged.
+            yield self.broken("upstream_protocol_error", "The upstream sent an unreadable event.")
+        except _StoppedError as stop:
+            yield self._stopped(stop.verdict)
+        else:
+            yield self.broken("upstream_incomplete", "The upstream's stream ended before its end.")
+
+    def broken(self, code: str, message: str) -> bytes:
+        """Return the event that says the stream broke off; there is no end marker after it."""
+        self.end = StreamEnd.BROKEN
+        return self._reader.failure(502, code, message)
+
+    async def _screen(self, event: SseEvent) -> AsyncIterator[bytes]:
+        frame = self._reader.read(event.event, event.data)
+        self.usage = frame.usage or self.usage
+        for piece in frame.pieces:
+            released = await self._push(piece)
+            if released:
+                yield self._reader.text_event(piece.channel, released)
+        for channel in [name for name in self._windows if name.startswith(frame.ends)]:
+            released = await self._release(channel, final=True)
+            del self._windows[channel]
+            if released:
+                yield self._reader.text_event(channel, released)
+        if frame.last:
+            self.end = StreamEnd.FINISHED
+        elif frame.failed:
+            self.end = StreamEnd.BROKEN
+        if not frame.bare:
+            await self._screen_rest(frame)
+            yield self._reader.write(frame)
+
+    async def _push(self, piece: Piece) -> str:
+        window = self._windows.setdefault(piece.channel, Window(whole=piece.whole))
+        window.push(piece.text)
+        held = sum(w.held for w in self._windows.values())
+        if window.overgrown or held > _HELD_IN_ALL or len(self._windows) > _MOST_CHANNELS:
+            if not self._enforcing:
+                return await self._release(piece.channel, final=True)
+            # Nobody can say any more what this will become, and releasing it would be releasing it unread.
+            raise _StoppedError((await self._judge_text(piece.channel, window)).as_stop(StopReason.UNSCANNED))
+        return "" if window.whole else await self._release(piece.channel, final=False)
+
+    async def _release(self, channel: str, *, final: bool) -> str:
+        window = self._windows[channel]
+        verdict = await self._judge_text(channel, window)
+        edits = verdict.effect.edits
+        if window.whole:
+            try:
+                return edit_text(window.text, edits)
+            except UneditableError as exc:
+                raise _StoppedError(verdict.as_stop(StopReason.FOUND)) from exc
+        replacements = [(e.span, e.replacement) for e in edits if not isinstance(e.replacement, Pseudonym)]
+        return window.release(replacements, final=final)
+
+    async def _judge_text(self, channel: str, window: Window) -> Verdict:
+        walk = Walk(Direction.RESPONSE, frozenset())
+        pointer = f"/{channel}"
+        walk.segments.append(
+            Segment(Direction.RESPONSE, Origin.ASSISTANT, Kind.TEXT, Place.VALUE, pointer, window.text)
+        )
+        return await self._judged(walk, channel, window.base)
+
+    async def _screen_rest(self, frame: Frame) -> None:
+        """Everything of an event that is no running text is judged with the event, and edited in place."""
+        if not frame.rest.segments:
+            return
+        verdict = await self._judged(frame.rest, "", 0)
+        try:
+            apply_edits(frame.document, verdict.effect.edits)
+        except UneditableError as exc:
+            raise _StoppedError(verdict.as_stop(StopReason.FOUND)) from exc
+
+    async def _judged(self, walk: Walk, channel: str, base: int) -> Verdict:
+        screened = await self._judge(walk)
+        self.tally.add(screened, channel, base)
+        if screened.verdict.effect.stop:
+            raise _StoppedError(screened.verdict)
+        return screened.verdict
+
+    def _stopped(self, verdict: Verdict) -> bytes:
+        self.tally.add(Screened(verdict, ()), "", 0)
+        if verdict.stop_reason is StopReason.UNINSPECTED:
+            self.end = StreamEnd.UNINSPECTED
+            return self._reader.failure(503, "inspection_unavailable", "The answer could not be inspected.")
+        self.end = StreamEnd.CUT
+        return self._reader.cut(self._refuse(verdict), self._block_as)
+
+
+class _StoppedError(Exception):
+    """A verdict that ends the stream here."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+        super().__init__(verdict.stop_reason)
+
+
+async def _events(chunks: AsyncIterator[bytes]) -> AsyncIterator[SseEvent]:
+    parser = SseParser()
+    async for chunk in chunks:
+        for event in parser.feed(chunk):
+            yield event
+    for event in parser.finish():
+        yield event

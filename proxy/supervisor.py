@@ -1,0 +1,265 @@
+"""`promptshield serve`: engines, then everything loaded, then forked; whatever falls is put up again.
+
+The supervisor starts no thread and no event loop: it forks, and Linux sends the parent-death signal when the thread
+that made a child ends.
+"""
+
+from __future__ import annotations
+
+import gc
+import http.client
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+from urllib.parse import urlsplit
+
+import orjson
+import structlog
+from aiohttp.http_parser import RawRequestMessage, RawRequestMessagePy
+
+from detectors.errors import EngineError, PromptShieldError, SettingsError, StorageError
+from proxy.app import Detection, load_detection, policy_store
+from proxy.control.plane import ControlPlace, run_control
+from proxy.demo_upstream import run_demo
+from proxy.installation import (
+    embedded_engines,
+    engine_urls,
+    note_running,
+    prepare_database,
+    prepare_policies,
+    runtime_file,
+)
+from proxy.processes import SIGNALS, Main, Process
+from proxy.settings import Listener, Settings, UpstreamSettings
+from proxy.worker import WorkerPlace, run_worker
+from storage.embedded import EmbeddedEngines, EngineUrls
+from storage.house_keys import HouseKeys, open_house_keys
+
+_LOG: Final = structlog.get_logger("promptshield.supervisor")
+_CHANNEL_SIZE: Final = 1 << 20
+_START_PATIENCE: Final = 30.0
+_LAST_PATIENCE: Final = 15.0  # seconds for the control plane to ship what is left
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What a start hands to the person who started it."""
+
+    proxy_url: str
+    control_url: str
+    demo_key: str
+    demo_upstream: bool
+
+
+class Supervisor:
+    """Owns the engines, the listening sockets and the processes. `start`, then `watch` until a signal, then `stop`."""
+
+    def __init__(self, settings: Settings, report: Report) -> None:
+        self._settings, self._report = settings, report
+        self._engines: EmbeddedEngines | None = None
+        self._workers: list[Process] = []
+        self._others: list[Process] = []
+
+    def start(self) -> Running:
+        """Bring everything up. Raises PromptShieldError with what to do about it; then nothing is left running."""
+        insist_on_c_parser()
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        settings = self._settings
+        house_keys = open_house_keys(settings.keys_folder)
+        self._engines = embedded_engines(settings, house_keys, self._report)
+        try:
+            urls = engine_urls(settings, self._engines.start())
+            prepare_policies(settings.policies_folder)
+            detection = load_detection()
+            # In a child: it needs an event loop, and whatever it opens must not outlive it.
+            demo_key = run_apart(lambda: prepare(settings, detection, house_keys, urls, self._report))
+            running = self._fork(settings, detection, house_keys, urls, demo_key)
+            note_running(settings, urls)
+            self._await_workers(running)
+        except BaseException:
+            self.stop()
+            raise
+        return running
+
+    def watch(self) -> None:
+        """Put up again whatever falls, until SIGTERM or SIGINT."""
+        while True:
+            received = signal.sigtimedwait(SIGNALS, 0.5)
+            if received is not None and received.si_signo in {signal.SIGTERM, signal.SIGINT}:
+                return
+            if self._engines is not None:
+                for name in self._engines.poll():
+                    _LOG.warning("engine started again", engine=name)
+            self._replace_the_fallen()
+
+    def stop(self) -> None:
+        """Let workers finish, then the control plane ship what is left, then the engines. A second signal hurries."""
+        control = [p for p in self._others if p.name == "control"]
+        others = [p for p in self._others if p.name != "control"]
+        _end(self._workers, self._settings.edge.grace + self._settings.edge.drain + 5)
+        _end(control, _LAST_PATIENCE)
+        _end(others, 2)
+        if self._engines is not None:
+            self._engines.stop()
+        runtime_file(self._settings).unlink(missing_ok=True)
+
+    def _replace_the_fallen(self) -> None:
+        for process in (*self._workers, *self._others):
+            process.reap()
+            if not process.pid and time.monotonic() >= process.again_at:
+                process.start()
+
+    def _fork(
+        self, settings: Settings, detection: Detection, house_keys: HouseKeys, urls: EngineUrls, demo_key: str
+    ) -> Running:
+        """Open the sockets once and for all, then fork every process."""
+        count = settings.workers
+        listeners = _listeners(settings.proxy, count)
+        control_listener = _listeners(settings.control, 1)[0]
+        inbox, outbox = _channel()
+        instance = f"{socket.gethostname()}-{settings.proxy.port or listeners[0].getsockname()[1]}"
+        if not settings.upstreams:
+            demo_listener = _listeners(Listener(port=0), 1)[0]
+            self._others.append(Process("demo", partial(run_demo, demo_listener)))
+            base_url = f"http://127.0.0.1:{demo_listener.getsockname()[1]}/v1"
+            demo = UpstreamSettings(name="demo", base_url=base_url)
+            settings = settings.model_copy(update={"upstreams": (demo,)})
+        self._others.append(
+            Process("control", partial(run_control, settings, urls, ControlPlace(control_listener, inbox, instance)))
+        )
+        for number, listener in enumerate(listeners):
+            place = WorkerPlace(number, listener, outbox, instance)
+            main = partial(run_worker, settings, detection, house_keys, urls, place)
+            self._workers.append(Process(f"worker {number}", main))
+        # What is loaded now is shared by every child as long as nobody writes to it, and a collector run would.
+        gc.collect()
+        gc.freeze()
+        for process in (*self._others, *self._workers):
+            process.start()
+        return Running(
+            proxy_url=f"http://{settings.proxy.host}:{listeners[0].getsockname()[1]}",
+            control_url=f"http://{settings.control.host}:{control_listener.getsockname()[1]}",
+            demo_key=demo_key,
+            demo_upstream=settings.upstreams[0].name == "demo",
+        )
+
+    def _await_workers(self, running: Running) -> None:
+        """Return once a worker is ready. Raises SettingsError when they cannot run."""
+        deadline = time.monotonic() + _START_PATIENCE
+        address = urlsplit(running.proxy_url)
+        while time.monotonic() < deadline:
+            if _is_ready(address.hostname or "", address.port or 0):
+                return
+            self._replace_the_fallen()
+            if any(process.failures > 2 for process in (*self._workers, *self._others)):
+                break
+            signal.sigtimedwait({signal.SIGCHLD}, 0.02)
+        raise EngineError("the workers do not come up: the lines above say why")
+
+
+def run_apart(main: Main) -> str:
+    """Run a coroutine that returns a string in a child of its own. Raises StorageError with what it said went wrong."""
+    readable, writable = os.pipe()
+
+    async def report() -> None:
+        try:
+            answer = {"result": await main()}
+        except PromptShieldError as exc:
+            answer = {"problem": str(exc)}
+        os.write(writable, orjson.dumps(answer))
+
+    process = Process("preparation", report)
+    process.start()
+    os.close(writable)
+    with os.fdopen(readable, "rb") as pipe:
+        raw = pipe.read()
+    os.waitpid(process.pid, 0)
+    answer = orjson.loads(raw) if raw else {"problem": "the preparation failed: the lines above say why"}
+    if "problem" in answer:
+        raise StorageError(answer["problem"])
+    result: str = answer["result"]
+    return result
+
+
+async def prepare(
+    settings: Settings, detection: Detection, house_keys: HouseKeys, urls: EngineUrls, report: Report
+) -> str:
+    """Migrate, check every policy, and return the demo key. Raises StorageError, PolicyError."""
+    demo_key = await prepare_database(settings, house_keys, urls, report)
+    await policy_store(settings, detection).load()
+    return demo_key
+
+
+def insist_on_c_parser() -> None:
+    """Raise SettingsError where aiohttp would parse HTTP in Python, which has been open to request smuggling."""
+    if RawRequestMessage is RawRequestMessagePy:
+        problem = "aiohttp runs without its C extension, whose parser is the strict one: install a wheel, and unset "
+        raise SettingsError("environment", None, problem + "AIOHTTP_NO_EXTENSIONS")
+
+
+def _listeners(listener: Listener, count: int) -> list[socket.socket]:
+    """Open `count` sockets on one port; the kernel spreads connections over them. Raises SettingsError."""
+    sockets: list[socket.socket] = []
+    port = listener.port
+    family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
+    for _ in range(count):
+        opened = socket.socket(family, socket.SOCK_STREAM)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if count > 1:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            opened.bind((listener.host, port))
+            opened.listen(1024)
+        except OSError as exc:
+            problem = f"cannot listen on {listener.host}:{port}: {exc.strerror}; is another one running?"
+            raise SettingsError("listener", None, problem) from exc
+        opened.setblocking(False)
+        port = opened.getsockname()[1]
+        sockets.append(opened)
+    return sockets
+
+
+def _channel() -> tuple[socket.socket, socket.socket]:
+    """Return the two ends over which workers send what they count: message by message, never blocking."""
+    kind = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
+    inbox, outbox = socket.socketpair(socket.AF_UNIX, kind)
+    outbox.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _CHANNEL_SIZE)
+    inbox.setblocking(False)
+    outbox.setblocking(False)
+    return inbox, outbox
+
+
+def _is_ready(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=1)
+    try:
+        connection.request("GET", "/health/readiness")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _end(processes: Sequence[Process], patience: float) -> None:
+    """Ask them to end, wait, and kill what is left. A signal while waiting means at once."""
+    for process in processes:
+        process.signal(signal.SIGTERM)
+    deadline = time.monotonic() + patience
+    while any(process.pid for process in processes) and time.monotonic() < deadline:
+        received = signal.sigtimedwait(SIGNALS, 0.1)
+        if received is not None and received.si_signo in {signal.SIGTERM, signal.SIGINT}:
+            deadline = time.monotonic()
+        for process in processes:
+            process.reap()
+    for process in processes:
+        process.signal(signal.SIGKILL)
+        if process.pid:
+            os.waitpid(process.pid, 0)
+            process.pid = 0

@@ -1,0 +1,70 @@
+"""Walking a parsed body: every string, key and long integer becomes a segment; a codec says who wrote it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from detectors.types import Direction, Kind, Origin, Place, Segment, Unscanned
+from proxy.json_document import NumberToken
+from proxy.pointer import escape
+
+LONG_INTEGER = 1_000_000  # seven digits and more may be somebody's number
+
+
+@dataclass(slots=True)
+class Walk:
+    """What a walk found. `messages` groups the indexes of segments that one author wrote in one go, oldest first."""
+
+    direction: Direction
+    vocabulary: frozenset[str]
+    segments: list[Segment] = field(default_factory=list)
+    messages: list[list[Segment]] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    unscanned: Counter[Unscanned] = field(default_factory=Counter)
+
+    def visit(self, value: object, origin: Origin, pointer: str) -> None:
+        """Take in `value` and all below it. Keys of the dialect's own vocabulary are skipped by rule."""
+        match value:
+            case str():
+                self.text(value, origin, pointer)
+            case dict():
+                for key, child in value.items():
+                    self.child(key, child, origin, pointer)
+            case list():
+                for index, child in enumerate(value):
+                    self.visit(child, origin, f"{pointer}/{index}")
+            case NumberToken(text=digits):
+                self._number(digits, origin, pointer)
+            case int() | float() if abs(value) >= LONG_INTEGER:
+                self._number(repr(value), origin, pointer)
+            case _:  # short numbers, booleans, null: no text
+                pass
+
+    def child(self, key: str, value: object, origin: Origin, pointer: str) -> None:
+        """Take in one member of an object: its key, if it is nobody's vocabulary, and its value."""
+        below = f"{pointer}/{escape(key)}"
+        if key in self.vocabulary:
+            self.skipped["vocabulary"] += 1
+        elif key:
+            self._add(key, origin, below, Place.KEY)
+        self.visit(value, origin, below)
+
+    def text(self, text: str, origin: Origin, pointer: str) -> None:
+        if text:
+            self._add(text, origin, pointer, Place.VALUE)
+
+    def skip(self, reason: str, values: int = 1) -> None:
+        """Count values that a rule of the codec leaves out, so that it shows in the coverage."""
+        self.skipped[reason] += values
+
+    def message(self, start: int) -> None:
+        """Declare the segments since index `start` to be one message."""
+        if len(self.segments) > start:
+            self.messages.append(self.segments[start:])
+
+    def _number(self, digits: str, origin: Origin, pointer: str) -> None:
+        self._add(digits, origin, pointer, Place.NUMBER)
+
+    def _add(self, text: str, origin: Origin, pointer: str, place: Place) -> None:
+        self.segments.append(Segment(self.direction, origin, Kind.TEXT, place, pointer, text))

@@ -1,0 +1,97 @@
+"""The life of one worker process: serve its inherited socket, keep itself current, leave without losing anything."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from proxy.app import Detection, Worker, build_worker
+from proxy.edge import EdgeServer
+from proxy.health import data_plane_health
+from proxy.metrics import MetricsSender
+from proxy.settings import Settings
+from storage.embedded import EngineUrls
+from storage.house_keys import HouseKeys
+
+_LOG: Final = structlog.get_logger("promptshield.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPlace:
+    """What a worker inherits: its number, its listening socket, and the channel to the control plane."""
+
+    number: int
+    listener: socket.socket
+    channel: socket.socket
+    instance: str
+
+
+async def run_worker(
+    settings: Settings, detection: Detection, house_keys: HouseKeys, urls: EngineUrls, place: WorkerPlace
+) -> None:
+    """Serve until SIGTERM, then stop being ready, let streams finish, flush and return."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    worker = await build_worker(settings, detection, house_keys, urls, place.number, place.instance)
+    await worker.parts.keys.check()
+    server = EdgeServer(_route(worker, stopping), keepalive_timeout=75)
+    runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=settings.edge.drain)
+    await runner.setup()
+    await web.SockSite(runner, place.listener).start()
+    sender = MetricsSender(worker.parts.metrics, place.channel)
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(worker.parts.keys.check_forever()),
+            group.create_task(worker.parts.journal.flush_forever()),
+            group.create_task(_every_second(lambda: _keep_current(worker, sender))),
+        ]
+        await stopping.wait()
+        await asyncio.sleep(settings.edge.grace)
+        await runner.cleanup()
+        for task in tasks:
+            task.cancel()
+    sender.send()
+    await worker.close()
+
+
+def _route(worker: Worker, stopping: asyncio.Event) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
+    """Health first, which needs no key; everything else is the handler's."""
+
+    async def route(request: web.BaseRequest) -> web.StreamResponse:
+        health = data_plane_health(request, worker.parts.keys, draining=stopping.is_set())
+        return await worker.handler(request) if health is None else health
+
+    return route
+
+
+async def _keep_current(worker: Worker, sender: MetricsSender) -> None:
+    """Take in changed policies, hand in idle leases, and hand over what was counted."""
+    report = await worker.policies.reload()
+    for file, problem in report.failures.items():
+        worker.parts.metrics.count("promptshield_policy_reload_failures_total")
+        _LOG.error("policy not loaded, the last good revision stays", policy=file, problem=problem)
+    for name in report.loaded:
+        _LOG.info("policy loaded", policy=name, revision=worker.policies.policies[name].revision)
+    await worker.windows.flush()
+    states = worker.parts.metrics.states
+    states["heartbeat"] = time.time()
+    states["policies"] = {name: policy.revision for name, policy in worker.policies.policies.items()}
+    states["policy_failures"] = len(worker.policies.failures)
+    states["limits_degraded"] = worker.windows.degraded
+    sender.send()
+
+
+async def _every_second(work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await work()
+        await asyncio.sleep(1)

@@ -1,0 +1,1 @@
+"""State: engines, identities, limits, the decision journal. Sees detectors, never policies or proxy."""

@@ -1,0 +1,40 @@
+"""The in-process findings cache: least recently used, bounded by what it holds."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from detectors.chain import StageHits
+
+CAPACITY = 50_000  # texts plus hits; some 25 MB when full
+
+
+class LruFindingsCache:
+    """Stage hits by key. A text with many hits weighs more, so no text can push the bound."""
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self._entries: OrderedDict[bytes, StageHits] = OrderedDict()
+        self._capacity, self._weight = capacity, 0
+        self.hits = self.misses = 0
+
+    def get(self, key: bytes) -> StageHits | None:
+        found = self._entries.get(key)
+        if found is None:
+            self.misses += 1
+            return None
+        self.hits += 1
+        self._entries.move_to_end(key)
+        return found
+
+    def put(self, key: bytes, value: StageHits) -> None:
+        if key in self._entries:
+            return
+        self._entries[key] = value
+        self._weight += _weight(value)
+        while self._weight > self._capacity and self._entries:
+            _, dropped = self._entries.popitem(last=False)
+            self._weight -= _weight(dropped)
+
+
+def _weight(value: StageHits) -> int:
+    return 1 + sum(map(len, value.hits.values()))

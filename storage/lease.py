@@ -1,0 +1,209 @@
+"""One worker's side of one shared window: the permits in its hand, and what it owes or gives back."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Self
+
+from detectors.errors import StorageError
+from storage.local_window import BUCKETS, LocalWindow
+from storage.types import LimitKey
+
+MICROSECONDS = 1_000_000
+LARGEST_BATCH = 50  # takes that one lease is meant to serve
+IDLE_SHARE = 20  # all workers' leases together hold at most 1/20 of the limit
+# A refusal is repeated for this long without asking, so that a flood of refused requests costs Redis nothing.
+REFUSAL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the window script answered; times in seconds from the moment it ran."""
+
+    granted: int
+    bucket: int
+    left_of_bucket: float
+    room: int
+    retry_after: float
+    reset: float
+
+    @classmethod
+    def parse(cls, raw: object) -> Self:
+        """Raises StorageError for anything but six integers."""
+        match raw:
+            case [int(granted), int(bucket), int(left), int(room), int(retry), int(reset)]:
+                times = (left / MICROSECONDS, retry / MICROSECONDS, reset / MICROSECONDS)
+                return cls(granted, bucket, times[0], room, times[1], times[2])
+            case _:
+                raise StorageError("redis script: window.lua gave an unexpected reply")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """No, and the moment (on the worker's clock) from which the same amount fits."""
+
+    retry_at: float
+
+
+@dataclass(slots=True)
+class Charge:
+    """Units that were taken, and the bucket that counts them: the shared window's, or our own when `local`."""
+
+    lease: Lease
+    amount: int
+    bucket: int
+    local: bool
+
+    def correct(self, amount: int, now: float) -> None:
+        """Make `amount` what was taken; the difference is given back or owed."""
+        difference = max(0, amount) - self.amount
+        self.amount += difference
+        if difference > 0:
+            self.lease.owe(difference, now)
+        elif difference < 0:
+            self.lease.give_back(self, -difference)
+
+
+class Lease:
+    """Permits of one window that a worker may use without asking. All times are seconds on the worker's clock.
+
+    They are charged to one bucket of the shared window and die with it, so each is used in the very bucket
+    that counts it. When a call fails nobody knows what it did: refunds it carried are then forgotten and
+    debts are kept, which can only make the window fuller than it is.
+    """
+
+    __slots__ = (
+        "_batch", "_bucket", "_debt", "_ends", "_permits", "_posted", "_refunds", "_refusal", "_refused_amount",
+        "_refused_until", "_room", "_takes", "_width", "key", "local", "lock", "name", "reset_at", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, key: LimitKey) -> None:
+        self.key = key
+        # The braces make Redis Cluster keep a tenant's keys on one node. The length is part of the name:
+        # 600 a minute and 10,000 a day of the same thing are two windows with buckets of their own.
+        self.name = f"tenant:{{{key.tenant_id}}}:window:{key.name}:{key.window_seconds}"
+        # Microseconds, rounded up so that all buckets together are never shorter than the window.
+        self._width = max(1, -(-key.window_seconds * MICROSECONDS // BUCKETS))
+        self.local = LocalWindow(self._width / MICROSECONDS)
+        self.lock = asyncio.Lock()  # one call at a time; whoever waits finds what that call brought
+        self.waiting = 0  # units asked for by all who hold or wait for the lock
+        self._permits, self._bucket, self._ends = 0, 0, 0.0
+        self._takes, self._batch = 0, 1
+        self._room, self.reset_at = key.limit, 0.0
+        self._refunds: dict[int, int] = {}
+        self._debt = 0
+        self._posted: tuple[int, list[tuple[int, int, int]]] = (0, [])
+        self._refusal, self._refused_amount, self._refused_until = Refusal(0.0), 0, 0.0
+
+    @property
+    def remaining(self) -> int:
+        """An estimate: the room at the last call and the permits in hand."""
+        return max(0, self._room + self._permits)
+
+    def spend(self, amount: int, now: float) -> Charge | None:
+        """Take `amount` out of the permits in hand, if they are enough and alive."""
+        if not 0 <= amount <= self._permits or now >= self._ends:
+            return None
+        self._permits -= amount
+        self._takes += 1
+        return Charge(self, amount, self._bucket, local=False)
+
+    def refusal(self, amount: int, now: float) -> Refusal | None:
+        """Return the last refusal while it is fresh and `amount` is not less than what was refused."""
+        if now >= self._refused_until or amount < self._refused_amount:
+            return None
+        return self._refusal
+
+    def spend_local(self, amount: int, workers: int, now: float) -> Charge | Refusal:
+        """Take `amount` out of this worker's share of the limit, without Redis."""
+        # With more workers than permits each has one: Redis being away must not refuse a tenant everything.
+        share = max(min(1, self.key.limit), self.key.limit // workers)
+        bucket = self.local.take(amount, share, now)
+        self._room = self.local.room(share, now)
+        self.reset_at = now + self.key.window_seconds
+        if bucket is None:
+            return Refusal(now + self.local.wait(amount, share, now))
+        return Charge(self, amount, bucket, local=True)
+
+    def give_back(self, charge: Charge, amount: int) -> None:
+        """Return units that were taken and not used; the next call brings them home."""
+        if charge.local:
+            self.local.give_back(charge.bucket, amount)
+        else:
+            self._refund(charge.bucket, amount)
+        self._refused_until = 0.0
+
+    def undo(self, charge: Charge, now: float) -> None:
+        """Take back a charge of a request that was refused elsewhere: into the hand it came from, if it can."""
+        if charge.local or charge.bucket != self._bucket or now >= self._ends:
+            self.give_back(charge, charge.amount)
+        else:
+            self._permits += charge.amount
+
+    def owe(self, amount: int, now: float) -> None:
+        """Account for units that were used without asking: first out of the permits in hand."""
+        paid = min(amount, self._permits) if now < self._ends else 0
+        self._permits -= paid
+        self._debt += amount - paid
+
+    def unsettled(self, now: float) -> bool:
+        """Say whether the shared window should hear from this worker although no request asks.
+
+        A lease in use settles by itself within a bucket; calling for it earlier would only break it up.
+        """
+        if self._permits and now < self._ends:
+            return False
+        return bool(self._permits or self._refunds or self._debt or self.local.held(now))
+
+    def ask(self, amount: int, workers: int, now: float, server_now: int) -> list[int]:
+        """Turn in what is left and return the script's arguments to take `amount` and a new lease.
+
+        `amount` 0 only settles accounts. `server_now` is in microseconds, 0 for the server's own clock.
+        """
+        if amount:
+            self._resize(now)
+        self._refund(self._bucket, self._permits)
+        self._permits = 0
+        spare = min(self._batch * amount, self.key.limit // (IDLE_SHARE * workers))
+        want = max(amount, self.waiting, spare)
+        refunds, self._refunds = self._refunds, {}
+        held = self.local.held(now)
+        self._posted = (self._debt, held)
+        pairs = [*refunds.items(), *((age, units) for _, age, units in held)]
+        if self._debt:
+            pairs.append((0, self._debt))
+        numbers = [number for pair in pairs for number in pair]
+        return [self.key.limit, BUCKETS, self._width, amount, want, server_now, len(refunds), *numbers]
+
+    def refill(self, reply: Reply, amount: int, asked_at: float) -> Charge | Refusal:
+        """Take in the answer to `ask`.
+
+        Times run from `asked_at`, before the script ran, so the lease never outlives its bucket on the server.
+        """
+        debt, held = self._posted
+        self._debt -= debt
+        for bucket, _, units in held:
+            self.local.give_back(bucket, units)
+        self._bucket, self._room, self.reset_at = reply.bucket, reply.room, asked_at + reply.reset
+        if reply.granted < amount:
+            self._ends = 0.0
+            self._refusal, self._refused_amount = Refusal(asked_at + reply.retry_after), amount
+            self._refused_until = asked_at + min(reply.left_of_bucket, REFUSAL_SECONDS)
+            return self._refusal
+        self._permits, self._takes = reply.granted - amount, 1
+        self._ends = asked_at + reply.left_of_bucket if reply.granted else 0.0
+        return Charge(self, amount, reply.bucket, local=False)
+
+    def _resize(self, now: float) -> None:
+        """Double the batch when the last lease was used up in time, else fit it to its use; idle is 1."""
+        if now < self._ends:
+            self._batch = min(2 * self._batch, LARGEST_BATCH)
+        elif now < self._ends + self._width / MICROSECONDS:
+            self._batch = max(1, min(self._takes, LARGEST_BATCH))
+        else:
+            self._batch = 1
+
+    def _refund(self, bucket: int, amount: int) -> None:
+        if amount:
+            self._refunds[bucket] = self._refunds.get(bucket, 0) + amount

@@ -1,0 +1,63 @@
+"""The sliding window that one worker keeps alone while Redis cannot be asked."""
+
+from __future__ import annotations
+
+# As many buckets as the shared window has: the oldest one counts whole, which costs at most 1/240 of the limit.
+BUCKETS = 240
+
+
+class LocalWindow:
+    """Units admitted by this worker, bucket by bucket. `width` is a bucket's length in seconds, as are all times.
+
+    Bucket numbers count widths on the worker's own clock, which must not go back.
+    """
+
+    __slots__ = ("_buckets", "_total", "_width")
+
+    def __init__(self, width: float) -> None:
+        self._width = width
+        self._buckets: dict[int, int] = {}  # in rising order, because time does not go back
+        self._total = 0
+
+    def take(self, amount: int, share: int, now: float) -> int | None:
+        """Admit `amount` and return its bucket, or None when the window would hold more than `share`."""
+        bucket = self._slide(now)
+        if self._total + amount > share:
+            return None
+        self._buckets[bucket] = self._buckets.get(bucket, 0) + amount
+        self._total += amount
+        return bucket
+
+    def give_back(self, bucket: int, amount: int) -> None:
+        """Take back what was admitted in `bucket`; what has left the window since is ignored."""
+        held = self._buckets.get(bucket, 0)
+        if held:
+            returned = min(held, amount)
+            self._buckets[bucket] = held - returned
+            self._total -= returned
+
+    def room(self, share: int, now: float) -> int:
+        """Return how many units would be admitted now."""
+        self._slide(now)
+        return max(0, share - self._total)
+
+    def wait(self, amount: int, share: int, now: float) -> float:
+        """Return the seconds until `amount` fits; a whole window when it never will."""
+        excess = self._total + amount - share
+        for bucket, units in self._buckets.items():
+            excess -= units
+            if excess <= 0:
+                return (bucket + BUCKETS + 1) * self._width - now
+        return (BUCKETS + 1) * self._width
+
+    def held(self, now: float) -> list[tuple[int, int, int]]:
+        """Return what the window holds as (bucket, age of the bucket in buckets, units)."""
+        newest = self._slide(now)
+        return [(bucket, newest - bucket, units) for bucket, units in self._buckets.items() if units]
+
+    def _slide(self, now: float) -> int:
+        """Forget the buckets that left the window; return the current one."""
+        bucket = int(now / self._width)
+        while self._buckets and (oldest := next(iter(self._buckets))) < bucket - BUCKETS:
+            self._total -= self._buckets.pop(oldest)
+        return bucket

@@ -1,0 +1,33 @@
+"""The counters that every instance polls to learn that keys or policies have changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from detectors.errors import StorageError
+from storage.postgres import Database
+from storage.types import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Revisions:
+    """Each grows with every change and means nothing else; compare for equality."""
+
+    identities: int
+    policies: int
+
+
+async def read_revisions(database: Database) -> Revisions:
+    """The counters now. Raises DatabaseUnavailableError."""
+    async with database.transaction(Role.APP) as connection:
+        row = await connection.fetchrow("SELECT identities, policies FROM private.revisions")
+    if row is None:
+        raise StorageError("private.revisions has lost its row")
+    return Revisions(row["identities"], row["policies"])
+
+
+async def bump_policies(database: Database) -> int:
+    """Say that policies have changed; returns the new counter."""
+    async with database.transaction(Role.APP) as connection:
+        counter: int = await connection.fetchval("SELECT private.bump_policies()")
+    return counter

@@ -1,0 +1,135 @@
+"""The words of storage: who asks (Identity), what happened (DecisionRecord), what may pass (LimitKey, Grant)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class Role(StrEnum):
+    """The database role a transaction takes on with SET LOCAL ROLE."""
+
+    APP = "ps_app"
+    SHIP = "ps_ship"
+    READER = "ps_reader"
+
+
+class Outcome(StrEnum):
+    """How an exchange ended; a closed list."""
+
+    ANSWERED = "answered"
+    BLOCKED_REQUEST = "blocked_request"
+    BLOCKED_RESPONSE = "blocked_response"
+    REJECTED = "rejected"
+    UPSTREAM_ERROR = "upstream_error"
+    CLIENT_CLOSED = "client_closed"
+    INTERRUPTED = "interrupted"
+    INTERNAL_ERROR = "internal_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    id: int
+    slug: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who sent a request: an API key belongs to a tenant and names an app."""
+
+    tenant_id: int
+    tenant: str
+    app_id: int
+    app: str
+    key_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """One row of `decisions`, flat. The JSON columns hold serialised JSON without any text of a user.
+
+    `id` is a UUIDv7 whose time is `opened_at`; `closed_at` is seconds since the epoch; `*_ms` are milliseconds;
+    `confidence` is 0-1, the highest over the attack categories; token counts are None where unknown.
+    """
+
+    id: str
+    tenant_id: int
+    app_id: int | None
+    key_id: int | None
+    instance: str
+    worker: int
+    via: str
+    request_id: str
+    route: str
+    dialect: str
+    model: str
+    upstream: str
+    streaming: bool
+    outcome: Outcome
+    status: int
+    error_code: str
+    error_stage: str
+    mode: str
+    action: str
+    intended_action: str
+    request_action: str
+    response_action: str
+    category: str
+    confidence: float
+    scores: str  # JSON array of at most 64 {direction, origin, category, rule, detector, confidence, pointer, count}
+    scores_overflow: bool
+    facts: str  # JSON object
+    coverage: str  # JSON object, one receipt per direction
+    digests: str  # JSON object of keyed hashes
+    degraded: tuple[str, ...]
+    policy_id: str
+    policy_revision: str
+    ruleset_revision: str
+    provider_saw_prompt: bool
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    overhead_ms: float
+    upstream_ms: float
+    total_ms: float
+    closed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class LimitKey:
+    """One sliding window: at most `limit` units of `name` per `window_seconds` for a tenant."""
+
+    tenant_id: int
+    name: str
+    limit: int
+    window_seconds: int
+
+
+class Grant(Protocol):
+    """The answer to `take()`. `remaining` is an estimate for headers; both methods are idempotent."""
+
+    allowed: bool
+    limit: int
+    remaining: int
+    reset_seconds: float
+    retry_after_seconds: float
+
+    def settle(self, actual: Mapping[str, int]) -> None:
+        """Correct the amounts taken, by limit name, once the true figures are known."""
+
+    def release(self) -> None:
+        """Give back what is held only while the exchange lives."""
+
+
+class Limits(Protocol):
+    async def take(self, keys: Sequence[LimitKey], amounts: Sequence[int]) -> Grant: ...
+
+
+class Sink(Protocol):
+    """A destination of decisions. Writing the same record twice must leave one."""
+
+    @property
+    def name(self) -> str: ...
+    async def write(self, records: Sequence[DecisionRecord]) -> None: ...

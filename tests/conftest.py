@@ -1,0 +1,29 @@
+"""What every test may use: the real engines, started once, and an event loop that refuses blocking calls."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from storage.embedded import EmbeddedEngines, EnginePasswords, EngineUrls
+
+
+@pytest.fixture(scope="session")
+def engines() -> Iterator[EngineUrls]:
+    """Postgres and Valkey as the product ships them, or those of DATABASE_URL and REDIS_URL."""
+    if "DATABASE_URL" in os.environ and "REDIS_URL" in os.environ:
+        database = os.environ["DATABASE_URL"]
+        yield EngineUrls(database, os.environ.get("DATABASE_OWNER_URL", database), os.environ["REDIS_URL"])
+        return
+    with tempfile.TemporaryDirectory(prefix="ps-test-", ignore_cleanup_errors=True) as folder:
+        data = Path(folder)
+        data.chmod(0o755)  # the engines' account must be able to reach its folders
+        embedded = EmbeddedEngines(data, EnginePasswords("owner-test", "login-test", "valkey-test"))
+        try:
+            yield embedded.start()
+        finally:
+            embedded.stop()

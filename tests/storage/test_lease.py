@@ -1,0 +1,122 @@
+"""The permits of one worker, without a server: the replies are written by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from detectors.errors import StorageError
+from storage.lease import Charge, Lease, Refusal, Reply
+from storage.types import LimitKey
+
+WANT, REFUNDS = 4, 6  # where the script's arguments hold them
+
+
+@pytest.fixture
+def lease() -> Lease:
+    return Lease(LimitKey(42, "requests", 10_000, 60))
+
+
+def refill(lease: Lease, now: float, *, granted: int, amount: int = 1, bucket: int = 400) -> Charge | Refusal:
+    return lease.refill(Reply(granted, bucket, 0.25, 10_000 - granted, 30.0, 60.25), amount, now)
+
+
+def batches(lease: Lease, times: list[float]) -> list[int]:
+    """Use up one lease after the other at these times; return what each call asked for."""
+    wanted = []
+    for now in times:
+        while lease.spend(1, now):
+            pass
+        wanted.append(lease.ask(1, 1, now, 0)[WANT])
+        refill(lease, now, granted=wanted[-1])
+    return wanted
+
+
+def test_leases_that_are_used_up_in_time_double_to_their_bound(lease: Lease) -> None:
+    assert batches(lease, [100.0 + step / 100 for step in range(8)]) == [1, 2, 4, 8, 16, 32, 50, 50]
+
+
+def test_an_idle_worker_begins_again_with_one(lease: Lease) -> None:
+    assert batches(lease, [100.0, 100.01, 100.02, 107.0]) == [1, 2, 4, 1]
+
+
+def test_a_lease_that_died_unfinished_is_followed_by_one_that_fits(lease: Lease) -> None:
+    batches(lease, [100.0, 100.01, 100.02, 100.03, 100.04])
+    for _ in range(4):
+        lease.spend(1, 100.05)
+
+    assert lease.ask(1, 1, 100.4, 0)[WANT] == 5
+
+
+def test_leases_never_hold_more_than_their_share_of_the_limit() -> None:
+    lease = Lease(LimitKey(42, "requests", 600, 60))
+    wanted = []
+    for step in range(8):
+        wanted.append(lease.ask(1, 4, 100.0 + step / 100, 0)[WANT])
+        refill(lease, 100.0 + step / 100, granted=wanted[-1])
+        while lease.spend(1, 100.0 + step / 100):
+            pass
+
+    assert wanted == [1, 2, 4, 7, 7, 7, 7, 7]  # 600 / (20 x 4)
+
+
+def test_unused_permits_go_home_to_the_bucket_they_came_from(lease: Lease) -> None:
+    lease.ask(1, 1, 100.0, 0)
+    refill(lease, 100.0, granted=10, bucket=400)
+
+    assert lease.spend(1, 100.3) is None
+    assert lease.ask(1, 1, 100.3, 0)[REFUNDS:] == [1, 400, 9]
+    assert lease.ask(1, 1, 100.3, 0)[REFUNDS:] == [0]  # also when the first call failed: never twice
+
+
+def test_a_debt_is_kept_until_a_call_has_succeeded(lease: Lease) -> None:
+    lease.owe(7, 100.0)
+    assert lease.ask(1, 1, 100.0, 0)[REFUNDS:] == [0, 0, 7]
+    lease.owe(1, 100.1)
+    assert lease.ask(1, 1, 101.0, 0)[REFUNDS:] == [0, 0, 8]
+
+    refill(lease, 101.0, granted=1)
+
+    assert lease.ask(1, 1, 102.0, 0)[REFUNDS:] == [0]
+
+
+def test_a_debt_is_paid_out_of_the_permits_in_hand(lease: Lease) -> None:
+    lease.ask(1, 1, 100.0, 0)
+    refill(lease, 100.0, granted=6)
+
+    lease.owe(4, 100.1)
+
+    assert lease.spend(2, 100.1) is None
+    assert lease.spend(1, 100.1)
+    assert not lease.unsettled(100.1)
+
+
+def test_what_was_admitted_alone_is_posted_with_its_age_once(lease: Lease) -> None:
+    lease.spend_local(3, 4, 100.0)
+    lease.spend_local(2, 4, 101.0)
+    assert lease.ask(1, 1, 102.0, 0)[REFUNDS:] == [0, 8, 3, 4, 2]
+    lease.spend_local(1, 4, 102.0)  # while that call is on its way
+
+    refill(lease, 102.0, granted=1)
+
+    assert lease.ask(1, 1, 102.0, 0)[REFUNDS:] == [0, 0, 1]
+
+
+def test_a_share_is_never_nothing_unless_the_limit_is() -> None:
+    assert isinstance(Lease(LimitKey(1, "requests", 2, 60)).spend_local(1, 8, 100.0), Charge)
+    assert isinstance(Lease(LimitKey(1, "requests", 0, 60)).spend_local(1, 8, 100.0), Refusal)
+
+
+def test_a_refusal_is_repeated_for_a_moment_for_as_much_or_more(lease: Lease) -> None:
+    lease.ask(5, 1, 100.0, 0)
+    refused = refill(lease, 100.0, granted=0, amount=5)
+
+    assert refused == Refusal(130.0)
+    assert lease.refusal(5, 100.09) == lease.refusal(6, 100.09) == refused
+    assert lease.refusal(4, 100.09) is None
+    assert lease.refusal(5, 100.11) is None
+
+
+@pytest.mark.parametrize("raw", [None, b"OK", [], [1, 2, 3], [1, 2, 3, 4, 5, b"6"], [1, 2, 3, 4, 5, 6, 7]])
+def test_a_reply_of_another_shape_is_a_storage_error(raw: object) -> None:
+    with pytest.raises(StorageError, match="unexpected reply"):
+        Reply.parse(raw)

@@ -1,0 +1,140 @@
+"""The shape of the house: checked, so that it cannot grow crooked."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("detectors", "policies", "storage", "proxy")
+LONGEST_FILE, LONGEST_FUNCTION = 300, 40
+PLUG_INS = {
+    "detectors/decoders": "DECODER",
+    "detectors/builtin": "DETECTOR",
+    "policies/actions": "ACTION",
+    "proxy/providers": "CODEC",
+}
+# Rooms without a test file of their own, and where they are tested instead.
+TESTED_ELSEWHERE = {
+    "detectors/builtin": "tests/detectors/test_signatures.py",
+    "detectors/decoders": "tests/detectors/test_views.py",
+    "detectors/types.py": "every test",
+    "detectors/errors.py": "every test",
+    "detectors/signature_detector.py": "tests/detectors/test_signatures.py",
+    "detectors/build.py": "tests/detectors/test_signatures.py",
+    "policies/actions": "tests/policies/test_engine.py",
+    "policies/types.py": "tests/policies/test_engine.py",
+    "policies/schema.py": "tests/policies/test_loader.py",
+    "policies/build.py": "tests/policies/test_engine.py",
+    "storage/types.py": "every storage test",
+    "storage/embedded": "tests/storage/test_embedded.py",
+    "storage/login.py": "tests/e2e/test_command_line.py",
+    "proxy/codec.py": "tests/contracts/test_codecs.py",
+    "proxy/parts.py": "tests/e2e",
+    "proxy/app.py": "tests/e2e",
+    "proxy/handler.py": "tests/e2e",
+    "proxy/admission.py": "tests/e2e",
+    "proxy/forward.py": "tests/e2e",
+    "proxy/answering.py": "tests/e2e",
+    "proxy/closing.py": "tests/e2e",
+    "proxy/model_list.py": "tests/e2e",
+    "proxy/health.py": "tests/e2e",
+    "proxy/worker.py": "tests/e2e",
+    "proxy/supervisor.py": "tests/e2e",
+    "proxy/processes.py": "tests/e2e",
+    "proxy/installation.py": "tests/e2e",
+    "proxy/demo_answer.py": "tests/proxy/test_demo_upstream.py",
+    "proxy/cli": "tests/e2e/test_command_line.py",
+    "proxy/control/plane.py": "tests/e2e",
+    "proxy/providers": "tests/contracts/test_codecs.py",
+}
+
+
+def sources() -> Iterator[Path]:
+    return (file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py")))
+
+
+def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def name_of(file: Path) -> str:
+    return file.relative_to(ROOT).as_posix()
+
+
+ALL = list(sources())
+
+
+def test_there_are_sources_to_check() -> None:
+    assert len(ALL) > 50
+
+
+@pytest.mark.parametrize("file", ALL, ids=name_of)
+def test_a_file_holds_one_idea(file: Path) -> None:
+    text = file.read_text()
+    assert len(text.splitlines()) <= LONGEST_FILE
+    too_long = [f.name for f in functions(ast.parse(text)) if (f.end_lineno or 0) - f.lineno + 1 > LONGEST_FUNCTION + 8]
+    assert too_long == []
+
+
+@pytest.mark.parametrize("file", ALL, ids=name_of)
+def test_a_module_says_in_one_sentence_what_is_in_it(file: Path) -> None:
+    assert ast.get_docstring(ast.parse(file.read_text()))
+
+
+@pytest.mark.parametrize("file", ALL, ids=name_of)
+def test_no_import_hides_inside_a_function(file: Path) -> None:
+    hidden = [
+        f.name
+        for f in functions(ast.parse(file.read_text()))
+        for node in ast.walk(f)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert hidden == []
+
+
+def test_blanket_excepts_stand_in_the_few_places_meant_for_them() -> None:
+    places = {
+        name_of(file)
+        for file in ALL
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ExceptHandler)
+        and isinstance(node.type, ast.Name)
+        and node.type.id in {"Exception", "BaseException"}
+    }
+    # Around one detector; the handler's last line; a forked child's last line and the supervisor's clean-up.
+    allowed = {"detectors/chain.py", "proxy/handler.py", "proxy/processes.py", "proxy/supervisor.py"}
+    assert places - allowed == {p for p in places if p.startswith("storage/embedded")}
+
+
+def test_no_module_takes_the_name_of_another_library() -> None:
+    taken = set(sys.stdlib_module_names) | set(packages_distributions())
+    own = {file.stem for file in ALL if file.stem not in {"__init__", "types", "main"}}
+    clashes = {stem for stem in own & taken if stem not in PACKAGES}
+    # Encodings are called what the world calls them, and are imported by their full path only.
+    assert clashes <= {"base64"}
+
+
+@pytest.mark.parametrize(("folder", "constant"), PLUG_INS.items())
+def test_every_plug_in_ends_in_its_constant(folder: str, constant: str) -> None:
+    modules = [file for file in (ROOT / folder).glob("*.py") if not file.name.startswith("_")]
+    assert modules
+    for file in modules:
+        last = ast.parse(file.read_text()).body[-1]
+        assert isinstance(last, ast.AnnAssign), name_of(file)
+        assert isinstance(last.target, ast.Name)
+        assert last.target.id == constant
+
+
+@pytest.mark.parametrize("file", [f for f in ALL if f.name != "__init__.py"], ids=name_of)
+def test_every_room_has_its_test(file: Path) -> None:
+    name = name_of(file)
+    if any(name == known or name.startswith(f"{known}/") for known in TESTED_ELSEWHERE):
+        return
+    mirror = ROOT / "tests" / file.relative_to(ROOT).parent / f"test_{file.stem.lstrip('_')}.py"
+    assert mirror.exists(), f"{name} has no {name_of(mirror)}"
