@@ -8,6 +8,7 @@ from detectors.errors import JournalError
 from policies.types import AuditLevel, Disclose, Verdict
 from proxy.exchange import Exchange
 from proxy.parts import Parts
+from proxy.record import record_of
 from proxy.responses import error_response
 
 
@@ -20,7 +21,7 @@ async def close(parts: Parts, exchange: Exchange) -> bool:
     if exchange.identity is None:
         return True
     try:
-        await parts.journal.closed(exchange.record(parts.instance, parts.worker))
+        await parts.journal.closed(record_of(exchange, exchange.identity, parts.instance, parts.worker))
     except JournalError:
         parts.metrics.count("promptshield_journal_failures_total")
         return exchange.policy is not None and exchange.policy.audit_level is AuditLevel.BEST_EFFORT

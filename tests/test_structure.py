@@ -35,6 +35,7 @@ TESTED_ELSEWHERE = {
     "storage/embedded": "tests/storage/test_embedded.py",
     "storage/login.py": "tests/e2e/test_command_line.py",
     "proxy/codec.py": "tests/contracts/test_codecs.py",
+    "proxy/record.py": "tests/proxy/test_exchange.py",
     "proxy/parts.py": "tests/e2e",
     "proxy/app.py": "tests/e2e",
     "proxy/handler.py": "tests/e2e",
@@ -116,8 +117,8 @@ def test_no_module_takes_the_name_of_another_library() -> None:
     taken = set(sys.stdlib_module_names) | set(packages_distributions())
     own = {file.stem for file in ALL if file.stem not in {"__init__", "types", "main"}}
     clashes = {stem for stem in own & taken if stem not in PACKAGES}
-    # Encodings are called what the world calls them, and are imported by their full path only.
-    assert clashes <= {"base64"}
+    # Encodings and engines are called what the world calls them, and are imported by their full path only.
+    assert clashes <= {"base64", "valkey"}
 
 
 @pytest.mark.parametrize(("folder", "constant"), PLUG_INS.items())

@@ -1,0 +1,97 @@
+"""`make bench`: CPU per request, direct, through a bare pass-through, and through the product with everything on."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from tests.bench import detection
+from tests.bench.bodies import KINDS, bodies
+from tests.bench.load import drive, http_request
+from tests.bench.targets import pass_through, upstream
+from tests.harness import Product
+
+CONNECTIONS = 16
+BARS = {"short": 2.0}  # product's worker / bare pass-through
+POLICY = """
+extends: preset/standard
+limits: {requests: 1000000/min, text: 64 KiB}
+"""
+Cpu = Callable[[], float]
+
+
+def cpu_of(*pids: int) -> Cpu:
+    """Return a clock of the CPU seconds that these processes have used."""
+    processes = [psutil.Process(pid) for pid in pids]
+    return lambda: sum(t.user + t.system for p in processes for t in [p.cpu_times()])
+
+
+def one_run(url: str, key: str, kind: str, count: int, first: int, cpu: Cpu) -> tuple[float, float]:
+    """Return milliseconds of CPU, and of wall time, a request."""
+    host = url.split("/")[2]
+    requests = [http_request("/v1/chat/completions", host, key, body) for body in bodies(kind, count, first)]
+    before = cpu()
+    seconds = asyncio.run(drive(url, requests, CONNECTIONS))
+    return (cpu() - before) / count * 1000, seconds / count * 1000
+
+
+def main() -> int:
+    quick = "--quick" in sys.argv
+    rounds, count, slack = (3, 600, 1.3) if quick else (5, 2000, 1.0)
+    print(f"{platform.machine()}, {psutil.cpu_count()} cores, Python {platform.python_version()}; median of {rounds}")
+    held = detection.report(rounds, 60 if quick else 200, slack)
+    with (
+        tempfile.TemporaryDirectory(prefix="ps-bench-", ignore_cleanup_errors=True) as name,
+        upstream() as direct,
+        pass_through(direct) as (bare, bare_pid),
+    ):
+        Path(name).chmod(0o755)
+        with Product(Path(name) / "data", upstream=direct, workers=1) as product:
+            product.policy(POLICY)
+            worker = product.worker_pids()[-1]
+            everyone = [child.pid for child in product.children()]
+            targets: dict[str, tuple[str, Cpu]] = {
+                "direct": (direct, lambda: 0.0),
+                "bare": (bare, cpu_of(bare_pid)),
+                "worker": (product.url, cpu_of(worker)),
+            }
+            for kind in KINDS:
+                held = compare(kind, targets, product.key, rounds, count, slack) and held
+            print(f"memory: worker {psutil.Process(worker).memory_info().rss / 2**20:.0f} MB RSS (bar 150)")
+            held = held and psutil.Process(worker).memory_info().rss <= 150 * 2**20 * slack
+            print(f"start: {product.started_in:.1f} s cold; processes: {len(everyone)}")
+    return 0 if held else 1
+
+
+def compare(kind: str, targets: dict[str, tuple[str, Cpu]], key: str, rounds: int, count: int, slack: float) -> bool:
+    """Measure the targets in turn, round after round, so that noise meets all of them; print one line."""
+    figures: dict[str, list[tuple[float, float]]] = {name: [] for name in targets}
+    for number in range(rounds + 1):
+        for name, (url, cpu) in targets.items():
+            result = one_run(url, key, kind, count if number else 100, (number + 1) * count, cpu)
+            if number:  # the first round only warms up
+                figures[name].append(result)
+    ratios = [w[0] / b[0] for w, b in zip(figures["worker"], figures["bare"], strict=True)]
+    ratio = statistics.median(ratios)
+    cpu_ms = {name: statistics.median(f[0] for f in figures[name]) for name in targets}
+    wall = {name: statistics.median(f[1] for f in figures[name]) for name in targets}
+    bar = BARS.get(kind)
+    told = f"bar {bar * slack:.2f}" if bar else "no bar"
+    print(
+        f"{kind:<9} CPU ms/request: bare {cpu_ms['bare']:.3f}  product {cpu_ms['worker']:.3f}  "
+        f"ratio {ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f}; {told})  "
+        f"wall ms: direct {wall['direct']:.3f} bare {wall['bare']:.3f} product {wall['worker']:.3f}",
+        flush=True,
+    )
+    return bar is None or ratio <= bar * slack
+
+
+if __name__ == "__main__":
+    sys.exit(main())

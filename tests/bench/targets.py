@@ -1,0 +1,104 @@
+"""What the product is measured beside: an upstream that costs nothing, and a bare aiohttp pass-through."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from typing import cast
+
+import aiohttp
+import uvloop
+from aiohttp import web
+
+ANSWER = (
+    b'{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"bench","choices":[{"index":0,'
+    b'"message":{"role":"assistant","content":"Paris is the capital of France, on the river Seine."},'
+    b'"finish_reason":"stop"}],"usage":{"prompt_tokens":20,"completion_tokens":11,"total_tokens":31}}'
+)
+
+
+class _Upstream(asyncio.Protocol):
+    """Answers each request as soon as its body is whole; understands just what the benchmark sends."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport, self._buffer = cast('asyncio.Transport', transport), b""
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while b"\r\n\r\n" in self._buffer:
+            head, rest = self._buffer.split(b"\r\n\r\n", 1)
+            lines = head.lower().split(b"\r\n")
+            length = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), 0)
+            if len(rest) < length:
+                return
+            self._buffer = rest[length:]
+            reply = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(ANSWER)
+            self._transport.write(reply + ANSWER)
+
+
+async def _serve_upstream(listener: socket.socket) -> None:
+    server = await asyncio.get_running_loop().create_server(_Upstream, sock=listener)
+    await server.serve_forever()
+
+
+async def _serve_pass_through(listener: socket.socket, upstream: str) -> None:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+
+        async def handle(request: web.BaseRequest) -> web.Response:
+            body = await request.read()
+            headers = {"Content-Type": "application/json"}
+            async with session.post(f"{upstream}/chat/completions", data=body, headers=headers) as answer:
+                return web.Response(status=answer.status, body=await answer.read(), content_type="application/json")
+
+        runner = web.ServerRunner(web.Server(handle, access_log=None))
+        await runner.setup()
+        await web.SockSite(runner, listener).start()
+        await asyncio.Event().wait()
+
+
+@contextmanager
+def upstream() -> Iterator[str]:
+    """Run the upstream in a process; yield its base URL."""
+    listener = _listener()
+    with _process(_run_upstream, listener):
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+
+
+@contextmanager
+def pass_through(upstream_url: str) -> Iterator[tuple[str, int]]:
+    """Run the bare pass-through in a process; yield its base URL and process id."""
+    listener = _listener()
+    with _process(_run_pass_through, listener, upstream_url) as process:
+        assert process.pid is not None
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1", process.pid
+
+
+def _run_upstream(listener: socket.socket) -> None:
+    uvloop.run(_serve_upstream(listener))
+
+
+def _run_pass_through(listener: socket.socket, upstream_url: str) -> None:
+    uvloop.run(_serve_pass_through(listener, upstream_url))
+
+
+@contextmanager
+def _process(target: object, *arguments: object) -> Iterator[BaseProcess]:
+    process = multiprocessing.get_context("fork").Process(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]
+    process.start()
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.join(5)
+
+
+def _listener() -> socket.socket:
+    opened = socket.socket()
+    opened.bind(("127.0.0.1", 0))
+    opened.listen(256)
+    opened.setblocking(False)
+    return opened

@@ -1,0 +1,48 @@
+"""One running product for all end-to-end tests, in front of an upstream that remembers what reached it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from openai import OpenAI
+
+from tests.harness import Product, Recorder
+
+
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="ps-e2e-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # the engines' account must be able to pass
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def _recorder() -> Iterator[Recorder]:
+    with Recorder() as recorder:
+        yield recorder
+
+
+@pytest.fixture(scope="session")
+def product(folder: Path, _recorder: Recorder) -> Iterator[Product]:
+    with Product(folder / "shared", upstream=_recorder.url) as product:
+        yield product
+
+
+@pytest.fixture
+def recorder(_recorder: Recorder) -> Recorder:
+    """The upstream, with nothing received and nothing scripted yet."""
+    _recorder.received.clear()
+    _recorder.scripts.clear()
+    _recorder.disconnects = 0
+    return _recorder
+
+
+@pytest.fixture
+def client(product: Product) -> Iterator[OpenAI]:
+    """The official SDK as an app uses it: only base URL and key are ours."""
+    with OpenAI(base_url=product.url, api_key=product.key) as client:
+        yield client
