@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections import Counter
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from detectors.errors import DetectorError
+from detectors.frozen import statically_frozen
 from detectors.types import (
     Coverage,
     Detector,
@@ -24,12 +25,14 @@ from detectors.types import (
     SegmentRef,
     Stage,
     Unscanned,
+    View,
 )
 from detectors.views import Lattice, ViewBuilder
 
 MAX_TEXT = 4 << 20  # characters of one segment; what is longer is `unscanned: oversize`
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class StageHits:
     """What one stage found in one text, free of pointers: hits by detector, and whether decoding ran out of budget."""
@@ -55,6 +58,7 @@ _NO_TENANT = InspectionContext()
 _NOTHING = Coverage()
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class InspectionOptions:
     """Whose text it is, how long refiners may take in all (seconds), and who says when enough is known.
@@ -68,6 +72,7 @@ class InspectionOptions:
     gate: StageGate | None = None
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class Inspection:
     """All that the chain can say about the segments of one direction.
@@ -89,6 +94,14 @@ class Inspection:
             run for run in self.runs if not run.required and run.status not in {RunStatus.OK, RunStatus.SKIPPED}
         )
 
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        """The names of all that failed or stayed undecided, sorted."""
+        settled = {RunStatus.OK, RunStatus.SKIPPED}
+        return tuple(
+            sorted(r.detector for r in self.runs if r.status not in settled or (r.required and r.status != "ok"))
+        )
+
 
 class Chain:
     """The detectors of every stage in order. Holds no state but its parts; safe for concurrent exchanges."""
@@ -105,7 +118,9 @@ class Chain:
             (stage, tuple(d for d in detectors if d.stage is stage)) for stage in sorted({d.stage for d in detectors})
         ]
         self._salts = {
-            stage: "\0".join(["1", str(stage), *sorted(f"{d.name}={d.revision}" for d in members)]).encode()
+            stage: "\0".join(
+                ["1", str(stage), *sorted(f"{d.name}={d.revision}" for d in members if d.cacheable)]
+            ).encode()
             for stage, members in self._stages
         }
         self._views, self._cache, self._clock = views, cache, clock
@@ -133,11 +148,30 @@ class Chain:
         options: InspectionOptions,
         runs: list[DetectorRun],
     ) -> None:
-        keys = self._cache_keys(stage, batch.segments, options.content_key)
+        remembered = tuple(d for d in detectors if d.cacheable)
+        if remembered:
+            keys = self._cache_keys(stage, batch.segments, options.content_key)
+            await self._run_all(remembered, keys, batch, options, runs)
+        if len(remembered) < len(detectors):
+            await self._run_all([d for d in detectors if not d.cacheable], None, batch, options, runs)
+
+    async def _run_all(
+        self,
+        detectors: Sequence[Detector],
+        keys: Sequence[bytes] | None,
+        batch: _Batch,
+        options: InspectionOptions,
+        runs: list[DetectorRun],
+    ) -> None:
+        """Run detectors over what `keys` does not recall, and remember what they said if all of them could look."""
         unseen = [i for i in batch.inspectable if not self._recall(keys, i, batch)]
         lattices = [batch.lattice(i) for i in unseen]
-        outcomes = [await self._run(detector, lattices, options) for detector in detectors]
-        runs += [run for run, _ in outcomes]
+        views = [lattice.views for lattice in lattices]
+        outcomes = []
+        for detector in detectors:
+            left = options.refiner_deadline - sum(run.seconds for run in runs if not run.required)
+            outcomes.append(await self._run(detector, views, options.context, left))
+            runs.append(outcomes[-1][0])
         all_ok = all(run.status is RunStatus.OK for run, _ in outcomes)
         for position, index in enumerate(unseen):
             found = {run.detector: hits[position] for run, hits in outcomes if hits is not None}
@@ -168,16 +202,18 @@ class Chain:
         return keys
 
     async def _run(
-        self, detector: Detector, lattices: Sequence[Lattice], options: InspectionOptions
+        self, detector: Detector, views: Sequence[Sequence[View]], context: InspectionContext, seconds_left: float
     ) -> tuple[DetectorRun, Sequence[tuple[Hit, ...]] | None]:
         """Run one detector and account for it; hits are None when it could not look."""
         started = self._clock()
-        # Required stages have work bounds and no clock, so load alone cannot make them fail.
-        limit = None if detector.required else options.refiner_deadline
         try:
-            async with asyncio.timeout(limit):
-                found = await detector.inspect([lattice.views for lattice in lattices], options.context)
-            hits = [tuple(sequence) for _, sequence in zip(lattices, found, strict=True)]
+            if detector.required or not views:
+                # Required stages have work bounds and no clock, so load alone cannot make them fail.
+                found = await detector.inspect(views, context) if views else ()
+            else:
+                async with asyncio.timeout(seconds_left):
+                    found = await detector.inspect(views, context)
+            hits = [tuple(sequence) for _, sequence in zip(views, found, strict=True)]
             status, reason = RunStatus.OK, ""
         except TimeoutError:
             hits, status, reason = None, RunStatus.TIMEOUT, "deadline"
@@ -210,29 +246,28 @@ class _Batch:
 
     def findings(self, content_key: bytes) -> list[Finding]:
         anchored: list[Finding] = []
-        for index, known in self._known.items():
+        for index, known in sorted(self._known.items()):
             segment = self.segments[index]
             claims = [(name, hit) for stage in known for name, hits in stage.hits.items() for hit in hits]
+            if not claims:
+                continue
             if segment.kind is Kind.SEAM:
-                claims = [(name, _without_span(hit)) for name, hit in claims if _crosses(hit, segment.joints)]
+                crossing = [(name, _without_span(hit)) for name, hit in claims if _crosses(hit, segment.joints)]
+                claims = list(dict.fromkeys(crossing))  # without their places, many are the same
             if claims:
                 ref = reference(segment, content_key)
                 anchored += [Finding(hit, ref, name) for name, hit in claims]
         return anchored
 
     def coverage(self) -> Coverage:
+        unscanned: dict[Unscanned, int] = {}
+        oversize = len(self.segments) - len(self.inspectable)
         exhausted = sum(1 for known in self._known.values() if any(stage.exhausted for stage in known))
-        unscanned = Counter(
-            {
-                Unscanned.OVERSIZE: len(self.segments) - len(self.inspectable),
-                Unscanned.DECODE_BUDGET: exhausted,
-            }
-        )
-        return Coverage(
-            scanned=len(self.inspectable) - len(self.cached),
-            cached=len(self.cached),
-            unscanned={reason: count for reason, count in unscanned.items() if count},
-        )
+        if oversize:
+            unscanned[Unscanned.OVERSIZE] = oversize
+        if exhausted:
+            unscanned[Unscanned.DECODE_BUDGET] = exhausted
+        return Coverage(len(self.inspectable) - len(self.cached), len(self.cached), {}, unscanned)
 
 
 def reference(segment: Segment, content_key: bytes) -> SegmentRef:
@@ -246,8 +281,10 @@ def reference(segment: Segment, content_key: bytes) -> SegmentRef:
 
 def _crosses(hit: Hit, joints: Sequence[int]) -> bool:
     """What lies inside one part of a seam is reported by that part only."""
-    span = hit.span
-    return span is None or any(span.start < joint < span.end for joint in joints)
+    if hit.span is None:
+        return True
+    after = bisect_right(joints, hit.span.start)
+    return after < len(joints) and joints[after] < hit.span.end
 
 
 def _without_span(hit: Hit) -> Hit:
@@ -258,7 +295,7 @@ def _account(
     detector: Detector, status: RunStatus, hits: Sequence[Sequence[Hit]], seconds: float, reason: str
 ) -> DetectorRun:
     count = sum(map(len, hits))
-    confidence = max((hit.confidence for sequence in hits for hit in sequence), default=0.0) if count else 0.0
+    confidence = max(hit.confidence for sequence in hits for hit in sequence) if count else 0.0
     return DetectorRun(detector.name, detector.stage, detector.required, status, count, confidence, seconds, reason)
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from detectors.types import Span
+from detectors.types import Offsets, Span
 
 SHORTEST = 6  # decoded runs below this many characters say nothing
+# What reads as text inside of bytes that do not as a whole: ASCII, or ASCII in UTF-16.
+_STRETCH = re.compile(rb"(?:[\t\n\r\x20-\x7E]\0?){12,}+")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One encoded stretch and what it says. `aligned`: character i of `text` is character i of the stretch."""
+    """One encoded stretch and what it says. `within` maps a span of `text` into the stretch; None maps to all of it."""
 
     span: Span
     text: str
-    aligned: bool = False
+    within: Offsets | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +33,90 @@ class Decoder:
     decode: Callable[[str], Iterator[Run]]
 
 
+class Aligned:
+    """Character i of a run's text is character i of the run."""
+
+    def to_source(self, span: Span) -> Span:
+        return span
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """Character i of a run's text is character i from the end of the run."""
+
+    length: int
+
+    def to_source(self, span: Span) -> Span:
+        return Span(self.length - span.end, self.length - span.start)
+
+
+class Pieces:
+    """Character i of a run's text was made of piece i of the run; they are told only if something was found."""
+
+    def __init__(self, pieces: Callable[[], Sequence[Span]]) -> None:
+        self._tell = pieces
+
+    @cached_property
+    def _pieces(self) -> Sequence[Span]:
+        return self._tell()
+
+    def to_source(self, span: Span) -> Span:
+        return self._pieces[span.start].union(self._pieces[span.end - 1])
+
+
+class RunOffsets:
+    """Maps a span of decoded runs, joined by `gap` characters, to the text they were found in, then through `below`."""
+
+    def __init__(self, runs: Sequence[Run], below: Offsets | None, gap: int) -> None:
+        self._runs, self._below, self._gap = runs, below, gap
+
+    @cached_property
+    def _made(self) -> list[int]:
+        """Where each run begins in the joined text."""
+        made, position = [], 0
+        for run in self._runs:
+            made.append(position)
+            position += len(run.text) + self._gap
+        return made
+
+    def to_source(self, span: Span) -> Span:
+        first, last = self._run_at(span.start), self._run_at(max(span.start, span.end - 1))
+        inner = self._part(first, span).union(self._part(last, span))
+        return inner if self._below is None else self._below.to_source(inner)
+
+    def _part(self, index: int, span: Span) -> Span:
+        """Return what of the source run `index` contributes to `span`."""
+        run, made = self._runs[index], self._made[index]
+        if run.within is None:
+            return run.span
+        local = Span(max(span.start - made, 0), min(span.end - made, len(run.text)))
+        if local.start >= local.end:  # the gap behind a run
+            return Span(run.span.end, run.span.end)
+        return run.within.to_source(local).shift(run.span.start)
+
+    def _run_at(self, position: int) -> int:
+        return max(0, bisect_right(self._made, position) - 1)
+
+
 def readable(raw: bytes) -> str | None:
-    """Return `raw` as text if it is text: UTF-8 or UTF-16 with hardly anything unprintable; else None."""
+    """Return `raw` as text if it is text: UTF-8 or UTF-16, at least half of it printable; else None."""
     for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
         try:
-            text = raw.decode(encoding)
+            text = raw.decode(encoding).removeprefix("\ufeff")
         except UnicodeDecodeError:
             continue
-        if len(text) >= SHORTEST and _mostly_printable(text) and (encoding == "utf-8" or text.isascii()):
+        # Almost any bytes are some UTF-16, of scripts that nobody mixes.
+        sense = text if encoding == "utf-8" else text.encode("ascii", "ignore").decode()
+        if len(text) >= SHORTEST and 2 * _printable(sense) > len(text):
             return text
     return None
 
 
-def _mostly_printable(text: str) -> bool:
-    if text.isprintable():
-        return True
-    odd = sum(1 for character in text if not (character.isprintable() or character in "\t\r\n"))
-    return odd * 10 <= len(text)
+def readable_stretches(raw: bytes) -> Iterator[tuple[Span, str]]:
+    """Yield what reads as text inside of `raw`, at least twelve characters each, and which bytes it is."""
+    for match in _STRETCH.finditer(raw):
+        yield Span(*match.span()), match.group().replace(b"\0", b"").decode("ascii")
+
+
+def _printable(text: str) -> int:
+    return len(text) if text.isprintable() else sum(1 for c in text if c.isprintable() or c in "\t\r\n")

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from yaml import CSafeLoader, MappingNode, MarkedYAMLError, Node, SequenceNode, YAMLError
+from yaml.events import CollectionEndEvent, CollectionStartEvent
+from yaml.reader import ReaderError
 
 from detectors.errors import ConfigurationError
 
@@ -32,7 +34,7 @@ class _Loader(CSafeLoader):
 for _tag, _form, _first in (
     ("bool", r"true|false", "tf"),
     ("null", r"null|~|", "n~"),
-    ("int", r"-?(?:0|[1-9][0-9]*)", "-0123456789"),
+    ("int", r"-?(?:0|[1-9][0-9]{0,17})", "-0123456789"),
     ("float", r"-?(?:0|[1-9][0-9]*)\.[0-9]+(?:[eE][-+]?[0-9]+)?", "-0123456789"),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_form})$"), [*_first, ""])
@@ -87,7 +89,7 @@ class Document:
 
 
 def read_document(file: Path, error: type[ConfigurationError] = ConfigurationError) -> Document:
-    """Read one YAML mapping. Raises `error` for anything else: unreadable, over 256 KiB, aliases, duplicate keys."""
+    """Read one YAML mapping. Raises `error` for anything else: unreadable, over 256 KiB, aliases, tags, equal keys."""
     try:
         raw = file.read_bytes()
     except OSError as exc:
@@ -103,18 +105,23 @@ def read_document(file: Path, error: type[ConfigurationError] = ConfigurationErr
 def parse_document(text: str, file: Path, error: type[ConfigurationError] = ConfigurationError) -> Document:
     """Parse YAML that is already in memory; `file` only names it in errors. Raises `error`."""
     try:
+        _refuse_tricks(text, file, error)
         loader = _Loader(text)
         root = loader.get_single_node()
         if root is not None:
-            _refuse_tricks(root, file, error)
+            _refuse_bad_keys(root, file, error)
         content = {} if root is None else loader.construct_document(root)
+    except ReaderError as exc:
+        before = text.encode()[: exc.position]
+        raise error(file, before.count(b"\n") + 1, f"character U+{int(exc.character):04X} is not allowed") from exc
+    except UnicodeEncodeError as exc:
+        raise error(file, text.count("\n", 0, exc.start) + 1, "half a surrogate pair is not allowed") from exc
     except MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
-        hint = " (a word that starts with * or & must be quoted)" if "alias" in str(exc.problem) else ""
-        raise error(file, None if mark is None else mark.line + 1, f"{exc.problem or exc.context}{hint}") from exc
+        raise error(file, None if mark is None else mark.line + 1, f"{exc.problem or exc.context}") from exc
     except (YAMLError, ValueError, RecursionError) as exc:
         raise error(file, None, f"not YAML: {type(exc).__name__}") from exc
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+    if not isinstance(content, dict):
         raise error(file, 1, "expected a mapping of keys to values")
     return Document(file, content, root, error)
 
@@ -125,39 +132,40 @@ def nearest(word: str, known: Sequence[str]) -> str:
     return f" (did you mean '{close[0]}'?)" if close else ""
 
 
-def _refuse_tricks(root: Node, file: Path, error: type[ConfigurationError]) -> None:
-    """Aliases can blow a small file up to gigabytes, and deep nesting can exhaust the stack."""
-    stack, seen = [(root, 0)], set()
-    while stack:
-        node, depth = stack.pop()
-        line = node.start_mark.line + 1
-        if id(node) in seen:
-            raise error(file, line, "aliases are not allowed")
+def _refuse_tricks(text: str, file: Path, error: type[ConfigurationError]) -> None:
+    """Refuse what could hurt before anything is built of it: deep nesting overruns the C stack of the composer,
+    aliases blow a small file up to gigabytes, and tags call constructors.
+    """
+    depth, loader = 0, _Loader(text)
+    while (event := loader.get_event()) is not None:
+        line = None if event.start_mark is None else event.start_mark.line + 1
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise error(file, line, f"nested deeper than {MAX_DEPTH}")
-        if isinstance(node, MappingNode):
-            _refuse_duplicates(node, file, error)
-        seen.add(id(node))
-        stack.extend((child, depth + 1) for child in _children(node))
+        for mark, trick in (("anchor", "aliases"), ("tag", "tags")):
+            if getattr(event, mark, None) is not None:
+                raise error(file, line, f"{trick} are not allowed (quote a word that starts with *, & or !)")
 
 
-def _refuse_duplicates(node: MappingNode, file: Path, error: type[ConfigurationError]) -> None:
+def _refuse_bad_keys(node: Node, file: Path, error: type[ConfigurationError]) -> None:
     """Of two equal keys one would silently win."""
-    keys: set[object] = set()
-    for key, _ in node.value:
-        name = key.value if isinstance(key.value, str) else id(key)
-        if name in keys:
-            raise error(file, key.start_mark.line + 1, f"key '{name}' is given twice")
-        keys.add(name)
+    keys: set[str] = set()
+    for key, child in _children(node):
+        if key is not None:
+            line = key.start_mark.line + 1
+            if key.tag != "tag:yaml.org,2002:str":
+                raise error(file, line, "a key must be a word (quote numbers, true, false and null)")
+            if key.value in keys:
+                raise error(file, line, f"key '{key.value}' is given twice")
+            keys.add(key.value)
+        _refuse_bad_keys(child, file, error)
 
 
-def _children(node: Node) -> Iterator[Node]:
+def _children(node: Node) -> Iterator[tuple[Node | None, Node]]:
     if isinstance(node, MappingNode):
-        for key, value in node.value:
-            yield key
-            yield value
-    elif isinstance(node, SequenceNode):
         yield from node.value
+    elif isinstance(node, SequenceNode):
+        yield from ((None, child) for child in node.value)
 
 
 def _child(node: Node | None, step: str | int) -> tuple[Node, Node] | None:

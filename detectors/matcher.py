@@ -27,6 +27,7 @@ else:
     _HAS_HYPERSCAN = True
 
 EngineName = Literal["hyperscan", "re2"]
+_DIGEST_SIZE = hashlib.sha256().digest_size
 
 
 class PatternSyntaxError(ValueError):
@@ -46,20 +47,20 @@ class Pattern:
 
 
 class _Engine(Protocol):
-    def matching(self, text: str) -> list[int]: ...
+    def matching(self, data: bytes) -> list[int]: ...
 
 
 class _HyperscanEngine:
     def __init__(self, database: hyperscan.Database) -> None:
         self._database = database
 
-    def matching(self, text: str) -> list[int]:
+    def matching(self, data: bytes) -> list[int]:
         found: list[int] = []
 
         def keep(index: int, _start: int, _end: int, _flags: int, _context: object) -> None:
             found.append(index)
 
-        self._database.scan(text.encode(), match_event_handler=keep)
+        self._database.scan(data, match_event_handler=keep)
         found.sort()
         return found
 
@@ -72,7 +73,8 @@ class _Re2Engine:
     def __init__(self, patterns: Sequence[re2._Regexp]) -> None:
         self._patterns = patterns
 
-    def matching(self, text: str) -> list[int]:
+    def matching(self, data: bytes) -> list[int]:
+        text = data.decode()
         return [index for index, pattern in enumerate(self._patterns) if pattern.search(text) is not None]
 
 
@@ -96,9 +98,13 @@ class Matcher:
         if self._engine is None or not text:
             return []
         try:
-            return self._engine.matching(text)
+            return self._engine.matching(text.encode())
         except UnicodeEncodeError:
-            return self._engine.matching(without_surrogates(text))
+            return self._engine.matching(without_surrogates(text).encode())
+
+    def occurs_in(self, data: bytes) -> bool:
+        """Tell whether any pattern occurs in `data`, which must be valid UTF-8."""
+        return self._engine is not None and bool(self._engine.matching(data))
 
     def spans(self, index: int, text: str) -> Iterator[Span]:
         """Yield where pattern `index` occurs, left to right, without overlap."""
@@ -106,7 +112,7 @@ class Matcher:
         group = 1 if pattern.groups else 0
         for match in pattern.finditer(without_surrogates(text)):
             start, end = match.span(group)
-            if start >= 0:
+            if 0 <= start < end:  # a group may take no part, or be empty
                 yield Span(start, end)
 
 
@@ -136,7 +142,7 @@ def _database(patterns: Sequence[Pattern], store: Path | None) -> hyperscan.Data
         database = _compile_all(patterns)
     except hyperscan.ArchitectureError:  # a CPU without the vector instructions it needs
         return None
-    except hyperscan.CompilerError as exc:
+    except hyperscan.error as exc:
         raise PatternSyntaxError(_guilty(patterns), f"hyperscan refuses it: {exc}") from exc
     if file is not None:
         _save(file, hyperscan.dumpb(database))
@@ -174,9 +180,13 @@ def _processor() -> str:
 
 def _load(file: Path) -> hyperscan.Database | None:
     try:
-        database = hyperscan.loadb(file.read_bytes(), hyperscan.HS_MODE_BLOCK)
+        stored = file.read_bytes()
+        digest, content = stored[:_DIGEST_SIZE], stored[_DIGEST_SIZE:]
+        if hashlib.sha256(content).digest() != digest:  # Hyperscan's own check lets some flipped bits pass
+            return None
+        database = hyperscan.loadb(content, hyperscan.HS_MODE_BLOCK)
         database.scratch = hyperscan.Scratch(database)
-    except (OSError, hyperscan.error):  # not there, cut off, or of another engine: compiled afresh
+    except (OSError, hyperscan.error):  # not there, or of another engine: compiled afresh
         return None
     return database
 
@@ -186,7 +196,7 @@ def _save(file: Path, content: bytes) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as unfinished:
-            unfinished.write(content)
+            unfinished.write(hashlib.sha256(content).digest() + content)
         Path(unfinished.name).replace(file)
     except OSError:
         return

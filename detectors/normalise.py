@@ -1,91 +1,157 @@
 """Folding: the many spellings of one text brought to one. Per character, so that every offset can be mapped back.
 
-A character folds by NFKD without combining diacritics, recomposed (so Hangul and kana stay whole), case folded; what is
-invisible (Unicode Cc, Cf, variation selectors) folds to nothing and any run of white space to one space.
+A character folds by NFKD without combining marks, recomposed (so Hangul and kana stay whole), case folded; what is
+invisible (Unicode Cc, Cf, default ignorable) folds to nothing, any run of white space to one space, and typographic
+quotes and dashes to those of a keyboard.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from bisect import bisect_right
+from collections.abc import Callable
 from functools import cached_property
 
 from detectors.types import Offsets, Span
 
-_DIACRITICS = ((0x0300, 0x036F), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0x20D0, 0x20FF))
-_SELECTORS = ((0xFE00, 0xFE0F), (0xE0100, 0xE01EF), (0x180B, 0x180F))
-_TABLE_BOUND = 1 << 16  # characters remembered; beyond it they are folded afresh, so no text can grow the table
 
-# Letters of other scripts that look like a Latin one (Unicode TR39), after folding. A lookalike alone is no sign of an
-# attack: the skeleton is an extra reading, never a replacement.
+def _characters(*ranges: tuple[int, int]) -> frozenset[str]:
+    return frozenset(chr(code) for first, last in ranges for code in range(first, last + 1))
+
+
+# Marks that are put on letters or left out at will; those that spell (Indic vowels, kana voicing) stay.
+_MARKS = _characters(
+    (0x0300, 0x036F), (0x0483, 0x0489), (0x0591, 0x05BD), (0x064B, 0x065F), (0x0670, 0x0670), (0x1AB0, 0x1AFF),
+    (0x1DC0, 0x1DFF), (0x20D0, 0x20FF),
+)  # fmt: skip
+# What Unicode calls default ignorable beside Cf: variation selectors and code points without a character.
+_IGNORABLE = _characters(
+    (0x17B4, 0x17B5), (0x180B, 0x180F), (0x2065, 0x2065), (0xFE00, 0xFE0F), (0xFFF0, 0xFFF8), (0xE0000, 0xE0FFF)
+)
+_BLANKS = "\u115f\u1160\u2800\u3164\uffa0"  # fillers: letters by name, white space to the eye
+_ONE_FORM = frozenset({"Lo", "So", "Cn", "Co", "Cs"})
+LONGEST_READING = 4  # characters that one character turns into at most
+_REMEMBERED = 1 << 15  # characters a table remembers before it starts afresh: no text can grow or spoil it for good
+
+_PUNCTUATION = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u02b9\u02bc\u00b4", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb", '"'),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
+    }
+)
+# Letters that look like a Latin one (Unicode TR39). A lookalike alone is no sign of an attack: the skeleton is an
+# extra reading, never a replacement.
 _LOOKALIKES = {
-    ord(pair[0]): pair[1]
+    pair[0]: pair[1]
     for pair in (
         # Cyrillic
         "аa вb сc ԁd еe һh іi јj кk ӏl мm нh оo рp ԛq гr ѕs тt уy ѵv ԝw хx зz ьb "
-        # Greek
-        "αa βb ϲc δd εe ηn ιi κk νv οo ρp σo τt υu χx γy ϳj "
-        # Armenian
-        "ցg հh ոn օo զq սu "
-        # Latin letters of other alphabets
-        "ıi ɑa ɡg ʏy ɩi"
+        # Greek; its capitals look like other letters than its small ones
+        "αa βb ϲc δd εe ηn ιi κk μu νv οo ρp σo τt υu χx γy ωw ϳj Βb Ζz Ηh Μm Νn Υy "
+        # Armenian, Cherokee
+        "ցg հh ոn օo զq սu Ꭺa Ᏼb Ꮯc Ꭼe Ꮐg Ꮋh Ꭵi Ꭻj Ꮶk Ꮮl Ꮇm Ꮲp Ꮢr Ꮪs Ꮩv Ꮃw Ꮓz "
+        # Latin letters of other alphabets, with a stroke, and small capitals
+        "ıi ɑa ɡg ɩi øo đd ħh łl ŧt ɨi ƀb ɇe ɉj ɍr ʉu ƶz ɏy ȼc "
+        "ᴀa ʙb ᴄc ᴅd ᴇe ꜰf ɢg ʜh ɪi ᴊj ᴋk ʟl ᴍm ɴn ᴏo ᴘp ꞯq ʀr ꜱs ᴛt ᴜu ᴠv ᴡw ʏy ᴢz"
     ).split()
+} | {
+    # Letters in black circles and squares, and those that make flags
+    chr(first + index): letter
+    for first in (0x1F150, 0x1F170, 0x1F1E6)
+    for index, letter in enumerate("abcdefghijklmnopqrstuvwxyz")
 }
-
-
-def _within(code: int, ranges: tuple[tuple[int, int], ...]) -> bool:
-    return any(low <= code <= high for low, high in ranges)
 
 
 def is_invisible(character: str) -> bool:
     """Tell whether a character shows nothing: format and control characters, variation selectors."""
-    return unicodedata.category(character) in {"Cf", "Cc"} or _within(ord(character), _SELECTORS)
+    return unicodedata.category(character) in {"Cf", "Cc"} or character in _IGNORABLE
+
+
+def _has_one_form(character: str) -> bool:
+    """Tell, quickly, of most of Unicode that nothing of it folds: letters without case, signs, what is unassigned."""
+    return unicodedata.category(character) in _ONE_FORM and not unicodedata.decomposition(character)
 
 
 class _Table(dict[int, str]):
-    """What each code point turns into; filled as characters are met, up to a bound."""
+    """What each code point turns into; filled as characters are met."""
 
-    def __init__(self, *, fold_case: bool) -> None:
+    def __init__(self, turn: Callable[[str], str]) -> None:
         super().__init__()
-        self._fold_case = fold_case
+        self._turn = turn
 
     def __missing__(self, code: int) -> str:
-        value = self._turn(chr(code))
-        if len(self) < _TABLE_BOUND:
-            self[code] = value
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        value = self[code] = self._turn(chr(code))
         return value
 
-    def _turn(self, character: str) -> str:
-        if character.isspace():
-            return " " if self._fold_case else character
-        if is_invisible(character) or _within(ord(character), _DIACRITICS):
-            return ""
-        if character.isascii():
-            return character.lower() if self._fold_case else character
-        if not self._fold_case:
-            return unicodedata.normalize("NFKC", character)
-        kept = "".join(c for c in unicodedata.normalize("NFKD", character) if not _within(ord(c), _DIACRITICS))
-        return unicodedata.normalize("NFC", kept).casefold()
+
+def _cleaned(character: str) -> str:
+    if character.isspace() or character in _BLANKS:
+        return character if character in "\t\n\r" else " "
+    if is_invisible(character):
+        return ""
+    if _has_one_form(character):
+        return character
+    plain = _unmarked(unicodedata.normalize("NFKC", character))
+    return character if plain == " " else _bounded(plain, character)  # an accent on its own is no space
 
 
-_FOLD, _CLEAN = _Table(fold_case=True), _Table(fold_case=False)
+def _folded(character: str) -> str:
+    if character.isspace() or character in _BLANKS:
+        return " "
+    if is_invisible(character):
+        return ""
+    if _has_one_form(character):
+        return character
+    plain = _unmarked(unicodedata.normalize("NFKD", character.translate(_PUNCTUATION)))
+    return _bounded(unicodedata.normalize("NFC", plain).casefold().translate(_PUNCTUATION), character)
+
+
+def _bare(character: str) -> str:
+    return _LOOKALIKES.get(character) or "".join(_LOOKALIKES.get(c, c) for c in _folded(character))
+
+
+def _unmarked(text: str) -> str:
+    return text if _MARKS.isdisjoint(text) else "".join(c for c in text if c not in _MARKS)
+
+
+def _bounded(reading: str, character: str) -> str:
+    """Ligatures of whole phrases stay as they are: a text of them would grow eighteen times."""
+    return reading if len(reading) <= LONGEST_READING else character
+
+
+_CLEAN, _FOLD, _BARE = _Table(_cleaned), _Table(_folded), _Table(_bare)
+# Python translates a string that is all ASCII fifty times as fast as any other, so long stretches of it are told
+# apart; short ones stay with their neighbours, because each cut has its price.
+_STRETCH = re.compile(r"[^\x00-\x7F]++(?:[\x00-\x7F]{1,8}+[^\x00-\x7F]++)*+|[\x00-\x7F]++")
+_SPACES = re.compile("  +")
+
+
+def _translate(text: str, table: _Table) -> str:
+    if text.isascii():
+        return text.translate(table)
+    return _STRETCH.sub(lambda stretch: stretch.group().translate(table), text)
 
 
 def fold(text: str) -> str:
     """Return the folded reading: lower case, plain letters, single spaces, nothing invisible."""
-    folded = text.translate(_FOLD)
-    # Splitting costs fifteen times the translation, and ordinary text has no double spaces.
-    return " ".join(folded.split()) if "  " in folded else folded.strip(" ")
+    return _single_spaced(_translate(text, _FOLD))
+
+
+def skeleton(text: str) -> str:
+    """Return the folded reading with lookalikes of Latin letters replaced, character for character of `fold`."""
+    return _single_spaced(_translate(text, _BARE))
 
 
 def clean(text: str) -> str:
-    """Return the reading with case and spacing kept but nothing invisible and no compatibility letters."""
-    return text.translate(_CLEAN)
+    """Return the reading with case and lines kept but nothing invisible and no compatibility letters."""
+    return _translate(text, _CLEAN)
 
 
-def skeleton(folded: str) -> str:
-    """Return `folded` with lookalikes of Latin letters replaced, character by character (same length)."""
-    return folded if folded.isascii() else folded.translate(_LOOKALIKES)
+def _single_spaced(text: str) -> str:
+    return _SPACES.sub(" ", text).strip(" ")
 
 
 class FoldOffsets:
@@ -114,26 +180,3 @@ class FoldOffsets:
         end = starts[span.end - 1] + 1
         inner = Span(start, end)
         return inner if self._below is None else self._below.to_source(inner)
-
-
-class RunOffsets:
-    """Maps a span of decoded text to the encoded runs it came from.
-
-    `made[i]` is where run i begins in the decoded text; `runs[i]` is its span in the source. An aligned run was decoded
-    character by character, so a span inside it maps exactly; any other maps to the whole run.
-    """
-
-    def __init__(self, made: list[int], runs: list[Span], aligned: list[bool], below: Offsets | None) -> None:
-        self._made, self._runs, self._aligned, self._below = made, runs, aligned, below
-
-    def to_source(self, span: Span) -> Span:
-        first, last = self._run_at(span.start), self._run_at(max(span.start, span.end - 1))
-        if first == last and self._aligned[first]:
-            by = self._runs[first].start - self._made[first]
-            inner = Span(span.start + by, span.end + by)
-        else:
-            inner = Span(self._runs[first].start, self._runs[last].end)
-        return inner if self._below is None else self._below.to_source(inner)
-
-    def _run_at(self, position: int) -> int:
-        return max(0, bisect_right(self._made, position) - 1)

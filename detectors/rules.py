@@ -13,6 +13,9 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+import detectors.decoders
+from detectors.decoding import Decoder
+from detectors.discovery import discover
 from detectors.documents import Document, nearest, read_document
 from detectors.errors import SignatureError
 from detectors.matcher import Matcher, Pattern, PatternSyntaxError, check_pattern
@@ -24,6 +27,7 @@ BUILT_IN: Final = Path(__file__).parent / "signatures"
 # Compiled patterns belong to the environment that runs them: as trusted, and gone with it.
 STORE: Final = Path(sys.prefix) / "var" / "promptshield" / "patterns"
 AS_IS, FOLDED = "as_is", "folded"
+DECODERS: Final = tuple(decoder.name for decoder in discover(detectors.decoders, "DECODER", Decoder))
 
 
 class Status(StrEnum):
@@ -87,6 +91,15 @@ class Signature(BaseModel):
             raise ValueError(f"unknown check '{name}'{nearest(name, list(VALIDATORS))}")
         return name
 
+    @field_validator("views")
+    @classmethod
+    def _known_views(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        known = (AS_IS, FOLDED, *DECODERS)
+        for name in names:
+            if name not in known:
+                raise ValueError(f"unknown view '{name}'{nearest(name, known)}")
+        return names
+
     @model_validator(mode="after")
     def _one_reading(self) -> Signature:
         if (AS_IS in self.views) == (FOLDED in self.views):
@@ -136,7 +149,7 @@ class RuleSet:
 
 
 def load_signatures(folder: Path = BUILT_IN) -> RuleSet:
-    """Load every `<category>/<title-slug>.yaml` below `folder`. Raises SignatureError with file and line."""
+    """Load every `<category>/<title-slug>.yaml` below `folder`. Raises SignatureError, also for no file at all."""
     signatures: list[Signature] = []
     seen: dict[str, Path] = {}
     for file in sorted(folder.rglob("*.yaml")):
@@ -151,6 +164,8 @@ def load_signatures(folder: Path = BUILT_IN) -> RuleSet:
         _refuse_bad_pattern(signature, document)
         seen[signature.id] = file
         signatures.append(signature)
+    if not signatures:
+        raise SignatureError(folder, None, "holds no signatures")
     return RuleSet(tuple(sorted(signatures, key=lambda s: s.id)))
 
 

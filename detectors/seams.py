@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby, pairwise
+from itertools import groupby
 
 from detectors.types import LEAST_TRUSTED_FIRST, Kind, Origin, Place, Segment
 
@@ -30,11 +30,15 @@ def seams(messages: Sequence[Sequence[Segment]]) -> list[Segment]:
 
 
 def _neighbourhoods(messages: Sequence[Sequence[Segment]]) -> Iterator[Sequence[Segment]]:
-    """Runs of segments outside the recent ones whose text may have been one: in one message, or of one origin."""
-    older = [s for message in messages[:-LAST_MESSAGES] for s in message]
-    yield from messages[:-LAST_MESSAGES]
-    for _, run in groupby(older, key=lambda s: s.origin):
-        yield list(run)
+    """Runs of segments not all among the recent ones whose text may have been one: in one message, or of one origin."""
+    older = messages[:-LAST_MESSAGES]
+    yield from older
+    left = sum(map(len, older))
+    for _, group in groupby((s for message in messages for s in message), key=lambda s: s.origin):
+        run = list(group)
+        if left > 0:
+            yield run
+        left -= len(run)
 
 
 def _by_origin(recent: Sequence[Segment]) -> Iterator[Sequence[Segment]]:
@@ -47,18 +51,29 @@ def _by_origin(recent: Sequence[Segment]) -> Iterator[Sequence[Segment]]:
 def _joined(run: Sequence[Segment]) -> Iterator[Sequence[Segment]]:
     """Cut a run into what one seam holds: pairs around a long segment, whole stretches of short ones."""
     stretch: list[Segment] = []
-    size = 0
-    for left, right in pairwise(run):
-        if not stretch:
-            stretch, size = [left], min(len(left.text), REACH)
-        stretch.append(right)
-        size += min(len(right.text), REACH)
+    size, carried = 0, 1  # `carried` parts in front were joined before, or stand alone
+    for part in run:
+        stretch.append(part)
+        size += min(len(part.text), REACH)
         # A long segment ends a stretch and begins the next one: nothing reaches across it.
-        if len(right.text) >= REACH or size > LONGEST_RUN:
+        if len(stretch) > carried and (len(part.text) >= REACH or size > LONGEST_RUN):
             yield stretch
-            stretch, size = [], 0
-    if stretch:
+            stretch = _end_of(stretch)
+            size, carried = sum(min(len(part.text), REACH) for part in stretch), len(stretch)
+    if len(stretch) > carried:
         yield stretch
+
+
+def _end_of(stretch: Sequence[Segment]) -> list[Segment]:
+    """The last parts that make up one reach: what is split over a cut is still whole in the next seam."""
+    kept: list[Segment] = []
+    size = 0
+    for part in reversed(stretch):
+        if size >= REACH:
+            break
+        kept.append(part)
+        size += len(part.text)
+    return kept[::-1]
 
 
 def _seam(parts: Sequence[Segment]) -> Segment:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from detectors.matcher import Matcher
 from detectors.rules import RuleSet, Signature, Status, build_matcher
 from detectors.types import Category, Detector, Hit, InspectionContext, Span, Stage, View
+
+CHECKED_AT_MOST = 500  # matches of one signature in one reading; what is beyond counts as found, unchecked
 
 
 class SignatureDetector:
@@ -23,18 +26,24 @@ class SignatureDetector:
         self._folded_matcher, self._as_is_matcher = build_matcher(self._folded), build_matcher(self._as_is)
 
     async def inspect(self, batch: Sequence[Sequence[View]], context: InspectionContext) -> Sequence[Sequence[Hit]]:
-        return [_distinct(hit for view in views for hit in self._hits(view)) for views in batch]
+        return [self._hits_of(views) for views in batch]
 
-    def _hits(self, view: View) -> Iterator[Hit]:
-        folded = "folded" in view.transforms
-        matcher, signatures = (self._folded_matcher, self._folded) if folded else (self._as_is_matcher, self._as_is)
-        for index in matcher.matching(view.text):
-            signature = signatures[index]
-            if not signature.reads_origin(view.segment.origin) or not signature.reads_view(view):
-                continue
-            for span in matcher.spans(index, view.text):
-                if signature.accepts(view.text[span.start : span.end]):
-                    yield _hit(signature, view, span)
+    def _hits_of(self, views: Sequence[View]) -> tuple[Hit, ...]:
+        found: list[Hit] = []
+        for view in views:
+            folded = "folded" in view.transforms
+            matcher = self._folded_matcher if folded else self._as_is_matcher
+            for index in matcher.matching(view.text):
+                found.extend(self._hits(view, (self._folded if folded else self._as_is)[index], matcher, index))
+        return _distinct(found) if found else ()
+
+    def _hits(self, view: View, signature: Signature, matcher: Matcher, index: int) -> Iterator[Hit]:
+        if not signature.reads_origin(view.segment.origin) or not signature.reads_view(view):
+            return
+        for number, span in enumerate(matcher.spans(index, view.text)):
+            # A check costs microseconds; a text made of nothing but candidates must not buy seconds with them.
+            if number >= CHECKED_AT_MOST or signature.accepts(view.text[span.start : span.end]):
+                yield _hit(signature, view, span)
 
 
 def _hit(signature: Signature, view: View, span: Span) -> Hit:

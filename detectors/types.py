@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Protocol
 
+from detectors.frozen import statically_frozen
+
 
 class Direction(StrEnum):
     REQUEST = "request"
@@ -117,6 +119,7 @@ class Unscanned(StrEnum):
     TOKEN_IDS = "token_ids"  # noqa: S105 - a reason, not a secret
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
     """Half-open range of characters, `start <= i < end`."""
@@ -134,6 +137,7 @@ class Span:
         return Span(self.start + by, self.end + by)
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class Segment:
     """One addressed piece of text.
@@ -157,6 +161,7 @@ class Offsets(Protocol):
     def to_source(self, span: Span) -> Span: ...
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class View:
     """One reading of a segment. `transforms` names what was done to the text, in order; `offsets` is None for as-is."""
@@ -170,6 +175,7 @@ class View:
         return span if self.offsets is None else self.offsets.to_source(span)
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class Hit:
     """One detector's claim about one segment, never holding the matched text.
@@ -189,6 +195,7 @@ class Hit:
     tags: tuple[str, ...] = ()
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class SegmentRef:
     """Where a finding is, without its text. `content` is a keyed hash of the text (hex), empty if no key was given."""
@@ -201,6 +208,7 @@ class SegmentRef:
     content: str
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A hit anchored to its segment."""
@@ -210,6 +218,7 @@ class Finding:
     detector: str
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class DetectorRun:
     """One detector's account over one batch of segments: `seconds` of wall time, `reason` of a skip or failure."""
@@ -224,6 +233,7 @@ class DetectorRun:
     reason: str = ""
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class Coverage:
     """The receipt of one direction: segments scanned, known from the cache, skipped by rule, unscannable."""
@@ -234,6 +244,7 @@ class Coverage:
     unscanned: Mapping[Unscanned, int] = field(default_factory=dict)
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class InspectionContext:
     """What a detector may know beside the views: the tenant whose traffic this is. No tenant means the command line."""

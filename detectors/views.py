@@ -6,17 +6,20 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from detectors.decoding import Decoder, Run
+from detectors.decoding import Aligned, Decoder, Run, RunOffsets
+from detectors.frozen import statically_frozen
 from detectors.matcher import Matcher, Pattern
-from detectors.normalise import FoldOffsets, RunOffsets, clean, fold, skeleton
+from detectors.normalise import FoldOffsets, clean, fold, skeleton
 from detectors.types import Kind, Offsets, Segment, Span, View
 
 MAX_DEPTH = 4
 MAX_VIEWS = 64
+READINGS = 3  # views of one text at most: as it is, folded, skeleton
 MAX_DECODED = 1 << 20  # characters, and at most four times the input
 SMALL = 4096  # an input below a quarter of this may still be decoded this far
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class Lattice:
     """All readings of one segment. `exhausted`: a bound was reached, so there was more to decode than was read."""
@@ -39,6 +42,7 @@ class _Budget:
         return True
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class _Exact:
     """A text that may still hold an encoding: its transforms so far, and how it maps back."""
@@ -56,39 +60,40 @@ class ViewBuilder:
         self._decoders = tuple(decoders)
         self._gates = Matcher([Pattern(decoder.gate) for decoder in decoders])
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(decoder.name for decoder in self._decoders)
-
     def build(self, segment: Segment) -> Lattice:
         """Return every reading within the bounds: depth 4, 64 views, decoded text at most 4x the input and 1 MiB."""
+        start = _Exact(segment.text, (), None, 0)
+        if segment.kind is not Kind.SEAM and _cleaned(start) is None and not self._gates.matching(segment.text):
+            return Lattice(_plain_readings(segment, start), False)  # ordinary text: nothing hidden, nothing encoded
         budget = _Budget(decoded=min(max(4 * len(segment.text), SMALL), MAX_DECODED))
         views: list[View] = []
         seen = {segment.text}
         queue = deque(_starting_points(segment))
-        while queue and len(views) < MAX_VIEWS:
+        while queue and len(views) <= MAX_VIEWS - READINGS:
             exact = queue.popleft()
             cleaned = _cleaned(exact)
-            views.append(View(segment, exact.text, exact.transforms, exact.offsets))
             if cleaned is None:
-                views.extend(_folded(segment, exact))
-            for found in (*filter(None, [cleaned]), *self._decode(exact, budget)):
-                if found.text not in seen:
-                    seen.add(found.text)
-                    queue.append(found)
+                views.extend(_plain_readings(segment, exact))
+            else:
+                views.append(View(segment, exact.text, exact.transforms, exact.offsets))
+                if cleaned.text not in seen:
+                    seen.add(cleaned.text)
+                    queue.append(cleaned)
+            queue.extend(self._decode(exact, budget, seen))
         return Lattice(tuple(views), budget.exhausted or bool(queue))
 
-    def _decode(self, exact: _Exact, budget: _Budget) -> Iterator[_Exact]:
+    def _decode(self, exact: _Exact, budget: _Budget, seen: set[str]) -> Iterator[_Exact]:
         for index in self._gates.matching(exact.text):
             decoder = self._decoders[index]
             runs = list(decoder.decode(exact.text))
-            if not runs:
-                continue
             joined = "\n".join(run.text for run in runs)
+            if not joined or joined in seen:
+                continue
             if exact.depth >= MAX_DEPTH:
                 budget.exhausted = True
             elif budget.spend(len(joined)):
-                offsets = _run_offsets(runs, exact.offsets)
+                seen.add(joined)
+                offsets = RunOffsets(runs, exact.offsets, gap=1)
                 yield _Exact(joined, (*exact.transforms, decoder.name), offsets, exact.depth + 1)
 
 
@@ -102,8 +107,8 @@ def _starting_points(segment: Segment) -> Iterator[_Exact]:
 def _without_joints(segment: Segment) -> _Exact:
     edges = [0, *(joint + 1 for joint in segment.joints)]
     ends = [*segment.joints, len(segment.text)]
-    runs = [Run(Span(a, b), segment.text[a:b], aligned=True) for a, b in zip(edges, ends, strict=True)]
-    return _Exact("".join(run.text for run in runs), ("joined",), _run_offsets(runs, None, gap=0), 0)
+    runs = [Run(Span(a, b), segment.text[a:b], Aligned()) for a, b in zip(edges, ends, strict=True)]
+    return _Exact("".join(run.text for run in runs), ("joined",), RunOffsets(runs, None, gap=0), 0)
 
 
 def _cleaned(exact: _Exact) -> _Exact | None:
@@ -117,18 +122,13 @@ def _cleaned(exact: _Exact) -> _Exact | None:
     return _Exact(text, (*exact.transforms, "cleaned"), offsets, exact.depth)
 
 
-def _folded(segment: Segment, exact: _Exact) -> Iterator[View]:
+def _plain_readings(segment: Segment, exact: _Exact) -> tuple[View, ...]:
+    """Return a text as it is, folded, and with lookalikes replaced where there are any."""
     folded = fold(exact.text)
     offsets = FoldOffsets(exact.text, collapse=True, below=exact.offsets)
-    yield View(segment, folded, (*exact.transforms, "folded"), offsets)
-    bare = skeleton(folded)
-    if bare != folded:
-        yield View(segment, bare, (*exact.transforms, "folded", "skeleton"), offsets)
-
-
-def _run_offsets(runs: Sequence[Run], below: Offsets | None, gap: int = 1) -> RunOffsets:
-    made, position = [], 0
-    for run in runs:
-        made.append(position)
-        position += len(run.text) + gap
-    return RunOffsets(made, [run.span for run in runs], [run.aligned for run in runs], below)
+    as_is = View(segment, exact.text, exact.transforms, exact.offsets)
+    plain = View(segment, folded, (*exact.transforms, "folded"), offsets)
+    bare = folded if folded.isascii() else skeleton(exact.text)
+    if bare == folded:
+        return as_is, plain
+    return as_is, plain, View(segment, bare, (*exact.transforms, "folded", "skeleton"), offsets)

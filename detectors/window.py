@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from detectors.types import Span
 
 REACH = 256  # characters that stay behind while more may come
-LONGEST_TOKEN = 64 * 1024  # characters of one unbroken token that are held at most
+LONGEST_UNBROKEN = 64 * 1024  # characters of one unbroken token that are held at most
+LONGEST_WHOLE = 256 * 1024  # characters held until the channel ends (the arguments of one tool call)
 
-_TOKEN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-.:")
+_UNBROKEN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-.:"
 
 
 class Window:
@@ -22,7 +23,7 @@ class Window:
     def __init__(self, *, whole: bool = False, reach: int = REACH) -> None:
         self.text, self.base, self.whole = "", 0, whole
         self._held_from = 0
-        self._reach = reach
+        self._reach = self._look_at = reach
 
     @property
     def held(self) -> int:
@@ -31,10 +32,17 @@ class Window:
     @property
     def overgrown(self) -> bool:
         """Tell whether more is held than ever may be: nobody can say any longer what it will become."""
-        return self.held > LONGEST_TOKEN
+        return self.held > (LONGEST_WHOLE if self.whole else LONGEST_UNBROKEN)
+
+    @property
+    def due(self) -> bool:
+        """Tell whether enough has come since the last `release` that another look may release something."""
+        return self.held > self._look_at
 
     def push(self, text: str) -> None:
         self.text += text
+        if text.strip(_UNBROKEN):  # a token ended
+            self._look_at = self._reach
 
     def release(self, replacements: Sequence[tuple[Span, str]], *, final: bool) -> str:
         """Return the text that no pattern can still grow into, with what lies in it replaced.
@@ -43,7 +51,8 @@ class Window:
         them, so that a secret split over chunks is seen whole.
         """
         end = self._end(final=final)
-        for span, _ in replacements:
+        # From the last to the first: what moves the end may move it into an earlier one.
+        for span, _ in sorted(replacements, reverse=True):
             if span.start < end < span.end:
                 end = max(span.start, self._held_from)
         released = self.text[self._held_from : end]
@@ -51,11 +60,20 @@ class Window:
             if self._held_from < span.end <= end:
                 start = max(span.start, self._held_from) - self._held_from
                 released = released[:start] + replacement + released[span.end - self._held_from :]
-        context = max(0, end - self._reach)
+        # A token that goes on and on is looked at again once it has grown by a quarter: linear work in all.
+        self._look_at = self._reach if end > self._held_from else max(self._reach, self.held * 5 // 4)
+        context = self._context(end)
         self.text = self.text[context:]
         self.base += context
         self._held_from = end - context
         return released
+
+    def _context(self, end: int) -> int:
+        """Return where the context of what follows begins: not within a token, whose rest would read as a whole one."""
+        start = max(0, end - self._reach)
+        if start and self.text[start - 1] in _UNBROKEN:
+            start = end - len(self.text[start:end].lstrip(_UNBROKEN))
+        return start
 
     def _end(self, *, final: bool) -> int:
         if final:
@@ -63,6 +81,4 @@ class Window:
         if self.whole:
             return self._held_from
         end = max(self._held_from, len(self.text) - self._reach)
-        while end > self._held_from and self.text[end - 1] in _TOKEN:
-            end -= 1
-        return end
+        return self._held_from + len(self.text[self._held_from : end].rstrip(_UNBROKEN))

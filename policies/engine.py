@@ -25,20 +25,24 @@ from policies.types import (
 )
 
 Actions = Mapping[ActionName, Action]
+_NO_EFFECT = Effect()
 
 
 def decide(policy: Policy, inspection: Inspection, facts: Facts, ruleset_revision: str, actions: Actions) -> Verdict:
     """Judge every finding by itself, merge the effects, then weigh what nobody could look at.
 
     More findings never make a verdict lighter. Under `mode: monitor` the verdict stops and edits nothing, and
-    `intended_action` says what it would have done.
+    `intended_action` says what it would have done; under `mode: off` nothing is decided.
     """
+    nothing = not inspection.findings and not inspection.coverage.unscanned and not inspection.degraded
+    if nothing or policy.mode is Mode.OFF:
+        return _nothing(policy, inspection, ruleset_revision)  # most text: nothing to weigh
     today = datetime.fromtimestamp(facts.at, UTC).date()
     counted = [f for f in inspection.findings if not excused(f, policy.exclusions, today)]
     judged = tuple(_judge(finding, policy) for finding in counted)
     outcome = _merge(judged, actions)
     outcome = _weigh_unscanned(outcome, policy, inspection.coverage.unscanned)
-    degraded = tuple(sorted({run.detector for run in (*inspection.failed, *inspection.undecided)}))
+    degraded = inspection.degraded
     if degraded:
         outcome = _weigh_failure(outcome, policy)
     enforced = policy.mode is Mode.ENFORCE
@@ -55,6 +59,20 @@ def decide(policy: Policy, inspection: Inspection, facts: Facts, ruleset_revisio
         stop_reason=outcome.reason if enforced else None,
         unscanned=tuple(sorted(inspection.coverage.unscanned)),
         excused=len(inspection.findings) - len(counted),
+    )
+
+
+def _nothing(policy: Policy, inspection: Inspection, ruleset_revision: str) -> Verdict:
+    return Verdict(
+        action=ActionName.ALLOW,
+        intended_action=ActionName.ALLOW,
+        effect=_NO_EFFECT,
+        judged=(),
+        coverage=inspection.coverage,
+        policy_id=policy.id,
+        policy_revision=policy.revision,
+        ruleset_revision=ruleset_revision,
+        unscanned=tuple(sorted(inspection.coverage.unscanned)),
     )
 
 

@@ -69,14 +69,16 @@ def load_preset(name: str) -> LoadedPolicy:
 
 
 def _layers(document: Document, name: str) -> list[_Layer]:
-    """The file and all it extends, most distant ancestor first."""
+    """The file and all it extends, most distant ancestor first, and each once: a second time it would undo a child."""
     content = document.validate(PolicyDocument)
     layers: list[_Layer] = []
     for index, parent in enumerate(content.extends):
         if parent not in preset_names():
             problem = f"unknown policy '{parent}'{nearest(parent, preset_names())}"
             raise document.complain(("extends", index), problem, of_key=False)
-        layers += _layers(read_document(PRESETS / f"{parent.removeprefix('preset/')}.yaml", PolicyError), parent)
+        inherited = _layers(read_document(PRESETS / f"{parent.removeprefix('preset/')}.yaml", PolicyError), parent)
+        known = {layer.name for layer in layers}
+        layers += [layer for layer in inherited if layer.name not in known]
     return [*layers, _Layer(name, document, content)]
 
 
@@ -85,20 +87,26 @@ def _compile(layers: Sequence[_Layer], policy_id: str, known_rules: frozenset[st
         _check_references(layer, known_rules)
     own = layers[-1]
     contents = [layer.content for layer in layers]
+    mode = _last((c.mode for c in contents), Mode.ENFORCE)
+    rules = _merged_rules(layers)
+    if not rules and mode is not Mode.OFF:
+        # Above all a file that was cut to nothing, or that forgot to extend.
+        problem = "a policy without rules lets everything pass: extend a preset (extends: preset/standard) or add rules"
+        raise own.document.complain((), problem)
     policy = Policy(
         id=policy_id,
         revision=_revision(layers),
-        mode=_last((c.mode for c in contents), Mode.ENFORCE),
+        mode=mode,
         failure_mode=_last((c.failure_mode for c in contents), FailureMode.CLOSED),
         unscanned=_unscanned(contents),
-        models=_last((c.models.allow if c.models else None for c in contents), ("*",)),
+        models=_last((c.models.allow for c in contents), ("*",)),
         limits=_limits(contents),
-        rules=tuple(_rule(document) for document in _merged_rules(layers)),
+        rules=tuple(map(_rule, rules)),
         exclusions=tuple(_exclusion(e) for c in contents for e in c.exclusions),
         disclose=_last((c.disclose for c in contents), Disclose.CATEGORY),
         block_as=_last((c.block_as for c in contents), BlockAs.ERROR),
         credentials=_last((c.credentials for c in contents), Credentials.UPSTREAM),
-        audit_level=_last((c.audit.level if c.audit else None for c in contents), AuditLevel.REQUIRED),
+        audit_level=_last((c.audit.level for c in contents), AuditLevel.REQUIRED),
     )
     return LoadedPolicy(policy, own.content.tests, own.document.file)
 

@@ -9,12 +9,17 @@ from policies.types import Rate
 
 _SECONDS: Final = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "day": 86400}
 _FACTORS: Final = {"": 1, "k": 1000, "m": 1000_000}
-_SIZES: Final = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "kib": 1024, "mib": 1024**2}
+_LARGEST: Final = 1 << 40
+_SIZES: Final = {
+    "": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30,
+}  # fmt: skip
 
 
 def parse_rate(value: object) -> Rate:
     """Read `600/min`, `2k/hour` or `10/s`. Raises ValueError."""
-    match = re.fullmatch(r"(\d+)\s*([kKmM]?)\s*(?:per|/)\s*([a-z]+)", value.strip()) if isinstance(value, str) else None
+    # Single spaces only: two neighbouring `\s*` would take quadratic time over a long run of them.
+    text = " ".join(value.split()) if isinstance(value, str) else ""
+    match = re.fullmatch(r"([0-9]{1,12}) ?([kKmM]?) ?(?:per|/) ?([a-z]+)", text)
     if match is None or match.group(3) not in _SECONDS:
         raise ValueError("expected a rate such as 600/min (s, min, hour, day)")
     limit = int(match.group(1)) * _FACTORS[match.group(2).lower()]
@@ -25,7 +30,10 @@ def parse_rate(value: object) -> Rate:
 
 def parse_size(value: object) -> int:
     """Read `64 KiB`, `4 MiB` or a plain number. Raises ValueError."""
-    match = re.fullmatch(r"(\d+)\s*([a-zA-Z]*)", str(value).strip()) if isinstance(value, str | int) else None
+    match = re.fullmatch(r"([0-9]{1,15})\s*([a-zA-Z]*)", str(value).strip()) if isinstance(value, str | int) else None
     if match is None or match.group(2).lower() not in _SIZES:
-        raise ValueError("expected a size such as 64 KiB (B, KB, KiB, MB, MiB)")
-    return int(match.group(1)) * _SIZES[match.group(2).lower()]
+        raise ValueError("expected a size such as 64 KiB (B, KB, KiB, MB, MiB, GB, GiB)")
+    size = int(match.group(1)) * _SIZES[match.group(2).lower()]
+    if not 0 < size <= _LARGEST:
+        raise ValueError("expected a size between 1 B and 1 TiB")
+    return size

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from detectors.documents import nearest
 from detectors.types import Category, Direction, Origin, Severity, Unscanned
 from policies.quantities import parse_rate, parse_size
 from policies.types import ActionName, AuditLevel, BlockAs, Credentials, Disclose, FailureMode, Mode, Rate
@@ -25,10 +26,23 @@ def _origin(value: object) -> object:
 def _severity(value: object) -> object:
     if isinstance(value, str) and value.upper() in Severity.__members__:
         return Severity.parse(value)
-    raise ValueError("expected 'low', 'medium', 'high' or 'critical'")
+    hint = nearest(str(value), [severity.name.lower() for severity in Severity])
+    raise ValueError(f"expected 'low', 'medium', 'high' or 'critical'{hint}")
 
 
-Origins = Annotated[tuple[Annotated[Origin, BeforeValidator(_origin)], ...], BeforeValidator(_listed)]
+def _day(value: object) -> object:
+    # Not pydantic's own reading, for which a number is a time since 1970.
+    try:
+        return date.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError("expected a day such as 2027-03-01") from None
+
+
+# An empty list would hold for everything, not for nothing.
+_Listed = (BeforeValidator(_listed), Field(min_length=1))
+Categories = Annotated[tuple[Category, ...], *_Listed]
+Origins = Annotated[tuple[Annotated[Origin, BeforeValidator(_origin)], ...], *_Listed]
+Names = Annotated[tuple[str, ...], *_Listed]
 SeverityName = Annotated[Severity, BeforeValidator(_severity)]
 RateText = Annotated[Rate, BeforeValidator(parse_rate)]
 SizeText = Annotated[int, BeforeValidator(parse_size)]
@@ -42,12 +56,12 @@ class Strict(BaseModel):
 class WhenDocument(Strict):
     """Which findings a rule is about; every key that is given must hold, and of a list any one."""
 
-    category: Annotated[tuple[Category, ...], BeforeValidator(_listed)] = ()
+    category: Categories = ()
     origin: Origins = ()
     direction: Direction | None = None
-    rule: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
-    tag: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
-    kind: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    rule: Names = ()
+    tag: Names = ()
+    kind: Names = ()
     min_confidence: float = Field(default=0.0, ge=0, le=1)
     min_severity: SeverityName = Severity.LOW
 
@@ -64,7 +78,7 @@ class ExclusionDocument(Strict):
     rule: str
     origin: Annotated[Origin, BeforeValidator(_origin)] | None = None
     content: Annotated[str, Field(pattern=r"^hmac:[0-9a-f]{32}$")] | None = None
-    until: date
+    until: Annotated[date, BeforeValidator(_day)]
     owner: Annotated[str, Field(min_length=3)]
     reason: Annotated[str, Field(min_length=3)]
 
@@ -76,7 +90,7 @@ class ExclusionDocument(Strict):
 
 
 class ModelsDocument(Strict):
-    allow: tuple[str, ...] = ("*",)
+    allow: tuple[str, ...] | None = None
 
 
 class LimitsDocument(Strict):
@@ -96,7 +110,7 @@ class UnscannedDocument(Strict):
 
 
 class AuditDocument(Strict):
-    level: AuditLevel = AuditLevel.REQUIRED
+    level: AuditLevel | None = None
 
 
 class TestDocument(Strict):
@@ -113,9 +127,14 @@ class TestDocument(Strict):
 
     @property
     def text(self) -> tuple[Origin, str]:
-        origins = {Origin.USER: self.user, Origin.TOOL: self.tool or self.document, Origin.SYSTEM: self.system}
-        given = [(o, t) for o, t in {**origins, Origin.ASSISTANT: self.assistant}.items() if t is not None]
-        return given[0]
+        given = (
+            (Origin.USER, self.user),
+            (Origin.TOOL, self.tool),
+            (Origin.TOOL, self.document),
+            (Origin.SYSTEM, self.system),
+            (Origin.ASSISTANT, self.assistant),
+        )
+        return next((origin, text) for origin, text in given if text is not None)
 
     @model_validator(mode="after")
     def _one_text(self) -> TestDocument:
@@ -135,12 +154,12 @@ class PolicyDocument(Strict):
     block_as: BlockAs | None = None
     credentials: Credentials | None = None
     unscanned: UnscannedDocument = UnscannedDocument()
-    models: ModelsDocument | None = None
+    models: ModelsDocument = ModelsDocument()
     limits: LimitsDocument = LimitsDocument()
     rules: tuple[RuleDocument, ...] = ()
     disable: tuple[Slug, ...] = ()
     exclusions: tuple[ExclusionDocument, ...] = ()
-    audit: AuditDocument | None = None
+    audit: AuditDocument = AuditDocument()
     tests: tuple[TestDocument, ...] = ()
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import os
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Final
 
 from detectors.chain import Chain
 from detectors.errors import PolicyError
@@ -16,7 +19,9 @@ from policies.testing import run_tests
 from policies.types import Policy
 
 DEFAULT = "default"
-Stamp = tuple[int, int]
+Stamp = tuple[int, int, int]
+_FOLDER: Final = "."  # the name under which a failure of the folder itself is kept
+_NAME: Final = re.compile(r"[a-z][a-z0-9-]{1,38}(?:/[a-z0-9][a-z0-9._-]{0,62})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +42,10 @@ class PolicyStore:
     def __init__(self, folder: Path, chain: Chain, actions: Actions, known_rules: Iterable[str]) -> None:
         self._folder, self._chain, self._actions = folder, chain, actions
         self._known_rules = frozenset(known_rules)
-        self._policies: dict[str, Policy] = {DEFAULT: load_preset("preset/standard").policy}
+        self._fallback = load_preset("preset/standard").policy
+        self._policies: dict[str, Policy] = {DEFAULT: self._fallback}
         self._stamps: dict[str, Stamp] = {}
-        self._failures: dict[str, str] = {}
+        self._failures: dict[str, PolicyError] = {}
         self._lock = asyncio.Lock()
 
     @property
@@ -49,7 +55,7 @@ class PolicyStore:
     @property
     def failures(self) -> MappingProxyType[str, str]:
         """Files whose present content does not load, and why."""
-        return MappingProxyType(self._failures)
+        return MappingProxyType({name: str(why) for name, why in self._failures.items()})
 
     def policy_for(self, tenant: str, app: str) -> Policy:
         known = self._policies
@@ -57,30 +63,44 @@ class PolicyStore:
 
     async def load(self) -> None:
         """First load, for which every file must be good. Raises PolicyError."""
-        report = await self.reload()
-        if report.failures:
-            file, problem = next(iter(report.failures.items()))
-            raise PolicyError(file, None, problem.removeprefix(f"{file}:").strip())
+        await self.reload()
+        if self._failures:
+            raise next(iter(self._failures.values()))
 
     async def reload(self) -> ReloadReport:
         """Look at the folder once: load what is new, drop what is gone, keep the last good of what is broken."""
         async with self._lock:
-            stamps = await asyncio.to_thread(_stamps, self._folder)
+            try:
+                stamps = await asyncio.to_thread(_stamps, self._folder)
+            except OSError as exc:
+                return self._blind(PolicyError(self._folder, None, f"cannot be listed: {exc.strerror}"))
             changed = [name for name, stamp in stamps.items() if self._stamps.get(name) != stamp]
             removed = tuple(name for name in self._stamps if name not in stamps)
             good: dict[str, Policy] = {}
             failures = {name: why for name, why in self._failures.items() if name in stamps and name not in changed}
             for name in changed:
                 try:
-                    loaded = await asyncio.to_thread(load_policy, self._file(name), name, self._known_rules)
-                    await self._prove(loaded)
-                    good[name] = loaded.policy
+                    good[name] = await self._load_one(name)
                 except PolicyError as exc:
-                    failures[name] = str(exc)
-            self._swap(good, removed)
+                    failures[name] = exc
+            if good or removed:
+                self._swap(good, removed)
             self._stamps, self._failures = stamps, failures
-            fresh = MappingProxyType({name: why for name, why in failures.items() if name in changed})
-            return ReloadReport(tuple(good), removed, fresh)
+            return _report(good, removed, {name: why for name, why in failures.items() if name in changed})
+
+    def _blind(self, why: PolicyError) -> ReloadReport:
+        """A folder that cannot be listed is not an empty one: everything stays in force."""
+        known = self._failures.get(_FOLDER)
+        self._failures[_FOLDER] = why
+        return _report((), (), {} if known is not None and str(known) == str(why) else {_FOLDER: why})
+
+    async def _load_one(self, name: str) -> Policy:
+        file = self._folder / f"{name}.yaml"
+        if _NAME.fullmatch(name) is None:
+            raise PolicyError(file, None, "no tenant or app can have this name, so it would never be in force")
+        loaded = await asyncio.to_thread(load_policy, file, name, self._known_rules)
+        await self._prove(loaded)
+        return loaded.policy
 
     async def _prove(self, loaded: LoadedPolicy) -> None:
         for result in await run_tests(loaded, self._chain, self._actions):
@@ -91,20 +111,34 @@ class PolicyStore:
     def _swap(self, good: dict[str, Policy], removed: Iterable[str]) -> None:
         """One assignment, so that a request sees the old set or the new one, never a mixture."""
         policies = {name: policy for name, policy in self._policies.items() if name not in removed} | good
-        policies.setdefault(DEFAULT, load_preset("preset/standard").policy)
+        policies.setdefault(DEFAULT, self._fallback)
         self._policies = policies
 
-    def _file(self, name: str) -> Path:
-        return self._folder / f"{name}.yaml"
+
+def _report(loaded: Iterable[str], removed: tuple[str, ...], failures: dict[str, PolicyError]) -> ReloadReport:
+    return ReloadReport(tuple(loaded), removed, MappingProxyType({name: str(why) for name, why in failures.items()}))
 
 
 def _stamps(folder: Path) -> dict[str, Stamp]:
-    """Every policy file with its time and size: `<slug>.yaml` and `<slug>/<app>.yaml`."""
-    stamps: dict[str, Stamp] = {}
-    for file in (*folder.glob("*.yaml"), *folder.glob("*/*.yaml")):
-        try:
-            status = file.stat()
-        except OSError:  # gone between the listing and the look
+    """Every policy file with what changes when it does: `<slug>.yaml` and `<slug>/<app>.yaml`. Raises OSError."""
+    return dict(_stamps_in(folder, "", deeper=True))
+
+
+def _stamps_in(folder: Path, prefix: str, *, deeper: bool) -> Iterator[tuple[str, Stamp]]:
+    with os.scandir(folder) as listed:
+        entries = list(listed)
+    for entry in entries:
+        name = f"{prefix}{entry.name}"
+        # Hidden: the unfinished files of editors, version control, the inside of a mounted config map.
+        if entry.name.startswith("."):
             continue
-        stamps[file.relative_to(folder).with_suffix("").as_posix()] = (status.st_mtime_ns, status.st_size)
-    return stamps
+        if entry.is_dir():
+            if deeper:
+                yield from _stamps_in(folder / entry.name, f"{name}/", deeper=False)
+        elif name.endswith(".yaml"):
+            try:
+                status = entry.stat()
+            except FileNotFoundError:  # gone between the listing and the look
+                continue
+            # The change time too: a file moved over another may bring an old modification time along.
+            yield name.removesuffix(".yaml"), (status.st_mtime_ns, status.st_ctime_ns, status.st_size)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Protocol, runtime_checkable
 
+from detectors.frozen import statically_frozen
 from detectors.types import Category, Coverage, Direction, Finding, Origin, Severity, Span, Unscanned
 
 
@@ -76,6 +77,7 @@ class Pseudonym:
     kind: str
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class Edit:
     """Replace `span` (characters of the string at `pointer`) by `replacement`."""
@@ -85,6 +87,7 @@ class Edit:
     replacement: str | Pseudonym
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class Effect:
     stop: bool = False
@@ -178,6 +181,7 @@ class Policy:
         return any(fnmatchcase(model, pattern) for pattern in self.models)
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class Facts:
     """A snapshot of everything else that `decide` may look at; stored in the decision. `at` is epoch seconds."""
@@ -194,6 +198,7 @@ class Facts:
     network: str = ""
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class Judged:
     """A finding with what the policy made of it: the heaviest action, and the rule that asked for it."""
@@ -211,6 +216,7 @@ class StopReason(StrEnum):
     UNINSPECTED = "uninspected"
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The policy's answer for one direction. `intended_action` differs from `action` only under monitor."""

@@ -11,6 +11,7 @@ from proxy.exchange import Exchange
 from proxy.identity import Presented, presented_key
 from proxy.parts import Parts
 from proxy.responses import limit_headers
+from proxy.walk import Walk
 from storage.types import LimitKey
 
 
@@ -23,8 +24,10 @@ async def admit(parts: Parts, exchange: Exchange, request: web.BaseRequest, code
         if exc.unavailable:
             raise EdgeError(503, "identity_unavailable", "API keys cannot be checked at the moment.") from exc
         raise EdgeError(401, "invalid_api_key", "The API key is not valid here.") from exc
+    exchange.content_key = parts.house_keys.tenant_content_key(exchange.identity.tenant_id)
     exchange.policy = parts.policies.policy_for(exchange.identity.tenant, exchange.identity.app)
     parts.metrics.count("tenant_requests_total", (exchange.identity.tenant,))
+    parts.metrics.enter(exchange.identity.tenant)
     await _take(parts, exchange, exchange.policy)
     return presented
 
@@ -40,8 +43,8 @@ async def _take(parts: Parts, exchange: Exchange, policy: Policy) -> None:
         raise EdgeError(429, "rate_limit_exceeded", f"More than {rate.limit} requests in {rate.seconds} seconds.")
 
 
-def hold_to_policy(exchange: Exchange, policy: Policy, codec: Codec, body: JsonObject) -> None:
-    """Hold models and text lengths against the policy. Raises EdgeError 400 or 403."""
+def hold_to_policy(exchange: Exchange, policy: Policy, codec: Codec, body: JsonObject, walk: Walk) -> None:
+    """Hold models and the lengths of the newest user texts against the policy. Raises EdgeError 400 or 403."""
     models = codec.models(body)
     if not models:
         raise EdgeError(400, "missing_required_parameter", "You must provide a model parameter.", "model")
@@ -49,7 +52,7 @@ def hold_to_policy(exchange: Exchange, policy: Policy, codec: Codec, body: JsonO
     for model in models:
         if not policy.allows_model(model):
             raise EdgeError(403, "model_not_allowed", "The policy does not allow this model.", "model")
-    for pointer, text in codec.newest_user_texts(body):
-        if len(text) > policy.limits.text:
-            message = f"A text has {len(text)} characters, the policy allows {policy.limits.text}."
-            raise EdgeError(400, "string_above_max_length", message, codec.param(pointer))
+    for segment in walk.newest_user_texts():
+        if len(segment.text) > policy.limits.text:
+            message = f"A text has {len(segment.text)} characters, the policy allows {policy.limits.text}."
+            raise EdgeError(400, "string_above_max_length", message, codec.param(segment.pointer))

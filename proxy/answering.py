@@ -34,17 +34,14 @@ _OUTCOMES: Final = {
 }
 
 
-async def screen_document(
-    parts: Parts, exchange: Exchange, codec: Codec, document: Any, direction: Direction
-) -> Verdict:
-    """Judge a whole body and carry out the edits on it, in place. An edit that cannot be made becomes a stop."""
-    walk = codec.segments(document, direction)
+async def screen_document(parts: Parts, exchange: Exchange, document: Any, walk: Walk) -> Verdict:
+    """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop."""
     screened = await _judge(parts, exchange, walk)
     try:
         apply_edits(document, screened.verdict.effect.edits)
     except UneditableError:
         screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
-    exchange.keep(screened, direction)
+    exchange.keep(screened, walk.direction)
     return screened.verdict
 
 
@@ -76,7 +73,8 @@ async def _answer_json(
     if not isinstance(document, dict):
         raise UpstreamError(exchange.upstream, "protocol")
     exchange.usage = codec.usage(document)
-    verdict = await screen_document(parts, exchange, codec, document, Direction.RESPONSE)
+    walk = codec.segments(document, Direction.RESPONSE)
+    verdict = await screen_document(parts, exchange, document, walk)
     if verdict.effect.stop:
         return await refuse(parts, exchange, codec, verdict, Direction.RESPONSE, policy, document)
     if verdict.effect.edits:
@@ -166,9 +164,8 @@ async def _close_stream(parts: Parts, exchange: Exchange, screen: StreamScreen) 
 
 async def _judge(parts: Parts, exchange: Exchange, walk: Walk) -> Screened:
     assert exchange.identity is not None  # noqa: S101 - nobody is judged before being admitted
-    tenant_id = exchange.identity.tenant_id
-    content_key = parts.house_keys.tenant_content_key(tenant_id)
-    return await parts.screen.judge(walk, _policy(exchange), exchange.facts(), tenant_id, content_key)
+    identity = exchange.identity
+    return await parts.screen.judge(walk, _policy(exchange), exchange.facts(), identity.tenant_id, exchange.content_key)
 
 
 def _policy(exchange: Exchange) -> Policy:

@@ -18,9 +18,10 @@ from proxy.handler import Handler
 from proxy.identity import KeyDirectory
 from proxy.metrics import WorkerMetrics
 from proxy.parts import Parts
+from proxy.pool.connection_pool import ConnectionPool
 from proxy.screen import Screen
 from proxy.settings import Settings
-from proxy.upstream import SessionPool, Upstreams
+from proxy.upstream import Upstreams
 from storage.api_keys import ApiKeyStore
 from storage.cache import LruFindingsCache
 from storage.embedded import EngineUrls
@@ -96,7 +97,7 @@ async def build_worker(
         limits=windows,
         screen=Screen(detection.chain, detection.actions),
         upstreams=Upstreams(settings.upstreams),
-        pool=SessionPool(),
+        pool=ConnectionPool(),
         journal=Journal(
             settings.journal_folder / instance,
             instance,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from detectors.frozen import statically_frozen
 from detectors.types import Direction
 from policies.types import BlockAs, Disclose, Verdict
 from proxy.walk import Walk
@@ -14,6 +15,7 @@ JsonObject = dict[str, Any]
 Headers = Mapping[str, str]
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where a request goes: method, path below the mount (without query) and the query string."""
@@ -23,6 +25,7 @@ class Target:
     query: str = ""
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens as the provider counted them; None where it did not say."""
@@ -41,6 +44,7 @@ class Refusal:
     decision_id: str
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class Piece:
     """Text of one channel inside one stream event. `whole`: hold it until the channel ends (tool arguments)."""
@@ -50,6 +54,7 @@ class Piece:
     whole: bool = False
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One stream event as its codec reads it.
@@ -108,9 +113,6 @@ class Codec(Protocol):
     def streaming(self, body: JsonObject) -> bool: ...
     def segments(self, body: Any, direction: Direction) -> Walk:
         """Walk a whole body. Never raises for odd shapes: what is not understood is `unknown` and scanned."""
-
-    def newest_user_texts(self, body: JsonObject) -> Sequence[tuple[str, str]]:
-        """Return (pointer, text) of each user text of the newest turn."""
 
     def usage(self, body: JsonObject) -> Usage: ...
     def credential(self, headers: Headers) -> str | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import unquote_to_bytes
 
 import structlog
 from aiohttp import web
@@ -17,10 +17,13 @@ from proxy.codec import Target
 from proxy.json_document import JsonError, parse
 from proxy.responses import error_response
 
-_CODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate", "br", "zstd"})
+_CODINGS: Final = frozenset({"", "identity", "gzip", "deflate", "br", "zstd"})
 _MOUNTS: Final = ("/openai", "/openrouter")
 _PATH: Final = re.compile(r"/[A-Za-z0-9._~!$&'()*+,=:@/-]*")
 _HOST: Final = re.compile(r"[A-Za-z0-9.\-_:\[\]]{1,255}")
+_KEY_HEADERS: Final = ("Authorization", "x-promptshield-key", "api-key")
+# Seconds to read on after an early answer, so that it is not lost to a reset; what arrives is still decompressed.
+_LINGERING: Final = 2.0
 _SILENT: Final = logging.getLogger("promptshield.silent")  # an access log would hold what clients put into paths
 _SILENT.disabled = True
 _LOG: Final = structlog.get_logger("promptshield.edge")
@@ -31,7 +34,7 @@ class EdgeServer(web.Server):
 
     def __init__(self, handler: Any, **options: Any) -> None:
         super().__init__(handler, handler_cancellation=True, **options)
-        self._options = options
+        self._options = {"lingering_time": _LINGERING, **options}
 
     def __call__(self) -> RequestHandler:
         return _EdgeProtocol(self, loop=asyncio.get_running_loop(), access_log=_SILENT, **self._options)
@@ -55,6 +58,10 @@ class _EdgeProtocol(RequestHandler):
         response.force_close()
         return response
 
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        # A body that breaks off or cannot be decoded: no business of ours, and no traceback in the log.
+        _LOG.info("connection closed", reason=type(kw.get("exc_info")).__name__)
+
 
 def read_target(request: web.BaseRequest) -> Target:
     """Return the one normal form of a request's target. Raises EdgeError for every other spelling of it."""
@@ -65,29 +72,41 @@ def read_target(request: web.BaseRequest) -> Target:
         raise EdgeError(400, "invalid_http", "Exactly one valid Host header is needed.")
     if "Upgrade" in request.headers and request.headers.get("Upgrade", "").lower() != "h2c":
         raise EdgeError(400, "upgrade_refused", "Protocol upgrades are not offered here.")
+    if any(len(request.headers.getall(name, ())) > 1 for name in _KEY_HEADERS):
+        raise EdgeError(401, "invalid_api_key", "Send one API key.")
     path, _, query = request.raw_path.partition("?")
-    if not _PATH.fullmatch(path) or "//" in path or "/." in path or unquote_to_bytes(path) != path.encode():
+    return Target(request.method, _normal_path(path), query)
+
+
+@lru_cache(maxsize=256)
+def _normal_path(path: str) -> str:
+    """Return the path below its mount. Raises EdgeError 404 for whatever could be read in two ways."""
+    if not _PATH.fullmatch(path) or "//" in path or "/." in path:
         raise EdgeError(404, "unknown_path", "There is nothing at this path.")
-    for mount in _MOUNTS:
-        if path.startswith(f"{mount}/"):
-            path = path.removeprefix(mount)
-            break
-    return Target(request.method, path, query)
+    mount = next((mount for mount in _MOUNTS if path.startswith(f"{mount}/")), "")
+    return path.removeprefix(mount)
 
 
 async def read_body(request: web.BaseRequest, limit: int, idle: float) -> bytes:
     """Return the decoded body. Raises EdgeError 413 beyond `limit` bytes, 408 after `idle` silent seconds, 415, 400."""
-    coding = request.headers.get("Content-Encoding", "").strip().lower()
+    coding = ",".join(request.headers.getall("Content-Encoding", ())).strip().lower()
     if coding not in _CODINGS:
         raise EdgeError(
             415, "unsupported_encoding", "Content-Encoding must be one of identity, gzip, deflate, br, zstd."
         )
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer itself has not begun
     chunks: list[bytes] = []
     size = 0
+    content = request.content
     try:
         while True:
-            async with asyncio.timeout(idle):
-                chunk = await request.content.readany()
+            if content.is_eof():  # it came with the head, as most bodies do: no clock is needed
+                chunk = content.read_nowait() if not content.at_eof() else b""
+            else:
+                async with asyncio.timeout(idle):
+                    chunk = await content.readany()
             if not chunk:
                 return b"".join(chunks)
             chunks.append(chunk)

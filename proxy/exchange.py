@@ -13,6 +13,7 @@ from detectors.types import DetectorRun, Direction
 from policies.types import ActionName, Facts, Policy, Verdict
 from proxy.codec import Usage
 from proxy.screen import Screened
+from proxy.tally import sum_runs
 from storage.types import Grant, Identity, Outcome
 from storage.uuid7 import uuid7
 
@@ -32,6 +33,7 @@ class Exchange:
     route: str
     identity: Identity | None = None
     policy: Policy | None = None
+    content_key: bytes = b""
     grant: Grant | None = None
     dialect: str = ""
     vocabulary: frozenset[str] = frozenset()
@@ -41,7 +43,7 @@ class Exchange:
     network: str = ""
     request: Verdict | None = None
     response: Verdict | None = None
-    runs: list[DetectorRun] = field(default_factory=list)
+    runs: dict[str, DetectorRun] = field(default_factory=dict)
     outcome: Outcome = Outcome.REJECTED
     status: int = 0
     error_code: str = ""
@@ -83,7 +85,8 @@ class Exchange:
             self.request = screened.verdict
         else:
             self.response = screened.verdict
-        self.runs += screened.runs
+        for run in screened.runs:
+            self.runs[run.detector] = sum_runs(self.runs.get(run.detector), run)
 
     def end(self, outcome: Outcome, status: int, code: str = "") -> None:
         self.outcome, self.status, self.error_code = outcome, status, code

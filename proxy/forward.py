@@ -43,9 +43,8 @@ async def forward(
     presented: Presented,
 ) -> UpstreamAnswer:
     """Journal the exchange as opened, then send. Raises EdgeError 503 without a journal, UpstreamError."""
-    identity = exchange.identity
-    if identity is not None and body is not None:
-        exchange.digests["forwarded"] = digest(parts.house_keys.tenant_content_key(identity.tenant_id), body)
+    if body is not None:
+        exchange.digests["forwarded"] = digest(exchange.content_key, body)
     journal_opened(parts, exchange)
     request = UpstreamRequest(
         target.method,

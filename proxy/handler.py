@@ -32,12 +32,16 @@ class Handler:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._in_flight = 0
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         parts = self._parts
         exchange = Exchange.open(request.headers.get("x-request-id"), request.method, request.remote or "")
         codec = parts.codecs[0]
+        self._in_flight += 1
         try:
+            if self._in_flight > parts.edge.in_flight:
+                raise EdgeError(503, "overloaded", "Too many requests at once; try again in a second.")
             target = read_target(request)
             codec = next((c for c in parts.codecs if c.claims(target.method, target.path, request.headers)), codec)
             return await self._tell(exchange, request, target, codec)
@@ -51,6 +55,7 @@ class Handler:
         except Exception as exc:  # noqa: BLE001 - the last line: whatever went wrong, nothing passes
             return await self._fail(exchange, codec, exc)
         finally:
+            self._in_flight -= 1
             await close(parts, exchange)
             if exchange.grant is not None:
                 exchange.grant.release()
@@ -72,9 +77,10 @@ class Handler:
         assert policy is not None  # noqa: S101 - admitted
         body = read_json(await read_body(request, policy.limits.body, parts.edge.body_idle))
         exchange.streaming = codec.streaming(body)
-        hold_to_policy(exchange, policy, codec, body)
+        walk = codec.segments(body, Direction.REQUEST)
+        hold_to_policy(exchange, policy, codec, body, walk)
         upstream = choose_upstream(parts, exchange)
-        verdict = await screen_document(parts, exchange, codec, body, Direction.REQUEST)
+        verdict = await screen_document(parts, exchange, body, walk)
         if verdict.effect.stop:
             return await refuse(parts, exchange, codec, verdict, Direction.REQUEST, policy)
         sent = await forward(parts, exchange, upstream, codec, target, dump(body), request.headers, presented)
@@ -86,7 +92,8 @@ class Handler:
     async def _reject(self, exchange: Exchange, codec: Codec, why: EdgeError) -> web.Response:
         exchange.end(Outcome.REJECTED, why.status, why.code)
         body = codec.error(why.status, why.code, why.message, why.param)
-        response = await finish(self._parts, exchange, json_response(why.status, body, retry_headers(why.status)))
+        retry = {"retry-after": "1"} if why.code == "overloaded" else retry_headers(why.status)
+        response = await finish(self._parts, exchange, json_response(why.status, body, retry))
         if why.status in {400, 408, 413}:  # what is left of the body is not worth reading
             response.force_close()
         return response

@@ -12,10 +12,17 @@ from detectors.matcher import Matcher, Pattern
 
 MAX_DEPTH: Final = 64
 
-# Numbers that a 64-bit float or integer cannot hold exactly. They are looked for after JSON's own punctuation, so that
-# digits inside a text rarely cost the slow path (and never anything but time).
+# Numbers that would not come back as they were written: too long for a float, with an exponent, with a last zero, or
+# minus zero. They are looked for after JSON's own punctuation, so that digits inside a text rarely cost the slow path
+# (and never anything but time).
 _EXACT_NUMBERS: Final = Matcher(
-    [Pattern(r"[\[,:\s]-?(?:[0-9]\.?){16}"), Pattern(r"[\[,:\s]-?[0-9][0-9.]{0,15}[eE]"), Pattern(r"^[-0-9]")]
+    [
+        Pattern(r"[\[,:\s]-?(?:[0-9]\.?){16}"),
+        Pattern(r"[\[,:\s]-?[0-9][0-9.]{0,15}[eE]"),
+        Pattern(r"[\[,:\s]-?[0-9]{1,15}\.(?:[0-9]{1,14}0|00000)"),
+        Pattern(r"[\[,:\s]-0[\],}\s]"),
+        Pattern(r"^\s*[-0-9]"),
+    ]
 )
 
 
@@ -39,14 +46,15 @@ def parse(raw: bytes) -> Any:
         raise JsonError(f"{exc.msg} at line {exc.lineno}, column {exc.colno}") from None
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _deeper_than(document, MAX_DEPTH):
         raise JsonError(f"nested deeper than {MAX_DEPTH} levels")
-    if _EXACT_NUMBERS.matching(body.decode()):
+    if _EXACT_NUMBERS.occurs_in(body):
         return _parse_exactly(body)
     return document
 
 
 def dump(document: object) -> bytes:
     """Return the serialisation that goes out. Raises TypeError for what no parser of ours makes."""
-    return orjson.dumps(document, default=_fragment)
+    # Left to itself, orjson writes a dataclass as an object.
+    return orjson.dumps(document, default=_fragment, option=orjson.OPT_PASSTHROUGH_DATACLASS)
 
 
 def is_json(text: str) -> bool:
@@ -64,8 +72,8 @@ def _parse_exactly(body: bytes) -> Any:
     return json.loads(body, parse_float=NumberToken, parse_int=_integer, parse_constant=_refuse_constant)
 
 
-def _integer(token: str) -> int | NumberToken:
-    return int(token) if len(token) <= 18 else NumberToken(token)
+def _integer(digits: str) -> int | NumberToken:
+    return int(digits) if len(digits) <= 18 and digits != "-0" else NumberToken(digits)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from bisect import bisect_left
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import orjson
@@ -24,7 +24,8 @@ HISTOGRAMS: Final = {
     "detection_confidence_histogram": CONFIDENCE_BUCKETS,
     "promptshield_overhead_seconds": SECONDS_BUCKETS,
 }
-MAX_DATAGRAM: Final = 60_000
+MAX_DATAGRAM: Final = 60_000  # bytes of rows
+MAX_ROW: Final = 32_000
 Labels = tuple[str, ...]
 
 
@@ -37,6 +38,7 @@ class WorkerMetrics:
         self._histograms: dict[tuple[str, Labels], list[float]] = {}
         self._active: defaultdict[str, int] = defaultdict(int)
         self.states: dict[str, object] = {}
+        self._began = False
 
     def count(self, name: str, labels: Labels = (), amount: float = 1) -> None:
         self._counters[name, labels] += amount
@@ -78,10 +80,12 @@ class WorkerMetrics:
         rows += [["h", name, labels, row] for (name, labels), row in self._histograms.items()]
         rows += [["a", tenant, count] for tenant, count in self._active.items()]
         rows += [["s", name, value] for name, value in self.states.items()]
+        if not self._began:  # the gauges of a dead worker with this number count no more
+            self._began, rows = True, [["b"], *rows]
         self._counters.clear()
         self._histograms.clear()
         self._active = defaultdict(int, {tenant: count for tenant, count in self._active.items() if count})
-        return [orjson.dumps({"w": self._worker, "rows": part}) for part in _parts(rows)]
+        return [orjson.dumps({"w": self._worker, "rows": part}) for part in _datagrams(rows)]
 
 
 class MetricsSender:
@@ -96,7 +100,7 @@ class MetricsSender:
         while self._waiting:
             try:
                 self._channel.send(self._waiting[0])
-            except (BlockingIOError, ConnectionError):
+            except OSError:  # full, or nobody there
                 return
             self._waiting.popleft()
 
@@ -109,7 +113,16 @@ def _result(run: DetectorRun, action: ActionName) -> str:
     return "mask" if action is ActionName.PSEUDONYMISE else str(action)
 
 
-def _parts(rows: list[object]) -> Iterable[list[object]]:
-    """Cut rows into groups that fit a datagram; a row takes well under 600 bytes."""
-    size = MAX_DATAGRAM // 600
-    return (rows[start : start + size] for start in range(0, max(1, len(rows)), size))
+def _datagrams(rows: Iterable[object]) -> Iterator[list[orjson.Fragment]]:
+    """Group rows so that each group fits a datagram; a row that never would is left out."""
+    group: list[orjson.Fragment] = []
+    size = 0
+    for row in map(orjson.dumps, rows):
+        if len(row) > MAX_ROW:
+            continue
+        if size + len(row) > MAX_DATAGRAM:
+            yield group
+            group, size = [], 0
+        group.append(orjson.Fragment(row))
+        size += len(row) + 1
+    yield group

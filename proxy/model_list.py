@@ -42,7 +42,7 @@ async def list_models(
         document = found
     else:
         document = {"object": "list", "data": models}
-    verdict = await screen_document(parts, exchange, codec, document, Direction.RESPONSE)
+    verdict = await screen_document(parts, exchange, document, codec.segments(document, Direction.RESPONSE))
     policy = exchange.policy
     if verdict.effect.stop and policy is not None:
         return await refuse(parts, exchange, codec, verdict, Direction.RESPONSE, policy)

@@ -13,6 +13,7 @@ import orjson
 from detectors.types import ATTACK, Coverage
 from policies.types import Judged
 from proxy.exchange import Exchange, heaviest
+from proxy.pointer import shown
 from storage.types import DecisionRecord, Identity
 
 MAX_SCORES: Final = 64
@@ -21,11 +22,13 @@ _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e]")
 
 def record_of(exchange: Exchange, identity: Identity, instance: str, worker: int) -> DecisionRecord:
     """Return the decision as it stands now, for the tenant that `identity` names."""
-    judged = [item for verdict in exchange.verdicts() for item in verdict.judged]
-    scores, overflow = _scores(judged, exchange.vocabulary)
+    verdicts = exchange.verdicts()
+    judged = [item for verdict in verdicts for item in verdict.judged]
+    scores, overflow = _scores(judged, exchange.vocabulary) if judged else ("[]", False)
     attacks = [j.finding.hit for j in judged if j.finding.hit.category in ATTACK]
-    top = max(judged, key=lambda j: (j.action.weight, j.finding.hit.confidence), default=None)
+    top = max(judged, key=lambda j: (j.action.weight, j.finding.hit.confidence)) if judged else None
     total = time.perf_counter() - exchange.started
+    policy, request, response = exchange.policy, exchange.request, exchange.response
     return DecisionRecord(
         id=exchange.id,
         tenant_id=identity.tenant_id,
@@ -44,11 +47,11 @@ def record_of(exchange: Exchange, identity: Identity, instance: str, worker: int
         status=exchange.status,
         error_code=exchange.error_code,
         error_stage=exchange.error_stage,
-        mode=str(exchange.policy.mode) if exchange.policy else "",
-        action=str(exchange.action),
-        intended_action=str(heaviest(v.intended_action for v in exchange.verdicts())),
-        request_action=str(exchange.request.action) if exchange.request else "",
-        response_action=str(exchange.response.action) if exchange.response else "",
+        mode=str(policy.mode) if policy else "",
+        action=str(heaviest(v.action for v in verdicts)),
+        intended_action=str(heaviest(v.intended_action for v in verdicts)),
+        request_action=str(request.action) if request else "",
+        response_action=str(response.action) if response else "",
         category=str(top.finding.hit.category) if top else "",
         confidence=max((hit.confidence for hit in attacks), default=0.0),
         scores=scores,
@@ -56,10 +59,10 @@ def record_of(exchange: Exchange, identity: Identity, instance: str, worker: int
         facts=_json({"at": exchange.opened_at, "network": exchange.network, "app": identity.app}),
         coverage=_json({d: _receipt(v.coverage) for d, v in exchange.directions()}),
         digests=_json(exchange.digests),
-        degraded=exchange.degraded,
-        policy_id=exchange.policy.id if exchange.policy else "",
-        policy_revision=exchange.policy.revision if exchange.policy else "",
-        ruleset_revision=exchange.request.ruleset_revision if exchange.request else "",
+        degraded=exchange.degraded if verdicts else (),
+        policy_id=policy.id if policy else "",
+        policy_revision=policy.revision if policy else "",
+        ruleset_revision=request.ruleset_revision if request else "",
         provider_saw_prompt=exchange.provider_saw_prompt,
         prompt_tokens=exchange.usage.prompt_tokens,
         completion_tokens=exchange.usage.completion_tokens,
@@ -88,8 +91,6 @@ def _scores(judged: Iterable[Judged], vocabulary: frozenset[str]) -> tuple[str, 
 def _score(key: tuple[str, ...], item: Judged, count: int, vocabulary: frozenset[str]) -> dict[str, Any]:
     direction, origin, category, rule, detector = key
     segment = item.finding.segment
-    # A step that is no word of the dialect is a key the client chose, which may itself be what was found.
-    steps = (step if step.isdigit() or step in vocabulary else "*" for step in segment.pointer.split("/")[1:])
     return {
         "direction": direction,
         "origin": origin,
@@ -98,7 +99,7 @@ def _score(key: tuple[str, ...], item: Judged, count: int, vocabulary: frozenset
         "detector": detector,
         "confidence": item.finding.hit.confidence,
         "kind": item.finding.hit.kind,
-        "pointer": "".join(f"/{step}" for step in steps),
+        "pointer": shown(segment.pointer, vocabulary),
         "content": f"hmac:{segment.content}",
         "count": count,
         "action": item.action,

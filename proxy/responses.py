@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -33,6 +34,7 @@ _HOP_BY_HOP: Final = frozenset(
     }
 )
 _RELAYED: Final = frozenset({"retry-after", "retry-after-ms"})
+_PLAIN: Final = re.compile(r"[!-~]{1,256}")  # no spaces
 
 
 def json_response(status: int, body: JsonObject, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -63,6 +65,10 @@ def limit_headers(grant: Grant) -> dict[str, str]:
 
 
 def upstream_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the upstream's headers as the client may see them: under `llm_provider-`, but for when to retry."""
-    named = {name.lower(): value for name, value in headers.items() if name.lower() not in _HOP_BY_HOP}
+    """Return the upstream's headers as the client may see them: under `llm_provider-`, but for when to retry.
+
+    Nobody reads headers for what they say, so a value that could be a sentence stays here.
+    """
+    plain = {name.lower(): value for name, value in headers.items() if _PLAIN.fullmatch(value)}
+    named = {name: value for name, value in plain.items() if name not in _HOP_BY_HOP}
     return {name if name in _RELAYED else f"llm_provider-{name}": value for name, value in named.items()}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from detectors.chain import Chain, Inspection, InspectionOptions, StageGate
+from detectors.frozen import statically_frozen
 from detectors.seams import seams
 from detectors.types import Coverage, DetectorRun, InspectionContext, Segment
 from policies.engine import Actions, decide
@@ -13,6 +14,7 @@ from policies.types import Facts, Mode, Policy, Verdict
 from proxy.walk import Walk
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class Screened:
     """A verdict with the account of the detectors that led to it."""
@@ -37,13 +39,8 @@ class Screen:
         if len(walk.segments) > 1 and walk.messages:
             segments = [*walk.segments, *seams(walk.messages)]
         inspection = await self._inspect(segments, policy, tenant_id, content_key)
-        coverage = inspection.coverage
-        unscanned = dict(walk.unscanned)
-        for reason, count in coverage.unscanned.items():
-            unscanned[reason] = unscanned.get(reason, 0) + count
-        skipped = {**walk.skipped, **coverage.skipped}
-        inspection = replace(inspection, coverage=replace(coverage, skipped=skipped, unscanned=unscanned))
-        return Screened(decide(policy, inspection, facts, self.revision, self._actions), inspection.runs)
+        whole = Inspection(inspection.findings, inspection.runs, _with_walk(inspection.coverage, walk))
+        return Screened(decide(policy, whole, facts, self.revision, self._actions), whole.runs)
 
     async def _inspect(
         self, segments: Sequence[Segment], policy: Policy, tenant_id: int, content_key: bytes
@@ -52,3 +49,11 @@ class Screen:
             return Inspection(coverage=Coverage(skipped={"mode_off": len(segments)}))
         options = InspectionOptions(InspectionContext(tenant_id), content_key, gate=self._gate)
         return await self._chain.inspect(segments, options)
+
+
+def _with_walk(coverage: Coverage, walk: Walk) -> Coverage:
+    """Add to the chain's receipt what the walk left out by rule and what nobody can look at."""
+    unscanned = dict(walk.unscanned)
+    for reason, count in coverage.unscanned.items():
+        unscanned[reason] = unscanned.get(reason, 0) + count
+    return Coverage(coverage.scanned, coverage.cached, {**walk.skipped, **coverage.skipped}, unscanned)

@@ -7,12 +7,12 @@ import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from detectors.documents import Document, read_document
+from detectors.documents import Document, JsonObject, read_document
 from detectors.errors import SettingsError
 from policies.quantities import parse_size
 from storage.journal import Sync
@@ -28,10 +28,16 @@ class Strict(BaseModel):
 
 
 class Listener(Strict):
-    """Where a plane listens. Port 0 takes any free one."""
+    """Where the data plane listens. Port 0 takes any free one."""
 
     host: str = "127.0.0.1"
-    port: int = Field(ge=0, le=65535)
+    port: int = Field(default=8000, ge=0, le=65535)
+
+
+class ControlListener(Listener):
+    """Where the control plane listens: to this machine only, unless said otherwise."""
+
+    port: int = Field(default=8001, ge=0, le=65535)
 
 
 class Timeouts(Strict):
@@ -46,7 +52,7 @@ class UpstreamSettings(Strict):
     """An LLM service. `models` are patterns of what it serves; of several that fit, the lowest `priority` gets it."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,38}$")
-    dialect: str = "openai"
+    dialect: Literal["openai"] = "openai"
     base_url: str
     credential: str = Field(default="", repr=False)
     models: tuple[str, ...] = ("*",)
@@ -57,8 +63,9 @@ class UpstreamSettings(Strict):
     @classmethod
     def _is_http(cls, url: str) -> str:
         parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
-            raise ValueError("expected http(s)://host[:port]/path without user, password or query")
+        more = parts.username or parts.password or parts.query or parts.fragment
+        if parts.scheme not in {"http", "https"} or not parts.hostname or more or parts.port == 0:
+            raise ValueError("expected http(s)://host[:port]/path without user, password, query or fragment")
         return url.rstrip("/")
 
     def serves(self, model: str) -> bool:
@@ -96,8 +103,8 @@ class MetricsSettings(Strict):
 class Settings(Strict):
     """The whole configuration. Secrets are best given as `${NAME}`."""
 
-    proxy: Listener = Listener(port=8000)
-    control: Listener = Listener(port=8001)
+    proxy: Listener = Listener()
+    control: ControlListener = ControlListener()
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
     data: Path = DEFAULT_DATA
     policies: Path | None = None
@@ -109,6 +116,15 @@ class Settings(Strict):
     identity: IdentitySettings = IdentitySettings()
     edge: EdgeSettings = EdgeSettings()
     metrics: MetricsSettings = MetricsSettings()
+
+    @field_validator("upstreams")
+    @classmethod
+    def _have_names_of_their_own(cls, upstreams: tuple[UpstreamSettings, ...]) -> tuple[UpstreamSettings, ...]:
+        names = [upstream.name for upstream in upstreams]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two upstreams are called {', '.join(twice)}")
+        return upstreams
 
     @property
     def policies_folder(self) -> Path:
@@ -131,10 +147,12 @@ def load_settings(
 ) -> Settings:
     """Read the file (default `promptshield.yaml`, if there); `environment` and `data` win. Raises SettingsError."""
     document = _document(file, environment)
-    for key, value in _from_environment(environment, data).items():
-        document.content[key] = value
-    settings = document.validate(Settings)
-    return settings.model_copy(update={"upstreams": settings.upstreams or _default_upstreams(environment)})
+    given = _from_environment(environment, data)
+    if not document.content.get("upstreams"):
+        given["upstreams"] = _default_upstreams(environment)
+    # By themselves first: an error in them stands in no file.
+    Document(Path("environment"), given, None, SettingsError).validate(Settings)
+    return Document(document.file, document.content | given, document.root, SettingsError).validate(Settings)
 
 
 def _document(file: Path | None, environment: Mapping[str, str]) -> Document:
@@ -161,6 +179,8 @@ def _interpolated(value: Any, loc: tuple[str | int, ...], document: Document, en
             raise document.complain(loc, f"environment variable {name} is not set (or write ${{{name}:default}})")
         return found
 
+    if "${" in _REFERENCE.sub("", value):
+        raise document.complain(loc, "write ${NAME} or ${NAME:default}", of_key=False)
     return _REFERENCE.sub(look_up, value)
 
 
@@ -171,7 +191,7 @@ def _from_environment(environment: Mapping[str, str], data: Path | None) -> dict
     given |= {key: environment[name] for name, key in names.items() if environment.get(name)}
     if environment.get("REDIS_HOST") and "redis_url" not in given:
         password = environment.get("REDIS_PASSWORD", "")
-        account = f":{password}@" if password else ""
+        account = f":{quote(password, safe='')}@" if password else ""
         given["redis_url"] = f"redis://{account}{environment['REDIS_HOST']}:{environment.get('REDIS_PORT', '6379')}/0"
     if environment.get("NUM_WORKERS"):
         given["workers"] = environment["NUM_WORKERS"]
@@ -187,22 +207,20 @@ def _refuse_weak_master_key(key: str | None) -> None:
         raise SettingsError("environment", None, problem)
 
 
-def _default_upstreams(environment: Mapping[str, str]) -> tuple[UpstreamSettings, ...]:
+def _default_upstreams(environment: Mapping[str, str]) -> list[JsonObject]:
     """What serves models when the file names nobody: whoever a credential is there for, else the demo upstream."""
-    found = []
+    found: list[JsonObject] = []
     if environment.get("OPENROUTER_API_KEY"):
         found.append(
-            UpstreamSettings(
-                name="openrouter",
-                base_url="https://openrouter.ai/api/v1",
-                credential=environment["OPENROUTER_API_KEY"],
-                models=("*/*",),
-                priority=10,
-            )
+            {
+                "name": "openrouter",
+                "base_url": "https://openrouter.ai/api/v1",
+                "credential": environment["OPENROUTER_API_KEY"],
+                "models": ["*/*"],
+                "priority": 10,
+            }
         )
     if environment.get("OPENAI_API_KEY"):
-        base = environment.get("OPENAI_API_BASE", "https://api.openai.com/v1")
-        found.append(
-            UpstreamSettings(name="openai", base_url=base, credential=environment["OPENAI_API_KEY"], priority=20)
-        )
-    return tuple(found)
+        base = environment.get("OPENAI_API_BASE") or "https://api.openai.com/v1"
+        found.append({"name": "openai", "base_url": base, "credential": environment["OPENAI_API_KEY"], "priority": 20})
+    return found

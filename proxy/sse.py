@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 LONGEST_EVENT: Final = 4 << 20  # bytes of one event; a provider's longest is far below
+_BOM: Final = b"\xef\xbb\xbf"
 
 
 class SseError(ValueError):
@@ -25,16 +26,17 @@ class SseParser:
     """Bytes in, events out. Comments are dropped; a byte order mark at the start is ignored."""
 
     def __init__(self) -> None:
-        self._buffer = b""
+        self._buffer = bytearray()
         self._started = False
-        self._event, self._data = "", list[str]()
+        self._event, self._data, self._size = "", list[str](), 0
 
     def feed(self, chunk: bytes) -> Iterator[SseEvent]:
         """Yield the events that `chunk` completes. Raises SseError."""
         self._buffer += chunk
+        if b"\n" in chunk or b"\r" in chunk:
+            yield from self._lines(final=False)
         if len(self._buffer) > LONGEST_EVENT:
             raise SseError("an event is longer than 4 MiB")
-        yield from self._lines(final=False)
 
     def finish(self) -> Iterator[SseEvent]:
         """Yield what a stream leaves that ended without its last empty line."""
@@ -44,29 +46,25 @@ class SseParser:
             yield last
 
     def _lines(self, *, final: bool) -> Iterator[SseEvent]:
-        if not self._started and self._buffer:
-            self._buffer = self._buffer.removeprefix(b"\xef\xbb\xbf")
-            self._started = len(self._buffer) >= 3 or final
-        lines = (
-            self._buffer.replace(b"\r\n", b"\n").split(b"\n") if b"\r" in self._buffer else self._buffer.split(b"\n")
-        )
-        rest = lines.pop()
-        if rest.endswith(b"\r") and not final:  # half of a CRLF, or a bare CR: wait for what follows
-            pass
-        self._buffer = rest
-        if final and rest:
-            lines.append(rest)
-            self._buffer = b""
+        if not self._started:
+            if _BOM.startswith(bytes(self._buffer)) and not final:  # so far it may become one
+                return
+            self._buffer, self._started = self._buffer.removeprefix(_BOM), True
+        # A CR at the end may be half of a CRLF: it waits for what follows.
+        half = b"\r" if self._buffer.endswith(b"\r") and not final else b""
+        whole = self._buffer.removesuffix(half)
+        lines = whole.splitlines()
+        unfinished = lines and not final and not whole.endswith((b"\n", b"\r"))
+        self._buffer = (lines.pop() if unfinished else bytearray()) + half
         for line in lines:
-            for part in line.split(b"\r"):
-                event = self._line(part)
-                if event is not None:
-                    yield event
+            event = self._line(line)
+            if event is not None:
+                yield event
 
-    def _line(self, raw: bytes) -> SseEvent | None:
+    def _line(self, raw: bytes | bytearray) -> SseEvent | None:
         if not raw:
             event = SseEvent(self._event, "\n".join(self._data)) if self._data else None
-            self._event, self._data = "", []
+            self._event, self._data, self._size = "", [], 0
             return event
         if raw.startswith(b":"):
             return None
@@ -77,7 +75,8 @@ class SseParser:
         value = value.removeprefix(" ")
         if name == "data":
             self._data.append(value)
-            if sum(map(len, self._data)) > LONGEST_EVENT:
+            self._size += len(raw)
+            if self._size > LONGEST_EVENT:
                 raise SseError("an event is longer than 4 MiB")
         elif name == "event":
             self._event = value

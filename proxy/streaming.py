@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 
-from detectors.types import Direction, Kind, Origin, Place, Segment
+from detectors.types import Coverage, Direction, Kind, Origin, Place, Segment
 from detectors.window import Window
 from policies.types import BlockAs, Pseudonym, StopReason, Verdict
 from proxy.codec import Frame, Piece, Refusal, StreamReader, Usage
@@ -99,10 +100,12 @@ class StreamScreen:
         held = sum(w.held for w in self._windows.values())
         if window.overgrown or held > _HELD_IN_ALL or len(self._windows) > _MOST_CHANNELS:
             if not self._enforcing:
-                return await self._release(piece.channel, final=True)
+                released = await self._release(piece.channel, final=True)
+                del self._windows[piece.channel]
+                return released
             # Nobody can say any more what this will become, and releasing it would be releasing it unread.
             raise _StoppedError((await self._judge_text(piece.channel, window)).as_stop(StopReason.UNSCANNED))
-        return "" if window.whole else await self._release(piece.channel, final=False)
+        return await self._release(piece.channel, final=False) if window.due and not window.whole else ""
 
     async def _release(self, channel: str, *, final: bool) -> str:
         window = self._windows[channel]
@@ -142,7 +145,8 @@ class StreamScreen:
         return screened.verdict
 
     def _stopped(self, verdict: Verdict) -> bytes:
-        self.tally.add(Screened(verdict, ()), "", 0)
+        # Its findings and coverage were added with its window or event.
+        self.tally.add(Screened(replace(verdict, judged=(), coverage=Coverage()), ()), "", 0)
         if verdict.stop_reason is StopReason.UNINSPECTED:
             self.end = StreamEnd.UNINSPECTED
             return self._reader.failure(503, "inspection_unavailable", "The answer could not be inspected.")

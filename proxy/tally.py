@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
-from detectors.types import DetectorRun, RunStatus
+from detectors.types import Coverage, DetectorRun, RunStatus
 from policies.types import ActionName, Judged, Verdict
 from proxy.screen import Screened
 
+Reason = TypeVar("Reason", bound=str)
 MOST_FINDINGS: Final = 1024  # kept of one stream; more of them change no verdict
 
 
@@ -23,7 +25,7 @@ class Tally:
     def add(self, screened: Screened, channel: str, base: int) -> None:
         """Take in one window's verdict; windows overlap, so a finding is known by its place in the whole channel."""
         for run in screened.runs:
-            self._runs[run.detector] = _sum(self._runs.get(run.detector), run)
+            self._runs[run.detector] = sum_runs(self._runs.get(run.detector), run)
         for item in screened.verdict.judged:
             span = item.finding.hit.span
             key = (channel, item.finding.hit.rule_id, base + span.start if span is not None else -1)
@@ -39,27 +41,30 @@ class Tally:
         return Screened(verdict, tuple(self._runs.values()))
 
 
-def _sum(total: DetectorRun | None, run: DetectorRun) -> DetectorRun:
+def sum_runs(total: DetectorRun | None, run: DetectorRun) -> DetectorRun:
+    """Return two accounts of one detector as one: the worse status, hits and seconds added up."""
     if total is None:
         return run
-    return replace(
-        total,
-        status=total.status if run.status is RunStatus.OK else run.status,
-        reason=total.reason or run.reason,
-        hits=total.hits + run.hits,
-        confidence=max(total.confidence, run.confidence),
-        seconds=total.seconds + run.seconds,
+    return DetectorRun(
+        total.detector,
+        total.stage,
+        total.required,
+        total.status if run.status is RunStatus.OK else run.status,
+        total.hits + run.hits,
+        max(total.confidence, run.confidence),
+        total.seconds + run.seconds,
+        total.reason or run.reason,
     )
 
 
 def _heavier(one: Verdict, other: Verdict) -> Verdict:
     """Return the verdict that stops, else the heavier, with both coverages and all degraded detectors."""
     decisive = max(one, other, key=lambda v: (v.stop_reason is not None, v.intended_action.weight))
-    coverage = replace(
-        one.coverage,
-        scanned=one.coverage.scanned + other.coverage.scanned,
-        cached=one.coverage.cached + other.coverage.cached,
-        unscanned={**one.coverage.unscanned, **other.coverage.unscanned},
+    coverage = Coverage(
+        one.coverage.scanned + other.coverage.scanned,
+        one.coverage.cached + other.coverage.cached,
+        _added(one.coverage.skipped, other.coverage.skipped),
+        _added(one.coverage.unscanned, other.coverage.unscanned),
     )
     return replace(
         decisive,
@@ -68,7 +73,12 @@ def _heavier(one: Verdict, other: Verdict) -> Verdict:
         coverage=coverage,
         degraded=tuple(sorted({*one.degraded, *other.degraded})),
         excused=one.excused + other.excused,
+        unscanned=tuple(sorted({*one.unscanned, *other.unscanned})),
     )
+
+
+def _added(one: Mapping[Reason, int], other: Mapping[Reason, int]) -> Mapping[Reason, int]:
+    return {reason: one.get(reason, 0) + other.get(reason, 0) for reason in (*one, *other)}
 
 
 def _weight(action: ActionName) -> int:

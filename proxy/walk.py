@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 
 from detectors.types import Direction, Kind, Origin, Place, Segment, Unscanned
@@ -20,8 +19,8 @@ class Walk:
     vocabulary: frozenset[str]
     segments: list[Segment] = field(default_factory=list)
     messages: list[list[Segment]] = field(default_factory=list)
-    skipped: Counter[str] = field(default_factory=Counter)
-    unscanned: Counter[Unscanned] = field(default_factory=Counter)
+    skipped: dict[str, int] = field(default_factory=dict)
+    unscanned: dict[Unscanned, int] = field(default_factory=dict)
 
     def visit(self, value: object, origin: Origin, pointer: str) -> None:
         """Take in `value` and all below it. Keys of the dialect's own vocabulary are skipped by rule."""
@@ -45,7 +44,7 @@ class Walk:
         """Take in one member of an object: its key, if it is nobody's vocabulary, and its value."""
         below = f"{pointer}/{escape(key)}"
         if key in self.vocabulary:
-            self.skipped["vocabulary"] += 1
+            self.skip("vocabulary")
         elif key:
             self._add(key, origin, below, Place.KEY)
         self.visit(value, origin, below)
@@ -56,7 +55,21 @@ class Walk:
 
     def skip(self, reason: str, values: int = 1) -> None:
         """Count values that a rule of the codec leaves out, so that it shows in the coverage."""
-        self.skipped[reason] += values
+        self.skipped[reason] = self.skipped.get(reason, 0) + values
+
+    def unread(self, reason: Unscanned) -> None:
+        """Count a text that nobody can look at, for the policy's `unscanned` map."""
+        self.unscanned[reason] = self.unscanned.get(reason, 0) + 1
+
+    def newest_user_texts(self) -> list[Segment]:
+        """Return what the user wrote in the newest turn: a prefill or tool results after it do not end it."""
+        newest: list[Segment] = []
+        for message in reversed(self.messages):
+            own = [s for s in message if s.origin is Origin.USER and s.place is Place.VALUE]
+            if newest and not own:
+                break
+            newest += own
+        return newest
 
     def message(self, start: int) -> None:
         """Declare the segments since index `start` to be one message."""

@@ -10,11 +10,11 @@ CAPACITY = 50_000  # texts plus hits; some 25 MB when full
 
 
 class LruFindingsCache:
-    """Stage hits by key. A text with many hits weighs more, so no text can push the bound."""
+    """Stage hits by key. A text with many hits weighs more, and one that would push out many others is not kept."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._entries: OrderedDict[bytes, StageHits] = OrderedDict()
-        self._capacity, self._weight = capacity, 0
+        self._capacity, self._heaviest, self._weight = capacity, max(1, capacity // 100), 0
         self.hits = self.misses = 0
 
     def get(self, key: bytes) -> StageHits | None:
@@ -27,11 +27,12 @@ class LruFindingsCache:
         return found
 
     def put(self, key: bytes, value: StageHits) -> None:
-        if key in self._entries:
+        weight = _weight(value)
+        if key in self._entries or weight > self._heaviest:
             return
         self._entries[key] = value
-        self._weight += _weight(value)
-        while self._weight > self._capacity and self._entries:
+        self._weight += weight
+        while self._weight > self._capacity:
             _, dropped = self._entries.popitem(last=False)
             self._weight -= _weight(dropped)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -37,19 +39,21 @@ class HouseKeys:
 def open_house_keys(folder: Path, environment: Mapping[str, str] = os.environ) -> HouseKeys:
     """Read `<folder>/<name>` (0600), making what is missing; `PROMPTSHIELD_PEPPER` and `PROMPTSHIELD_CONTENT_KEY` win.
 
-    Raises StorageError for a weak secret, a file that others may read, or a folder that cannot be written.
+    Raises StorageError for a weak secret, a file that others may read, or a folder that cannot be written or that
+    others may change.
     """
-    pepper = environment.get("PROMPTSHIELD_PEPPER")
-    content = environment.get("PROMPTSHIELD_CONTENT_KEY")
+    pepper = _supplied("PROMPTSHIELD_PEPPER", environment)
+    content = _supplied("PROMPTSHIELD_CONTENT_KEY", environment)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return HouseKeys(
-            pepper=_supplied("PROMPTSHIELD_PEPPER", pepper) or _read_or_make(folder / "pepper").encode(),
-            content=_key(_supplied("PROMPTSHIELD_CONTENT_KEY", content) or _read_or_make(folder / "content").encode()),
-            postgres_owner=_read_or_make(folder / "postgres-owner"),
-            postgres_login=_read_or_make(folder / "postgres-login"),
-            valkey=_read_or_make(folder / "valkey"),
-        )
+        with _alone_in(folder):
+            return HouseKeys(
+                pepper=pepper or _read_or_make(folder / "pepper").encode(),
+                content=_key(content or _read_or_make(folder / "content").encode()),
+                postgres_owner=_read_or_make(folder / "postgres-owner"),
+                postgres_login=_read_or_make(folder / "postgres-login"),
+                valkey=_read_or_make(folder / "valkey"),
+            )
     except OSError as exc:
         raise StorageError(f"keys folder {folder}: {exc.strerror}; make it writable for this user") from exc
 
@@ -58,34 +62,59 @@ def _key(secret: bytes) -> bytes:
     return hashlib.blake2b(secret, digest_size=32).digest()
 
 
-def _supplied(name: str, secret: str | None) -> bytes | None:
+def _supplied(name: str, environment: Mapping[str, str]) -> bytes | None:
+    secret = environment.get(name)
     if secret is None:
         return None
-    if len(secret) < SHORTEST or len(set(secret)) < 8:
+    if _is_weak(secret):
         raise StorageError(f"{name} is too weak: use {SHORTEST} random characters or more (openssl rand -hex 32)")
-    return secret.encode()
+    raw = os.fsencode(secret)
+    # BLAKE2 takes keys of up to 64 bytes; what is longer is hashed first, as HMAC does.
+    return raw if len(raw) <= hashlib.blake2b.MAX_KEY_SIZE else _key(raw)
+
+
+def _is_weak(secret: str) -> bool:
+    return len(secret) < SHORTEST or len(set(secret)) < 8
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Of two processes that start at once the second waits, and then reads the keys that the first has made."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if os.fstat(descriptor).st_mode & 0o022:
+            raise StorageError(f"{folder} can be changed by others: chmod 700 {folder}")
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+        os.fsync(descriptor)  # the names of new keys too
+    finally:
+        os.close(descriptor)
 
 
 def _read_or_make(file: Path) -> str:
-    try:
-        # O_EXCL: of two processes starting at once only one makes the key.
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return _read(file)
+    if not file.exists():
+        _make(file)
+    return _read(file)
+
+
+def _make(file: Path) -> None:
+    """The key has its name only once it is whole and on the disk: a lost pepper makes every API key invalid."""
+    unfinished = file.with_name(f"{file.name}.new")
+    unfinished.unlink(missing_ok=True)
+    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as opened:
-        secret = secrets.token_hex(32)
-        opened.write(secret)
+        opened.write(secrets.token_hex(32))
         opened.flush()
         os.fsync(opened.fileno())
-    return secret
+    unfinished.rename(file)
 
 
 def _read(file: Path) -> str:
     if file.stat().st_mode & 0o077:
         raise StorageError(f"{file} can be read by others: chmod 600 {file}")
-    secret = file.read_text().strip()
-    if len(secret) < SHORTEST:
+    secret = file.read_bytes().decode(errors="replace").strip()
+    if _is_weak(secret) or not secret.isascii():
         raise StorageError(
-            f"{file} is empty or cut off: restore it from a backup (a new one makes every API key invalid)"
+            f"{file} is no key, or cut off: restore it from a backup (a new one makes every API key invalid)"
         )
     return secret

@@ -8,16 +8,19 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import orjson
 
-from detectors.errors import DatabaseUnavailableError, StorageError
-from storage.journal import RecordKind, read_segment
+from detectors.errors import DatabaseUnavailableError, JournalError, StorageError
+from storage.journal import Envelope, RecordKind, read_segment, size_of
 from storage.types import DecisionRecord, Sink
 
 BATCH = 500
+READ_AHEAD = 2_000  # records that wait in memory, about; what more there is stays on the disk
+READ_SIZE = 1 << 20
 INTERVAL = 0.2  # seconds between looks
+Result = TypeVar("Result")
 
 
 class DeadLetters(Protocol):
@@ -28,7 +31,10 @@ class DeadLetters(Protocol):
 
 @dataclass(slots=True)
 class ShippingCounts:
-    """What the shipper did since it started; `lag` is how many read records wait to be written."""
+    """What the shipper did since it started; `lag` is how many read records wait to be written.
+
+    `failures` counts what is tried again: a sink that is away, files that cannot be read or removed.
+    """
 
     shipped: int = 0
     interrupted: int = 0
@@ -44,6 +50,7 @@ class _Segment:
     offset: int = 0
     open_ids: set[str] = field(default_factory=set)
     damaged: bool = False
+    complete: bool = False  # read to its end, and its writer has gone on to the next
 
 
 @dataclass(slots=True)
@@ -54,6 +61,11 @@ class _Writer:
     segments: dict[Path, _Segment] = field(default_factory=dict)
     open: dict[str, DecisionRecord] = field(default_factory=dict)
     closed: list[DecisionRecord] = field(default_factory=list)
+    foreign: list[bytes] = field(default_factory=list)
+
+    @property
+    def waiting(self) -> int:
+        return len(self.closed) + len(self.foreign)
 
 
 class Shipper:
@@ -80,117 +92,168 @@ class Shipper:
     async def ship_once(self) -> int:
         """Look at every writer once; return how many records were shipped."""
         shipped = 0
-        names = await asyncio.to_thread(_writer_names, self._folder)
-        for name in names:
+        for name in await _apart(_writer_names, self._folder):
             writer = self._writers.setdefault(name, _Writer(name))
             # Asked before reading: what a dying writer wrote last is then read below.
             lock = _lock_of_the_dead(self._folder / f"{name}.lock")
             try:
                 shipped += await self._ship_writer(writer, dead=lock is not None)
+            except JournalError:
+                self.counts.failures += 1  # the other writers' files may be better
             finally:
                 if lock is not None:
                     os.close(lock)
         return shipped
 
     async def _ship_writer(self, writer: _Writer, *, dead: bool) -> int:
-        exhausted = await asyncio.to_thread(self._read, writer)
+        exhausted = await _apart(self._read, writer)
         if dead and exhausted:
-            self._mark_torn_tails(writer)
-            self.counts.interrupted += len(writer.open)
-            writer.closed += writer.open.values()
-            writer.open.clear()
-        self.counts.lag = sum(len(w.closed) for w in self._writers.values())
-        shipped = 0
-        while writer.closed:
-            batch = writer.closed[:BATCH]
-            if not await self._deliver(batch):
-                return shipped
-            del writer.closed[: len(batch)]
-            shipped += len(batch)
-        await asyncio.to_thread(self._tidy, writer, remove_all=dead and exhausted)
+            await _apart(self._adopt, writer)
+        shipped = await self._deliver_all(writer)
+        self.counts.lag = self._waiting()
+        if not writer.waiting:
+            await _apart(self._tidy, writer, dead and exhausted)
         return shipped
 
+    def _waiting(self) -> int:
+        return sum(writer.waiting for writer in self._writers.values())
+
     def _read(self, writer: _Writer) -> bool:
-        """Take in what is new in every segment; return whether there was nothing left to read."""
-        exhausted = True
-        for file in sorted(self._folder.glob(f"{writer.name}.*.jnl")):
+        """Take in what is new, as far as memory allows; return whether nothing is left to read."""
+        files = sorted(self._folder.glob(f"{writer.name}.*.jnl"))
+        for file in files:
             segment = writer.segments.setdefault(file, _Segment(file))
-            if segment.damaged:
-                continue
-            tail = read_segment(file, segment.offset)
-            exhausted = exhausted and not tail.envelopes
-            segment.offset, segment.damaged = tail.offset, tail.torn
-            self.counts.torn_segments += tail.torn
-            for envelope in tail.envelopes:
-                self._take_in(writer, segment, envelope.kind, envelope.record)
-        return exhausted
+            while not (segment.damaged or segment.complete):
+                if self._waiting() >= READ_AHEAD:
+                    return False
+                if not self._read_on(writer, segment):
+                    # A segment that a younger one follows gets no more records.
+                    segment.complete = file != files[-1] and segment.offset == size_of(file)
+                    break
+        return True
 
-    def _mark_torn_tails(self, writer: _Writer) -> None:
-        """What a dead writer left half-written will never become whole."""
-        for segment in writer.segments.values():
-            if not segment.damaged and segment.file.stat().st_size > segment.offset:
-                segment.damaged = True
-                self.counts.torn_segments += 1
+    def _read_on(self, writer: _Writer, segment: _Segment) -> bool:
+        """Take in the next records of a segment; return whether there were any."""
+        start = segment.offset
+        tail = read_segment(segment.file, start, READ_SIZE)
+        for envelope in tail.envelopes:
+            self._take_in(writer, segment, envelope)
+        writer.foreign += tail.foreign
+        segment.offset, segment.damaged = tail.offset, tail.torn
+        self.counts.torn_segments += tail.torn
+        return tail.offset > start
 
-    def _take_in(self, writer: _Writer, segment: _Segment, kind: RecordKind, record: DecisionRecord) -> None:
-        if kind is RecordKind.OPENED:
+    def _take_in(self, writer: _Writer, segment: _Segment, envelope: Envelope) -> None:
+        record = envelope.record
+        if envelope.kind is RecordKind.OPENED:
             writer.open[record.id] = record
             segment.open_ids.add(record.id)
         else:
             writer.open.pop(record.id, None)
             writer.closed.append(record)
 
-    async def _deliver(self, batch: Sequence[DecisionRecord]) -> bool:
-        """Write a batch to every sink; a refused one is halved until the poison is alone. False: try again later."""
+    def _adopt(self, writer: _Writer) -> None:
+        """What a dead writer left open will never close, and what it left half-written never become whole."""
+        for segment in writer.segments.values():
+            if not segment.damaged and size_of(segment.file) > segment.offset:
+                segment.damaged = True
+                self.counts.torn_segments += 1
+        self.counts.interrupted += len(writer.open)
+        writer.closed += writer.open.values()
+        writer.open.clear()
+
+    async def _deliver_all(self, writer: _Writer) -> int:
+        """Write what waits, as far as it goes; return how many records are accounted for."""
+        shipped = 0
+        while writer.closed:
+            batch = writer.closed[:BATCH]
+            done = await self._deliver(batch)
+            del writer.closed[:done]
+            shipped += done
+            if done < len(batch):
+                return shipped
+        while writer.foreign and await self._bury(writer.foreign[0], "no record that this version can read"):
+            del writer.foreign[0]
+            shipped += 1
+        return shipped
+
+    async def _deliver(self, batch: Sequence[DecisionRecord]) -> int:
+        """Write a batch to every sink; a refused one is halved until the poison is alone.
+
+        Return how many, from the first on, are accounted for; the rest is to be tried again later.
+        """
         try:
             for sink in self._sinks:
                 await sink.write(batch)
         except DatabaseUnavailableError:
             self.counts.failures += 1
-            return False
+            return 0
         except StorageError as exc:
             if len(batch) == 1:
-                return await self._bury(batch[0], exc)
+                return int(await self._bury(orjson.dumps(batch[0]), str(exc)))
             middle = len(batch) // 2
-            return await self._deliver(batch[:middle]) and await self._deliver(batch[middle:])
+            done = await self._deliver(batch[:middle])
+            return done if done < middle else done + await self._deliver(batch[middle:])
         self.counts.shipped += len(batch)
         self._on_shipped(batch)
-        return True
+        return len(batch)
 
-    async def _bury(self, record: DecisionRecord, why: StorageError) -> bool:
+    async def _bury(self, record: bytes, why: str) -> bool:
         try:
-            await self._dead_letters.write_dead_letter(orjson.dumps(record), str(why))
+            await self._dead_letters.write_dead_letter(record, why)
         except StorageError:
             self.counts.failures += 1
             return False
         self.counts.dead_letters += 1
         return True
 
-    def _tidy(self, writer: _Writer, *, remove_all: bool) -> None:
+    def _tidy(self, writer: _Writer, remove_all: bool) -> None:
         """Remove segments whose every exchange is accounted for; the newest one of a living writer stays."""
         segments = sorted(writer.segments.values(), key=lambda s: s.file)
         for segment in segments if remove_all else segments[:-1]:
-            still_open = segment.open_ids & writer.open.keys()
-            if still_open:
+            accounted = remove_all or segment.complete or segment.damaged
+            if not accounted or segment.open_ids & writer.open.keys():
                 continue
-            if segment.damaged:  # kept for whoever wants to know what was in it
-                segment.file.rename(segment.file.with_suffix(".torn"))
-            else:
-                segment.file.unlink(missing_ok=True)
+            # What is damaged is kept for whoever wants to know what was in it.
+            _remove(segment.file, keep_as=segment.file.with_suffix(".torn") if segment.damaged else None)
             del writer.segments[segment.file]
         if remove_all and not writer.segments:
-            (self._folder / f"{writer.name}.lock").unlink(missing_ok=True)
+            _remove(self._folder / f"{writer.name}.lock")
             del self._writers[writer.name]
 
 
+def _remove(file: Path, keep_as: Path | None = None) -> None:
+    """Unlink a file, or rename it; one that is gone is fine. Raises JournalError."""
+    try:
+        if keep_as is None:
+            file.unlink()
+        else:
+            file.rename(keep_as)
+    except FileNotFoundError:
+        return
+    except OSError as exc:
+        raise JournalError(f"journal {file.name}: {exc.strerror}") from exc
+
+
+async def _apart(work: Callable[..., Result], *args: object) -> Result:
+    """Work on files in a thread. A thread outlives whoever was cancelled waiting for it: wait it out, for our state."""
+    running = asyncio.ensure_future(asyncio.to_thread(work, *args))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
+
+
 def _writer_names(folder: Path) -> list[str]:
-    return sorted({file.name.split(".")[0] for file in folder.glob("*.lock")})
+    """Segments without a lock file count too: whoever lost it is not to lose the decisions as well."""
+    return sorted({file.name.split(".")[0] for file in folder.glob("*") if file.suffix in {".lock", ".jnl"}})
 
 
 def _lock_of_the_dead(file: Path) -> int | None:
     """Return a descriptor holding the writer's lock if its writer is dead, else None."""
     try:
-        descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:
         return None
     try:

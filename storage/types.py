@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from detectors.frozen import statically_frozen
+
 
 class Role(StrEnum):
     """The database role a transaction takes on with SET LOCAL ROLE."""
@@ -47,6 +49,7 @@ class Identity:
     key_id: int
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class DecisionRecord:
     """One row of `decisions`, flat. The JSON columns hold serialised JSON without any text of a user.
@@ -97,6 +100,7 @@ class DecisionRecord:
     closed_at: float
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class LimitKey:
     """One sliding window: at most `limit` units of `name` per `window_seconds` for a tenant."""

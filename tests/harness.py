@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +19,9 @@ from typing import Any, Self
 import orjson
 import psutil
 from aiohttp import web
+
+from storage.postgres import Database
+from storage.types import Role
 
 PROMPTSHIELD = str(Path(sys.executable).parent / "promptshield")
 PATIENCE = 40.0  # seconds for a start on a loaded machine
@@ -80,7 +84,7 @@ class Recorder:
         self.received.append(Received(request.path, dict(request.headers), body))
         if request.method == "GET":
             return web.json_response({"object": "list", "data": [{"id": "scripted", "object": "model"}]})
-        model = orjson.loads(body).get("model", "")
+        model = read(body).get("model", "")
         try:
             return await self.scripts.get(model, echo)(request, body)
         except (asyncio.CancelledError, ConnectionError):
@@ -88,10 +92,17 @@ class Recorder:
             raise
 
 
+def read(body: bytes) -> dict[str, Any]:
+    """Read a body as a lenient upstream would, numbers of any size included."""
+    document: dict[str, Any] = json.loads(body, parse_int=str, parse_float=str)
+    return document
+
+
 async def echo(_request: web.Request, body: bytes) -> web.Response:
     """Answer with what the last message says."""
-    messages = orjson.loads(body).get("messages") or [{}]
-    content = messages[-1].get("content") if isinstance(messages[-1], dict) else ""
+    messages = read(body).get("messages")
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    content = last.get("content") if isinstance(last, dict) else ""
     return completion(content if isinstance(content, str) else "")
 
 
@@ -220,13 +231,9 @@ class Product:
 
     def worker_pids(self) -> list[int]:
         """Return the worker processes: the supervisor's last forks."""
-        forks = [child for child in self.children() if not child.name().startswith(("postgres", "valkey"))]
-        return [child.pid for child in forks if any(self._listens(c) for c in child.net_connections("tcp"))]
-
-    def _listens(self, connection: Any) -> bool:
-        # Every fork inherits every listening socket, but only a worker has accepted or serves them; the
-        # supervisor starts workers last, after the demo upstream and the control plane.
-        return bool(connection.status == "LISTEN")
+        # The supervisor forks workers last, after the demo upstream and the control plane.
+        forks = [child for child in self.children() if _is_ours(child)]
+        return [child.pid for child in forks][-self.workers :]
 
     def wait_rows(self, count: int, tenant: str = "demo", patience: float = 15.0) -> list[dict[str, Any]]:
         """Return the decisions once there are `count` of them."""
@@ -242,9 +249,43 @@ class Product:
         done = self.run("decisions", "tail", "--json", "--limit", "1000", "--tenant", tenant)
         return [orjson.loads(line) for line in done.stdout.splitlines()]
 
+    def all_rows(self, tenant: str = "demo") -> list[dict[str, Any]]:
+        """Return every decision of a tenant, straight from the database."""
+        return asyncio.run(self._all_rows(tenant))
+
+    def shipped(self, ids: Iterable[str], tenant: str = "demo", patience: float = 15.0) -> list[dict[str, Any]]:
+        """Return a tenant's decisions once they hold `ids`, or as they are when patience ends."""
+        wanted, deadline = set(ids), time.monotonic() + patience
+        rows = self.all_rows(tenant)
+        while not wanted <= {row["id"] for row in rows} and time.monotonic() < deadline:
+            rows = self.all_rows(tenant)
+        return rows
+
+    async def _all_rows(self, tenant: str) -> list[dict[str, Any]]:
+        urls = orjson.loads((self.data / "keys" / "runtime.json").read_bytes())
+        database = await Database.connect(urls["database"], size=1)
+        try:
+            async with database.transaction(Role.READER) as connection:
+                rows = await connection.fetch(
+                    "SELECT d.id::text AS id, d.request_id, d.outcome FROM public.decisions d"
+                    " JOIN public.tenants t ON t.id = d.tenant_id WHERE t.slug = $1",
+                    tenant,
+                )
+            return [dict(row.items()) for row in rows]
+        finally:
+            await database.close()
+
     def policy(self, text: str, name: str = "demo") -> None:
         """Replace a policy file and wait until it is in force."""
         file = self.data / "policies" / f"{name}.yaml"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
         time.sleep(2.2)  # noqa: TID251 - every worker looks once a second
+
+
+def _is_ours(process: psutil.Process) -> bool:
+    """Tell a fork of the supervisor from an engine; a process that has just ended is neither."""
+    try:
+        return not process.name().startswith(("postgres", "valkey")) and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

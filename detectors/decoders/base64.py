@@ -7,34 +7,43 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from detectors.decoding import Decoder, Run, readable
+from detectors.decoding import Decoder, Run, readable, readable_stretches
 from detectors.types import Span
 
-# A wrapped blob continues after a line end, a quote prefix or an escaped line end.
-_RUN = re.compile(r"[A-Za-z0-9+/_-]{12,}(?:\s{1,4}[A-Za-z0-9+/_-]{4,})*={0,2}")
-_PLAIN = str.maketrans("-_", "+/", " \t\r\n=")
+# A wrapped blob continues after a line end, a quote prefix or a written line end.
+_GLUE = re.compile(r"(?:[\s>|]|\\[rn]){1,6}")
+_RUN = re.compile(rf"[A-Za-z0-9+/_-]{{12,}}+(?:{_GLUE.pattern}[A-Za-z0-9+/_-]{{4,}}+)*+={{0,2}}")
+# Words are runs too, but only an encoding goes on with a capital after a small letter or a digit.
+_TURN = "[a-z0-9][A-Z]"
+_ENCODED = re.compile(_TURN)
+_PLAIN = str.maketrans("-_", "+/", " =")
 
 
 def _decode(text: str) -> Iterator[Run]:
     for match in _RUN.finditer(text):
-        said = _reading(match.group())
-        if said is not None:
-            yield Run(Span(*match.span()), said)
+        if not _ENCODED.search(match.group()):
             continue
-        # Words beside a blob look like its continuation: read its parts alone.
-        for part in re.finditer(r"\S{12,}", match.group()):
-            said = _reading(part.group())
-            if said is not None:
-                yield Run(Span(*part.span()).shift(match.start()), said)
+        run = _GLUE.sub(lambda glue: " " * len(glue.group()), match.group())
+        symbols = run.translate(_PLAIN)
+        said = readable(_bytes(symbols))
+        if said is None:
+            yield from _inside(run, symbols, match.start())
+        else:
+            yield Run(Span(*match.span()), said)
 
 
-def _reading(run: str) -> str | None:
-    plain = run.translate(_PLAIN)
-    plain = plain[: len(plain) - (len(plain) % 4 == 1)]
-    try:
-        return readable(binascii.a2b_base64(plain + "=" * (-len(plain) % 4)))
-    except binascii.Error:
-        return None
+def _inside(run: str, symbols: str, start: int) -> Iterator[Run]:
+    """Read a blob among words or behind a few letters of something else, at each of the four ways to begin."""
+    at = [index for index, symbol in enumerate(run) if symbol not in " ="]
+    for phase in range(4):
+        for found, said in readable_stretches(_bytes(symbols[phase:])):
+            first, last = phase + found.start * 4 // 3, phase + (found.end * 4 - 1) // 3
+            yield Run(Span(at[first], at[last] + 1).shift(start), said)
 
 
-DECODER: Final = Decoder("base64", r"[A-Za-z0-9+/_-]{12}", _decode)
+def _bytes(symbols: str) -> bytes:
+    whole = symbols[: len(symbols) - (len(symbols) % 4 == 1)]
+    return binascii.a2b_base64(whole + "=" * (-len(whole) % 4))
+
+
+DECODER: Final = Decoder("base64", rf"{_TURN}[A-Za-z0-9+/_-]{{5}}|[A-Za-z0-9+/_-]{{5}}{_TURN}", _decode)

@@ -6,18 +6,32 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from detectors.decoding import Decoder, Run, readable
+from detectors.decoding import Decoder, Run, readable, readable_stretches
 from detectors.types import Span
 
-_RUN = re.compile(r"(?:(?:\\x|0x)?[0-9A-Fa-f]{2}[ ,:\n-]{0,2}){6,}")
-_NOISE = re.compile(r"\\x|0x|[ ,:\n-]")
+_BYTE = r"(?:\\x|0x)?[0-9A-Fa-f]{2}[\s,:;-]{0,2}"
+_RUN = re.compile(rf"(?:{_BYTE}){{6,}}+")
+_NOISE = re.compile(r"\\x|0x|[\s,:;-]")
 
 
 def _decode(text: str) -> Iterator[Run]:
     for match in _RUN.finditer(text):
-        said = readable(bytes.fromhex(_NOISE.sub("", match.group())))
-        if said is not None:
-            yield Run(Span(*match.span()), said)
+        run = _NOISE.sub(lambda noise: " " * len(noise.group()), match.group()).rstrip()
+        digits = run.replace(" ", "")
+        said = readable(bytes.fromhex(digits))
+        if said is None:
+            yield from _inside(run, digits, match.start())
+        else:
+            yield Run(Span(0, len(run)).shift(match.start()), said)
 
 
-DECODER: Final = Decoder("hex", r"(?:(?:\\x|0x)?[0-9A-Fa-f]{2}[ ,:\n-]{0,2}){6}", _decode)
+def _inside(run: str, digits: str, start: int) -> Iterator[Run]:
+    """Read bytes behind digits of something else, at each of the two ways to begin."""
+    at = [index for index, digit in enumerate(run) if digit != " "]
+    for phase in (0, 1):
+        for found, said in readable_stretches(bytes.fromhex(digits[phase : len(digits) - phase])):
+            first, last = phase + 2 * found.start, phase + 2 * found.end - 1
+            yield Run(Span(at[first], at[last] + 1).shift(start), said)
+
+
+DECODER: Final = Decoder("hex", rf"(?:{_BYTE}){{6}}", _decode)

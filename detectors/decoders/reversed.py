@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from detectors.decoding import Decoder, Run
+from detectors.decoding import Decoder, Mirrored, Run
 from detectors.types import Span
 
 _WORDS = (
@@ -23,7 +23,7 @@ _WORDS = (
 
 
 def _decode(text: str) -> Iterator[Run]:
-    yield Run(Span(0, len(text)), text[::-1])
+    yield Run(Span(0, len(text)), text[::-1], Mirrored(len(text)))
 
 
 DECODER: Final = Decoder(

@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Iterator
 from typing import Final
 
-from detectors.decoding import Decoder, Run
+from detectors.decoding import Aligned, Decoder, Run
 from detectors.types import Span
 
 _WORDS = (
@@ -16,7 +16,7 @@ _WORDS = (
 
 
 def _decode(text: str) -> Iterator[Run]:
-    yield Run(Span(0, len(text)), codecs.encode(text, "rot13"), aligned=True)
+    yield Run(Span(0, len(text)), codecs.encode(text, "rot13"), Aligned())
 
 
 DECODER: Final = Decoder("rot13", rf"(?i)\b(?:{'|'.join(codecs.encode(w, 'rot13') for w in _WORDS)})\b", _decode)

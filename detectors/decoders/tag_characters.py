@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Final
 
-from detectors.decoding import Decoder, Run
+from detectors.decoding import Decoder, Pieces, Run
 from detectors.types import Span
 
-# A flag emoji is a black flag, up to six tags and a cancel tag: text, not smuggling.
-_RUN = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]{1,6}\U000e007f)|([\U000e0020-\U000e007e]{4,})")
+FEWEST = 4  # tags that are a payload
+_TAGS = re.compile("[\U000e0020-\U000e007e]+")
+# A flag emoji is a black flag, the tags of a region and a cancel tag: text, not smuggling.
+_FLAG = re.compile("\U0001f3f4[\U000e0061-\U000e007a]{2}[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,4}\U000e007f")
+_ASCII = str.maketrans({0xE0000 + code: chr(code) for code in range(0x20, 0x7F)})
 
 
 def _decode(text: str) -> Iterator[Run]:
-    for match in _RUN.finditer(text):
-        if match.group(2):
-            yield Run(Span(*match.span()), "".join(chr(ord(c) - 0xE0000) for c in match.group()), aligned=True)
+    unflagged = _FLAG.sub(lambda flag: " " * len(flag.group()), text)
+    # Read as one, however many other characters stand between them.
+    tags = "".join(_TAGS.findall(unflagged))
+    if len(tags) >= FEWEST:
+        yield Run(Span(0, len(text)), tags.translate(_ASCII), Pieces(partial(_places, unflagged)))
 
 
-DECODER: Final = Decoder("tag_characters", r"[\x{E0020}-\x{E007E}]{4}", _decode)
+def _places(unflagged: str) -> Sequence[Span]:
+    return [Span(i, i + 1) for stretch in _TAGS.finditer(unflagged) for i in range(*stretch.span())]
+
+
+DECODER: Final = Decoder("tag_characters", r"[\x{E0020}-\x{E007E}]", _decode)

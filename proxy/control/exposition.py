@@ -55,7 +55,10 @@ class Exposition(Collector):
 
     def take_in(self, datagram: bytes) -> None:
         """Add one worker's deltas. Anything but our own format is dropped."""
-        message = orjson.loads(datagram)
+        try:
+            message = orjson.loads(datagram)
+        except orjson.JSONDecodeError:
+            return
         worker: int = message["w"]
         for row in message["rows"]:
             match row:
@@ -63,6 +66,9 @@ class Exposition(Collector):
                     self._counters[name, self._capped(name, labels)] += value
                 case ["h", name, labels, values]:
                     self._add_histogram((name, self._capped(name, labels)), values)
+                case ["b"]:
+                    self._active.pop(worker, None)
+                    self.states.pop(worker, None)
                 case ["a", tenant, count]:
                     self._active.setdefault(worker, {})[tenant] = count
                 case ["s", name, value]:
@@ -129,7 +135,8 @@ class Exposition(Collector):
 
     def _add_histogram(self, key: Key, values: list[float]) -> None:
         row = self._rows.setdefault(key, [0.0] * len(values))
-        self._rows[key] = [a + b for a, b in zip(row, values, strict=True)]
+        if len(row) == len(values):  # else a newer worker's buckets, during an upgrade
+            self._rows[key] = [a + b for a, b in zip(row, values, strict=True)]
 
     def _capped(self, name: str, labels: list[str]) -> tuple[str, ...]:
         known = _COUNTERS.get(name) or _HISTOGRAMS.get(name)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from detectors.types import Direction
 from policies.types import Disclose, Judged, StopReason
-from proxy.codec import Refusal
+from proxy.codec import Refusal, Usage
+from proxy.pointer import shown
 
 JsonObject = dict[str, Any]
+_IDENTIFIER: Final = re.compile(r"[A-Za-z0-9._:/+-]{0,128}")
 DOCS = "https://github.com/promptshield/promptshield/blob/main/docs/blocks.md"
 
 # Keys that the API itself defines. They carry nobody's text, so they are skipped by rule; every other key is scanned.
@@ -56,10 +58,29 @@ def refusal_body(refusal: Refusal) -> JsonObject:
     return body
 
 
+def is_fact(value: object) -> bool:
+    """Tell a flag, a count, a time or an identifier, in which no text has room."""
+    if isinstance(value, str):
+        return _IDENTIFIER.fullmatch(value) is not None
+    return value is None or isinstance(value, int | float)
+
+
+def usage_of(body: JsonObject) -> Usage | None:
+    """Return the token counts of an answer or of a stream's event, None where it has none."""
+    usage = body.get("usage")
+    if not isinstance(usage, dict):
+        return None
+    return Usage(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
 def param_of(pointer: str) -> str:
-    """Return `/messages/3/content` as `messages[3].content`."""
-    steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
-    return re.sub(r"^\.", "", "".join(f"[{step}]" if step.isdigit() else f".{step}" for step in steps))
+    """Return `/messages/3/content` as `messages[3].content`; a key that the client chose is not repeated."""
+    steps = shown(pointer, VOCABULARY).split("/")[1:]
+    return "".join(f"[{step}]" if step.isdecimal() else f".{step}" for step in steps).removeprefix(".")
 
 
 def _place(stops: Iterable[Judged], disclose: Disclose) -> str | None:

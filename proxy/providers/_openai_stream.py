@@ -1,4 +1,4 @@
-"""Chat completion chunks: which text of a delta belongs to which channel, and how to write one again."""
+"""Chat completion chunks: which text of a chunk belongs to which channel, and how to write one again."""
 
 from __future__ import annotations
 
@@ -7,56 +7,72 @@ from typing import Any, Final
 
 from detectors.types import Direction, Origin
 from policies.types import BlockAs
-from proxy.codec import Frame, JsonObject, Piece, Refusal, Usage
+from proxy.codec import Frame, JsonObject, Piece, Refusal
 from proxy.json_document import JsonError, dump, parse
-from proxy.providers._openai_shapes import VOCABULARY, error_body, refusal_body
+from proxy.pointer import escape, unescape
+from proxy.providers._openai_answer import ANSWER_FACTS
+from proxy.providers._openai_shapes import VOCABULARY, error_body, is_fact, refusal_body, usage_of
 from proxy.walk import Walk
 
 DONE: Final = b"data: [DONE]\n\n"
 _WHOLE: Final = ("arguments", "input")  # of tool calls: held per call and released whole
-_LABELS: Final = frozenset({"role", "type", "id", "name", "format"})  # short facts of a delta, not running text
-_ENVELOPE: Final = frozenset({"id", "object", "created", "model", "system_fingerprint", "service_tier", "provider"})
+# Short facts of a choice, which stay in their event: no running text.
+_LABELS: Final = frozenset({"role", "type", "id", "name", "format", "finish_reason", "native_finish_reason"})
+_ENVELOPE: Final = ANSWER_FACTS | {"provider"}
+_MOST_CHOICES: Final = 1000
 
 
 class ChatStream:
-    """Remembers the envelope of the last chunk, so that text held back can be sent in a chunk of its own."""
+    """Remembers the envelope of the last chunk, so that text held back can be sent in a chunk of its own.
+
+    A channel is the index of its choice and the path of its text in there: `0/delta/tool_calls/1/function/arguments`.
+    """
 
     def __init__(self) -> None:
         self._envelope: JsonObject = {"id": "", "object": "chat.completion.chunk", "created": 0, "model": ""}
+        self._unfinished: set[int] = set()
 
     def read(self, event: str, data: str) -> Frame:
+        nothing = Walk(Direction.RESPONSE, VOCABULARY)
         if data.startswith("[DONE]"):
-            return Frame({}, (), Walk(Direction.RESPONSE, VOCABULARY), ends=("",), last=True)
+            return Frame({}, (), nothing, ends=("",), last=True)
+        if not data.strip():
+            return Frame({}, (), nothing, bare=True)
         document = parse(data.encode())
         if not isinstance(document, dict):
             raise JsonError("a stream event must be an object")
-        self._envelope |= {key: value for key, value in document.items() if key in _ENVELOPE}
+        document.pop("obfuscation", None)  # padding against eavesdroppers, who see our sizes anyway
+        self._envelope |= {key: value for key, value in document.items() if key in _ENVELOPE and is_fact(value)}
         pieces: list[Piece] = []
         ends: list[str] = []
-        for choice in _choices(document):
-            index = str(choice.get("index", 0))
+        for position, choice in _choices(document):
+            index = _index(choice, position)
+            self._unfinished.add(index)
             choice.pop("logprobs", None)  # text held back must not arrive by another door
-            if isinstance(choice.get("delta"), dict):
-                pieces += _take_texts(choice["delta"], index)
+            pieces += _take_texts(choice, str(index))
             if choice.get("finish_reason"):
                 ends.append(f"{index}/")
+                self._unfinished.discard(index)
+        rest = _rest(document)
         return Frame(
             document,
             tuple(pieces),
-            _rest(document),
+            rest,
             ends=tuple(ends),
-            bare=_is_bare(document),
+            bare=not rest.segments and _is_bare(document),
             failed=bool(document.get("error")),
-            usage=_usage(document),
+            usage=usage_of(document),
         )
 
     def text_event(self, channel: str, text: str) -> bytes:
         index, *path = channel.split("/")
-        delta: Any = text
+        below: Any = text
         for step in reversed(path):
-            item = {"index": int(step), **delta} if step.isdigit() and isinstance(delta, dict) else delta
-            delta = [item] if step.isdigit() else {step: delta}
-        choice = {"index": int(index), "delta": delta, "finish_reason": None}
+            if not step.isdecimal():
+                below = {_key(step): below}
+            else:
+                below = [{"index": int(step), **below} if isinstance(below, dict) else below]
+        choice = {"index": int(index), "delta": {}, "finish_reason": None, **below}
         return _event({**self._envelope, "choices": [choice]})
 
     def write(self, frame: Frame) -> bytes:
@@ -68,8 +84,9 @@ class ChatStream:
             return _event(body)
         delta = {"refusal": body["error"]["message"]} if block_as is BlockAs.REFUSAL else {}
         reason = "stop" if block_as is BlockAs.REFUSAL else "content_filter"
-        choice = {"index": 0, "delta": delta, "finish_reason": reason}
-        return _event({**self._envelope, "choices": [choice]}) + DONE
+        open_ones = sorted(self._unfinished) or [0]
+        choices = [{"index": index, "delta": delta, "finish_reason": reason} for index in open_ones]
+        return _event({**self._envelope, "choices": choices}) + DONE
 
     def failure(self, status: int, code: str, message: str) -> bytes:
         return _event(error_body(status, code, message))
@@ -79,28 +96,45 @@ def _event(document: JsonObject) -> bytes:
     return b"data: " + dump(document) + b"\n\n"
 
 
-def _choices(document: JsonObject) -> Iterator[JsonObject]:
+def _choices(document: JsonObject) -> Iterator[tuple[int, JsonObject]]:
     choices = document.get("choices")
-    return (choice for choice in (choices if isinstance(choices, list) else ()) if isinstance(choice, dict))
+    listed = choices if isinstance(choices, list) else ()
+    return ((position, choice) for position, choice in enumerate(listed) if isinstance(choice, dict))
+
+
+def _index(item: JsonObject, position: int) -> int:
+    """Return which choice or call an item says it belongs to, else its own position."""
+    index = item.get("index")
+    return index if type(index) is int and 0 <= index < _MOST_CHOICES else position
 
 
 def _take_texts(value: Any, path: str) -> Iterator[Piece]:
-    """Take every running text out of a delta, leaving empty strings; list items count by their own `index`."""
-    members = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
-    for key, child in members:
-        if isinstance(child, dict | list):
-            step = child.get("index", key) if isinstance(value, list) and isinstance(child, dict) else key
+    """Take every running text out of a choice, leaving empty strings; list items count by their own `index`."""
+    for key, child in list(value.items()) if isinstance(value, dict) else list(enumerate(value)):
+        whole = key in _WHOLE
+        if isinstance(child, str):
+            if child and not (key in _LABELS and is_fact(child)):
+                value[key] = ""
+                yield Piece(f"{path}/{_step(key)}", child, whole=whole)
+        elif isinstance(child, dict | list) and not whole:  # arguments that are no string come in one event
+            step = _index(child, key) if isinstance(child, dict) and isinstance(key, int) else _step(key)
             yield from _take_texts(child, f"{path}/{step}")
-        elif isinstance(child, str) and child and key not in _LABELS:
-            value[key] = ""
-            yield Piece(f"{path}/{key}", child, whole=key in _WHOLE)
+
+
+def _step(key: str | int) -> str:
+    """Return a key as a step of a channel; only a position in a list is written as a bare number."""
+    return str(key) if isinstance(key, int) else ("~2" if key.isdecimal() else "") + escape(key)
+
+
+def _key(step: str) -> str:
+    return unescape(step.removeprefix("~2"))
 
 
 def _rest(document: JsonObject) -> Walk:
     walk = Walk(Direction.RESPONSE, VOCABULARY)
     for key, value in document.items():
-        if key in _ENVELOPE or key == "usage":
-            walk.skip("answer_facts")
+        if key in _ENVELOPE and is_fact(value):
+            walk.skip("answer_facts", 2)
         else:
             walk.child(key, value, Origin.ASSISTANT, "")
     return walk
@@ -108,14 +142,15 @@ def _rest(document: JsonObject) -> Walk:
 
 def _is_bare(document: JsonObject) -> bool:
     """Tell whether nothing but the envelope and emptied texts is left."""
-    if not document.keys() <= _ENVELOPE | {"choices", "obfuscation"} or not document.get("choices"):
+    choices = document.get("choices")
+    if not isinstance(choices, list) or not choices or not document.keys() <= _ENVELOPE | {"choices"}:
         return False
-    return all(
-        choice.keys() <= {"index", "delta", "finish_reason", "native_finish_reason"}
-        and not choice.get("finish_reason")
-        and _is_empty(choice.get("delta"))
-        for choice in _choices(document)
-    )
+    return all(isinstance(choice, dict) and _is_bare_choice(choice) for choice in choices)
+
+
+def _is_bare_choice(choice: JsonObject) -> bool:
+    known = choice.keys() <= {"index", "delta", "finish_reason", "native_finish_reason"}
+    return known and not choice.get("finish_reason") and _is_empty(choice.get("delta"))
 
 
 def _is_empty(value: object, key: str = "") -> bool:
@@ -124,18 +159,7 @@ def _is_empty(value: object, key: str = "") -> bool:
             return all(_is_empty(child, name) for name, child in value.items())
         case list():
             return all(_is_empty(child) for child in value)
-        case int():
+        case bool() | int() | float():
             return key == "index"
         case _:
             return not value
-
-
-def _usage(document: JsonObject) -> Usage | None:
-    usage = document.get("usage")
-    if not isinstance(usage, dict):
-        return None
-    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    return Usage(
-        prompt if isinstance(prompt, int) else None,
-        completion if isinstance(completion, int) else None,
-    )

@@ -21,24 +21,24 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def _recorder() -> Iterator[Recorder]:
+def upstream() -> Iterator[Recorder]:
     with Recorder() as recorder:
         yield recorder
 
 
 @pytest.fixture(scope="session")
-def product(folder: Path, _recorder: Recorder) -> Iterator[Product]:
-    with Product(folder / "shared", upstream=_recorder.url) as product:
+def product(folder: Path, upstream: Recorder) -> Iterator[Product]:
+    with Product(folder / "shared", upstream=upstream.url) as product:
         yield product
 
 
 @pytest.fixture
-def recorder(_recorder: Recorder) -> Recorder:
-    """The upstream, with nothing received and nothing scripted yet."""
-    _recorder.received.clear()
-    _recorder.scripts.clear()
-    _recorder.disconnects = 0
-    return _recorder
+def recorder(upstream: Recorder) -> Recorder:
+    """The upstream of the shared product, with nothing received and nothing scripted yet."""
+    upstream.received.clear()
+    upstream.scripts.clear()
+    upstream.disconnects = 0
+    return upstream
 
 
 @pytest.fixture

@@ -1,0 +1,79 @@
+"""What a chat completions answer says: everything is the model's word but for identifiers, times and counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from detectors.types import Origin
+from proxy.codec import JsonObject
+from proxy.providers._openai_shapes import is_fact
+from proxy.walk import Walk
+
+ANSWER_FACTS: Final = frozenset({"id", "object", "created", "model", "system_fingerprint", "service_tier"})
+_CHOICE_FACTS: Final = frozenset({"finish_reason", "native_finish_reason", "index"})
+
+
+def walk_answer(walk: Walk, body: JsonObject) -> None:
+    """Take in a whole answer; each choice is a message of the walk."""
+    for key, value in body.items():
+        if key in ANSWER_FACTS and is_fact(value):
+            walk.skip("answer_facts", 2)
+        elif key == "choices" and isinstance(value, list):
+            walk.skip("vocabulary")
+            for index, choice in enumerate(value):
+                _choice(walk, choice, f"/choices/{index}")
+        else:
+            walk.child(key, value, Origin.ASSISTANT, "")
+
+
+def _choice(walk: Walk, choice: object, pointer: str) -> None:
+    start = len(walk.segments)
+    if not isinstance(choice, dict):
+        walk.visit(choice, Origin.ASSISTANT, pointer)
+    else:
+        for key, value in choice.items():
+            if key in _CHOICE_FACTS and is_fact(value):
+                walk.skip("answer_facts", 2)
+            elif key == "logprobs" and _spells(value, choice.get("message")):
+                walk.skip("logprobs")  # the same text token by token; dropped when the text is edited
+            elif key == "message" and isinstance(value, dict):
+                walk.skip("vocabulary")
+                _message(walk, value, f"{pointer}/message")
+            else:
+                walk.child(key, value, Origin.ASSISTANT, pointer)
+    walk.message(start)
+
+
+def _message(walk: Walk, message: JsonObject, pointer: str) -> None:
+    for key, value in message.items():
+        if key == "role" and value == "assistant":
+            walk.skip("vocabulary", 2)
+        else:
+            walk.child(key, value, Origin.ASSISTANT, pointer)
+
+
+def _spells(logprobs: object, message: object) -> bool:
+    """Tell whether log probabilities say what the message says and nothing else."""
+    if not isinstance(logprobs, dict) or not isinstance(message, dict):
+        return logprobs is None
+    return all(
+        _joined(tokens) == message.get(field) if tokens else tokens is None or tokens == []
+        for field, tokens in logprobs.items()
+    )
+
+
+def _joined(tokens: object) -> str | None:
+    """Return the text of a list of tokens, None if it is none. A token may be half a letter: then its bytes tell."""
+    if not isinstance(tokens, list):
+        return None
+    try:
+        return b"".join(_bytes(tokens)).decode()
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _bytes(tokens: list[JsonObject]) -> Iterator[bytes]:
+    for token in tokens:
+        raw = token.get("bytes")
+        yield bytes(raw) if isinstance(raw, list) else token["token"].encode()
