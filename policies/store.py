@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +40,10 @@ class PolicyStore:
     `policy_for` is one dictionary look-up and always answers from a complete, tested set.
     """
 
-    def __init__(self, folder: Path, chain: Chain, actions: Actions, known_rules: Iterable[str]) -> None:
-        self._folder, self._chain, self._actions = folder, chain, actions
+    def __init__(
+        self, folder: Path, chain: Chain, actions: Actions, known_rules: Iterable[str], last_good: Path | None = None
+    ) -> None:
+        self._folder, self._chain, self._actions, self._last_good = folder, chain, actions, last_good
         self._known_rules = frozenset(known_rules)
         self._fallback = load_preset("preset/standard").policy
         self._policies: dict[str, Policy] = {DEFAULT: self._fallback}
@@ -67,6 +70,16 @@ class PolicyStore:
         if self._failures:
             raise next(iter(self._failures.values()))
 
+    async def recover(self) -> None:
+        """First load of a process that takes a fallen one's place: a broken file is served by its last good copy.
+
+        Raises PolicyError where there is none, since the tenant would silently get another policy.
+        """
+        await self.reload()
+        for name, why in self._failures.items():
+            if name not in self._policies:
+                raise why
+
     async def reload(self) -> ReloadReport:
         """Look at the folder once: load what is new, drop what is gone, keep the last good of what is broken."""
         async with self._lock:
@@ -83,6 +96,9 @@ class PolicyStore:
                     good[name] = await self._load_one(name)
                 except PolicyError as exc:
                     failures[name] = exc
+                    kept = None if name in self._policies else await asyncio.to_thread(self._recall, name)
+                    if kept is not None:
+                        good[name] = kept
             if good or removed:
                 self._swap(good, removed)
             self._stamps, self._failures = stamps, failures
@@ -100,7 +116,18 @@ class PolicyStore:
             raise PolicyError(file, None, "no tenant or app can have this name, so it would never be in force")
         loaded = await asyncio.to_thread(load_policy, file, name, self._known_rules)
         await self._prove(loaded)
+        if self._last_good is not None:
+            await asyncio.to_thread(keep_copy, file, self._last_good / f"{name}.yaml")
         return loaded.policy
+
+    def _recall(self, name: str) -> Policy | None:
+        """Return the last good copy; its own tests passed when it was kept, and time alone must not undo it."""
+        if self._last_good is None:
+            return None
+        try:
+            return load_policy(self._last_good / f"{name}.yaml", name, self._known_rules).policy
+        except PolicyError:
+            return None
 
     async def _prove(self, loaded: LoadedPolicy) -> None:
         for result in await run_tests(loaded, self._chain, self._actions):
@@ -113,6 +140,20 @@ class PolicyStore:
         policies = {name: policy for name, policy in self._policies.items() if name not in removed} | good
         policies.setdefault(DEFAULT, self._fallback)
         self._policies = policies
+
+
+def keep_copy(file: Path, copy: Path) -> None:
+    """Keep a good file for a process that starts after it was broken; without room for it nothing is lost but that."""
+    try:
+        content = file.read_bytes()
+        if copy.exists() and copy.read_bytes() == content:
+            return
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=copy.parent, delete=False) as unfinished:
+            unfinished.write(content)
+        Path(unfinished.name).replace(copy)
+    except OSError:
+        return
 
 
 def _report(loaded: Iterable[str], removed: tuple[str, ...], failures: dict[str, PolicyError]) -> ReloadReport:

@@ -53,7 +53,8 @@ def load_detection() -> Detection:
 def policy_store(settings: Settings, detection: Detection) -> PolicyStore:
     """Return the store of the installation's policies, not yet loaded."""
     rule_ids = [signature.id for signature in detection.rules.signatures]
-    return PolicyStore(settings.policies_folder, detection.chain, detection.actions, rule_ids)
+    last_good = settings.data / "last-good-policies"
+    return PolicyStore(settings.policies_folder, detection.chain, detection.actions, rule_ids, last_good)
 
 
 @dataclass(slots=True)
@@ -83,7 +84,7 @@ async def build_worker(
     redis = RedisClient.connect(urls.redis_url)
     windows = SlidingWindows(redis, lambda: settings.workers)
     policies = policy_store(settings, detection)
-    await policies.load()
+    await policies.recover()
     keys = KeyDirectory(
         ApiKeyStore(database, house_keys.pepper),
         partial(read_revisions, database),

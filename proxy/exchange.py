@@ -17,9 +17,7 @@ from proxy.tally import sum_runs
 from storage.types import Grant, Identity, Outcome
 from storage.uuid7 import uuid7
 
-MAX_SCORES: Final = 64
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e]")
 
 
 @dataclass(slots=True)

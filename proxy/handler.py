@@ -40,8 +40,7 @@ class Handler:
         codec = parts.codecs[0]
         self._in_flight += 1
         try:
-            if self._in_flight > parts.edge.in_flight:
-                raise EdgeError(503, "overloaded", "Too many requests at once; try again in a second.")
+            self._refuse_overload()
             target = read_target(request)
             codec = next((c for c in parts.codecs if c.claims(target.method, target.path, request.headers)), codec)
             return await self._tell(exchange, request, target, codec)
@@ -61,6 +60,10 @@ class Handler:
                 exchange.grant.release()
             if exchange.identity is not None:
                 parts.metrics.leave(exchange.identity.tenant)
+
+    def _refuse_overload(self) -> None:
+        if self._in_flight > self._parts.edge.in_flight:
+            raise EdgeError(503, "overloaded", "Too many requests at once; try again in a second.")
 
     async def _tell(
         self, exchange: Exchange, request: web.BaseRequest, target: Target, codec: Codec

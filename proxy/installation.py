@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -85,6 +86,14 @@ async def _has_key(house_keys: HouseKeys, database: Database) -> bool:
 def _write_private(file: Path, text: str) -> None:
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
         opened.write(text)
+
+
+def instance_name(settings: Settings) -> str:
+    """Return the name under which this data folder journals: made once, so that no journal is left behind."""
+    file = settings.data / "instance"
+    if not file.exists():
+        file.write_text(secrets.token_hex(4))
+    return file.read_text().strip()
 
 
 def runtime_file(settings: Settings) -> Path:

@@ -30,6 +30,7 @@ from proxy.demo_upstream import run_demo
 from proxy.installation import (
     embedded_engines,
     engine_urls,
+    instance_name,
     note_running,
     prepare_database,
     prepare_policies,
@@ -124,7 +125,7 @@ class Supervisor:
         listeners = _listeners(settings.proxy, count)
         control_listener = _listeners(settings.control, 1)[0]
         inbox, outbox = _channel()
-        instance = f"{socket.gethostname()}-{settings.proxy.port or listeners[0].getsockname()[1]}"
+        instance = instance_name(settings)
         if not settings.upstreams:
             demo_listener = _listeners(Listener(port=0), 1)[0]
             self._others.append(Process("demo", partial(run_demo, demo_listener)))

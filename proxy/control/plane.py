@@ -21,6 +21,7 @@ from storage.decisions import PostgresSink
 from storage.embedded import EngineUrls
 from storage.postgres import Database
 from storage.shipper import Shipper
+from storage.sink import build_sinks
 
 _DRAIN_SECONDS: Final = 10.0
 
@@ -50,10 +51,9 @@ async def run_control(settings: Settings, urls: EngineUrls, place: ControlPlace)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     database = await Database.connect(urls.database_url, size=3)
-    sink = PostgresSink(database)
     folder = settings.journal_folder / place.instance
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    shipper = Shipper(folder, [sink], sink)
+    shipper = Shipper(folder, build_sinks(database), PostgresSink(database))
     exposition = Exposition(settings.metrics.tenants, lambda: asdict(shipper.counts))
     loop.add_reader(place.channel.fileno(), lambda: _drain_channel(place.channel, exposition))
     plane = _Plane(database, exposition, shipper, stopping, time.monotonic())

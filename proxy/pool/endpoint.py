@@ -20,7 +20,7 @@ class Endpoint:
     def parse(cls, base_url: str) -> Endpoint:
         """Read an http or https URL. Raises ValueError where host or port cannot be."""
         parts = urlsplit(base_url)
-        host = parts.hostname
+        host = (parts.hostname or "").replace("%25", "%", 1)
         if parts.scheme not in {"http", "https"} or not host:
             raise ValueError("a base URL is http(s)://host[:port]/path")
         if not host.isascii():

@@ -13,7 +13,7 @@ from proxy.pointer import shown
 
 JsonObject = dict[str, Any]
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9._:/+-]{0,128}")
-DOCS = "https://github.com/promptshield/promptshield/blob/main/docs/blocks.md"
+DOCS = "docs/blocks.md"  # in the project's own folder
 
 # Keys that the API itself defines. They carry nobody's text, so they are skipped by rule; every other key is scanned.
 VOCABULARY = frozenset(

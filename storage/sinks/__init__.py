@@ -1,0 +1,1 @@
+"""One module per destination of decisions; each offers SINK, a factory."""

@@ -1,0 +1,83 @@
+"""The real detection chain, the real actions, and short ways to write a finding and a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from detectors.build import build_chain
+from detectors.chain import Chain
+from detectors.rules import RuleSet, load_signatures
+from detectors.types import (
+    Category,
+    Direction,
+    Finding,
+    Hit,
+    Kind,
+    Origin,
+    Place,
+    SegmentRef,
+    Severity,
+    Span,
+)
+from policies.build import build_actions
+from policies.engine import Actions
+from policies.loader import load_policy_text
+from policies.types import Policy
+
+MakeFinding = Callable[..., Finding]
+MakePolicy = Callable[[str], Policy]
+
+
+@pytest.fixture(scope="session")
+def rules() -> RuleSet:
+    return load_signatures()
+
+
+@pytest.fixture(scope="session")
+def rule_ids(rules: RuleSet) -> tuple[str, ...]:
+    return tuple(signature.id for signature in rules.signatures)
+
+
+@pytest.fixture(scope="session")
+def chain(rules: RuleSet) -> Chain:
+    return build_chain(rules)
+
+
+@pytest.fixture(scope="session")
+def actions() -> Actions:
+    return build_actions()
+
+
+@pytest.fixture(scope="session")
+def make_finding() -> MakeFinding:
+    """Build a finding: an e-mail address at the first four characters of `/a`, unless told otherwise."""
+
+    def make(
+        span: tuple[int, int] | None = (0, 4),
+        *,
+        category: Category = Category.PII,
+        confidence: float = 0.9,
+        rule: str = "PS-PII-001",
+        kind: str = "EMAIL",
+        severity: Severity = Severity.MEDIUM,
+        tags: tuple[str, ...] = (),
+        pointer: str = "/a",
+        origin: Origin = Origin.USER,
+        direction: Direction = Direction.REQUEST,
+        place: Place = Place.VALUE,
+        content: str = "",
+    ) -> Finding:
+        where = None if span is None else Span(*span)
+        hit = Hit(rule, kind, category, severity, confidence, where, (), "found", tags)
+        return Finding(hit, SegmentRef(direction, origin, Kind.TEXT, place, pointer, content), "test")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_policy() -> MakePolicy:
+    """Compile the text of a policy file."""
+    return lambda text: load_policy_text(text, Path("acme.yaml"), "acme").policy
