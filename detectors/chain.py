@@ -99,7 +99,7 @@ class Inspection:
         """The names of all that failed or stayed undecided, sorted."""
         settled = {RunStatus.OK, RunStatus.SKIPPED}
         return tuple(
-            sorted(r.detector for r in self.runs if r.status not in settled or (r.required and r.status != "ok"))
+            sorted({r.detector for r in self.runs if r.status not in settled or (r.required and r.status != "ok")})
         )
 
 

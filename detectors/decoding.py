@@ -11,6 +11,7 @@ from functools import cached_property
 from detectors.types import Offsets, Span
 
 SHORTEST = 6  # decoded runs below this many characters say nothing
+_CONTROL = re.compile(r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]")
 # What reads as text inside of bytes that do not as a whole: ASCII, or ASCII in UTF-16.
 _STRETCH = re.compile(rb"(?:[\t\n\r\x20-\x7E]\0?){12,}+")
 
@@ -99,7 +100,7 @@ class RunOffsets:
 
 
 def readable(raw: bytes) -> str | None:
-    """Return `raw` as text if it is text: UTF-8 or UTF-16, at least half of it printable; else None."""
+    """Return `raw` as text if it is text: UTF-8 or UTF-16, most of it no control characters; else None."""
     for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
         try:
             text = raw.decode(encoding).removeprefix("\ufeff")
@@ -107,7 +108,7 @@ def readable(raw: bytes) -> str | None:
             continue
         # Almost any bytes are some UTF-16, of scripts that nobody mixes.
         sense = text if encoding == "utf-8" else text.encode("ascii", "ignore").decode()
-        if len(text) >= SHORTEST and 2 * _printable(sense) > len(text):
+        if len(text) >= SHORTEST and 2 * (len(sense) - len(_CONTROL.findall(sense))) > len(text):
             return text
     return None
 
@@ -116,7 +117,3 @@ def readable_stretches(raw: bytes) -> Iterator[tuple[Span, str]]:
     """Yield what reads as text inside of `raw`, at least twelve characters each, and which bytes it is."""
     for match in _STRETCH.finditer(raw):
         yield Span(*match.span()), match.group().replace(b"\0", b"").decode("ascii")
-
-
-def _printable(text: str) -> int:
-    return len(text) if text.isprintable() else sum(1 for c in text if c.isprintable() or c in "\t\r\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -178,7 +179,7 @@ def expression_of(signature: Signature) -> Pattern:
 
 def _folded_literal(character: str) -> str:
     folded = fold(character)
-    return folded if len(folded) == 1 else character
+    return re.escape(folded) if len(folded) == 1 else character  # a dash in brackets must not become a range
 
 
 def _refuse_bad_pattern(signature: Signature, document: Document) -> None:

@@ -63,7 +63,7 @@ def _receipt(verdict: Verdict) -> str:
 
 def _count(parts: Parts, exchange: Exchange) -> None:
     tenant = exchange.identity.tenant if exchange.identity else ""
-    judged = [item for v in (exchange.request, exchange.response) if v is not None for item in v.judged]
+    judged = [item for verdict in exchange.verdicts() for item in verdict.judged]
     parts.metrics.detections(tenant, exchange.runs.values(), judged)
     parts.metrics.count("promptshield_requests_total", (tenant, str(exchange.outcome), str(exchange.action)))
     parts.metrics.observe("promptshield_overhead_seconds", (), exchange.overhead_seconds())

@@ -91,18 +91,19 @@ class Exchange:
 
     @property
     def action(self) -> ActionName:
-        return heaviest(v.action for v in self.verdicts())
+        return heaviest([v.action for v in self.verdicts()])
 
     @property
     def degraded(self) -> tuple[str, ...]:
-        return tuple(sorted({name for verdict in self.verdicts() for name in verdict.degraded}))
+        names = [name for verdict in self.verdicts() for name in verdict.degraded]
+        return tuple(sorted(set(names))) if names else ()
 
     def overhead_seconds(self) -> float:
         """Return what passing through us cost so far: all the time that was not the upstream's."""
         return max(0.0, time.perf_counter() - self.started - self.upstream_seconds)
 
     def verdicts(self) -> list[Verdict]:
-        return [verdict for _, verdict in self.directions()]
+        return [verdict for verdict in (self.request, self.response) if verdict is not None]
 
     def directions(self) -> list[tuple[str, Verdict]]:
         """Return the verdicts that there are, by direction."""
@@ -117,4 +118,8 @@ def digest(key: bytes, data: bytes) -> str:
 
 def heaviest(actions: Iterable[ActionName]) -> ActionName:
     """Return the heaviest of the actions, allow if there is none."""
-    return max(actions, key=lambda action: action.weight, default=ActionName.ALLOW)
+    found = ActionName.ALLOW
+    for action in actions:
+        if action is not found and action.weight > found.weight:
+            found = action
+    return found

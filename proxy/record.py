@@ -48,12 +48,12 @@ def record_of(exchange: Exchange, identity: Identity, instance: str, worker: int
         error_code=exchange.error_code,
         error_stage=exchange.error_stage,
         mode=str(policy.mode) if policy else "",
-        action=str(heaviest(v.action for v in verdicts)),
-        intended_action=str(heaviest(v.intended_action for v in verdicts)),
+        action=str(heaviest([v.action for v in verdicts])),
+        intended_action=str(heaviest([v.intended_action for v in verdicts])),
         request_action=str(request.action) if request else "",
         response_action=str(response.action) if response else "",
         category=str(top.finding.hit.category) if top else "",
-        confidence=max((hit.confidence for hit in attacks), default=0.0),
+        confidence=max(hit.confidence for hit in attacks) if attacks else 0.0,
         scores=scores,
         scores_overflow=overflow,
         facts=_json({"at": exchange.opened_at, "network": exchange.network, "app": identity.app}),
@@ -66,9 +66,9 @@ def record_of(exchange: Exchange, identity: Identity, instance: str, worker: int
         provider_saw_prompt=exchange.provider_saw_prompt,
         prompt_tokens=exchange.usage.prompt_tokens,
         completion_tokens=exchange.usage.completion_tokens,
-        overhead_ms=round(max(0.0, total - exchange.upstream_seconds) * 1000, 3),
-        upstream_ms=round(exchange.upstream_seconds * 1000, 3),
-        total_ms=round(total * 1000, 3),
+        overhead_ms=max(0.0, total - exchange.upstream_seconds) * 1000,
+        upstream_ms=exchange.upstream_seconds * 1000,
+        total_ms=total * 1000,
         closed_at=time.time(),
     )
 
@@ -111,8 +111,8 @@ def _receipt(coverage: Coverage) -> dict[str, Any]:
     return {
         "scanned": coverage.scanned,
         "cached": coverage.cached,
-        "skipped": dict(coverage.skipped),
-        "unscanned": {str(reason): count for reason, count in coverage.unscanned.items()},
+        "skipped": coverage.skipped,
+        "unscanned": {str(reason): count for reason, count in coverage.unscanned.items()} if coverage.unscanned else {},
     }
 
 

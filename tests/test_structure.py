@@ -18,6 +18,7 @@ PLUG_INS = {
     "detectors/builtin": "DETECTOR",
     "policies/actions": "ACTION",
     "proxy/providers": "CODEC",
+    "storage/sinks": "SINK",
 }
 # Rooms without a test file of their own, and where they are tested instead.
 TESTED_ELSEWHERE = {
@@ -33,6 +34,8 @@ TESTED_ELSEWHERE = {
     "policies/build.py": "tests/policies/test_engine.py",
     "storage/types.py": "every storage test",
     "storage/embedded": "tests/storage/test_embedded.py",
+    "storage/sinks": "tests/storage/test_decisions.py",
+    "storage/sink.py": "tests/e2e",
     "storage/login.py": "tests/e2e/test_command_line.py",
     "proxy/codec.py": "tests/contracts/test_codecs.py",
     "proxy/record.py": "tests/proxy/test_exchange.py",

@@ -12,7 +12,8 @@ from detectors.types import Span
 
 # A wrapped blob continues after a line end, a quote prefix or a written line end.
 _GLUE = re.compile(r"(?:[\s>|]|\\[rn]){1,6}")
-_RUN = re.compile(rf"[A-Za-z0-9+/_-]{{12,}}+(?:{_GLUE.pattern}[A-Za-z0-9+/_-]{{4,}}+)*+={{0,2}}")
+_END = rf"(?:{_GLUE.pattern}[A-Za-z0-9+/_-]{{2,3}}(?==))?={{0,2}}"
+_RUN = re.compile(rf"[A-Za-z0-9+/_-]{{12,}}+(?:{_GLUE.pattern}[A-Za-z0-9+/_-]{{4,}}+)*+{_END}")
 # Words are runs too, but only an encoding goes on with a capital after a small letter or a digit.
 _TURN = "[a-z0-9][A-Z]"
 _ENCODED = re.compile(_TURN)

@@ -10,7 +10,7 @@ from detectors.decoding import Decoder, Run, readable, readable_stretches
 from detectors.types import Span
 
 _BYTE = r"(?:\\x|0x)?[0-9A-Fa-f]{2}[\s,:;-]{0,2}"
-_RUN = re.compile(rf"(?:{_BYTE}){{6,}}+")
+_RUN = re.compile(rf"(?:{_BYTE}){{6,}}+[0-9A-Fa-f]?")
 _NOISE = re.compile(r"\\x|0x|[\s,:;-]")
 
 
@@ -18,7 +18,7 @@ def _decode(text: str) -> Iterator[Run]:
     for match in _RUN.finditer(text):
         run = _NOISE.sub(lambda noise: " " * len(noise.group()), match.group()).rstrip()
         digits = run.replace(" ", "")
-        said = readable(bytes.fromhex(digits))
+        said = readable(_bytes(digits))
         if said is None:
             yield from _inside(run, digits, match.start())
         else:
@@ -29,9 +29,13 @@ def _inside(run: str, digits: str, start: int) -> Iterator[Run]:
     """Read bytes behind digits of something else, at each of the two ways to begin."""
     at = [index for index, digit in enumerate(run) if digit != " "]
     for phase in (0, 1):
-        for found, said in readable_stretches(bytes.fromhex(digits[phase : len(digits) - phase])):
+        for found, said in readable_stretches(_bytes(digits[phase:])):
             first, last = phase + 2 * found.start, phase + 2 * found.end - 1
             yield Run(Span(at[first], at[last] + 1).shift(start), said)
+
+
+def _bytes(digits: str) -> bytes:
+    return bytes.fromhex(digits[: len(digits) - len(digits) % 2])
 
 
 DECODER: Final = Decoder("hex", rf"(?:{_BYTE}){{6}}", _decode)

@@ -19,6 +19,10 @@ _WORDS = (
     "reveal",
     "override",
     "bypass",
+    "password",
+    "secret",
+    "pretend",
+    "restrictions",
 )
 
 

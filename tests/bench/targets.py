@@ -25,7 +25,7 @@ class _Upstream(asyncio.Protocol):
     """Answers each request as soon as its body is whole; understands just what the benchmark sends."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport, self._buffer = cast('asyncio.Transport', transport), b""
+        self._transport, self._buffer = cast("asyncio.Transport", transport), b""
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data

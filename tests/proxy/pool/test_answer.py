@@ -1,0 +1,237 @@
+"""Bodies as the rest of the proxy reads them: whole or in chunks, plain or compressed, sound or broken."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+
+import pytest
+
+from detectors.errors import UpstreamError
+from proxy.pool.answer import PooledAnswer
+from proxy.pool.connection_pool import ConnectionPool
+from proxy.upstream import LARGEST_ANSWER, UpstreamAnswer, UpstreamRequest
+from tests.proxy.pool.scripted import Call, ScriptedUpstream, says
+
+POST = UpstreamRequest("POST", "/chat", {}, b"{}")
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+async def drain(answer: UpstreamAnswer) -> bytes:
+    return b"".join([chunk async for chunk in answer.chunks()])
+
+
+@pytest.mark.parametrize("dripping", [False, True])
+@pytest.mark.parametrize(
+    ("data", "hang_up"),
+    [
+        (OK + b"Content-Length: 5\r\n\r\nhello", False),
+        (CHUNKED + b"2\r\nhe\r\n3\r\nllo\r\n0\r\nX-T: u\r\n\r\n", False),
+        (OK + b"\r\nhello", True),
+        (b"HTTP/1.0 200 OK\r\n\r\nhello", True),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"Connection: close\r\nContent-Length: 5\r\n\r\nhello", True),
+    ],
+)
+async def test_a_body_is_the_same_read_whole_or_in_chunks(
+    pool: ConnectionPool, upstream: ScriptedUpstream, data: bytes, hang_up: bool, dripping: bool
+) -> None:
+    upstream.script(says(data, dripping=dripping, hang_up=hang_up))
+    whole = await pool.send(upstream.settings(), POST)
+    assert (whole.status, await whole.read()) == (200, b"hello")
+    assert await drain(await pool.send(upstream.settings(), POST)) == b"hello"
+
+
+async def test_a_chunk_is_there_before_the_next_is_sent(pool: ConnectionPool, upstream: ScriptedUpstream) -> None:
+    seen = asyncio.Event()
+
+    async def script(call: Call) -> None:
+        await call.say(CHUNKED + b"3\r\none\r\n")
+        await seen.wait()
+        await call.say(b"3\r\ntwo\r\n0\r\n\r\n")
+
+    upstream.script(script)
+    chunks = (await pool.send(upstream.settings(), POST)).chunks()
+    assert await anext(chunks) == b"one"
+    seen.set()
+    assert [chunk async for chunk in chunks] == [b"two"]
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (OK + b"Content-Length: 9\r\n\r\nhello", "reset"),
+        (CHUNKED + b"5\r\nhello\r\n", "reset"),
+        (CHUNKED + b"5\r\nhello\r\nzzz\r\n", "protocol"),
+    ],
+)
+async def test_a_body_that_breaks_off_is_an_error_after_what_came(
+    pool: ConnectionPool, upstream: ScriptedUpstream, data: bytes, kind: str
+) -> None:
+    head_read = asyncio.Event()
+
+    async def script(call: Call) -> None:
+        head, body = data.split(b"\r\n\r\n", 1)
+        await call.say(head + b"\r\n\r\n")
+        await head_read.wait()
+        await call.say(body)
+        call.hang_up()
+
+    upstream.script(script)
+    answer = await pool.send(upstream.settings(), POST)
+    head_read.set()
+    got: list[bytes] = []
+    with pytest.raises(UpstreamError) as caught:
+        got.extend([chunk async for chunk in answer.chunks()])
+    assert caught.value.kind == kind
+
+
+async def test_a_reset_is_not_the_end_of_a_body_without_length(
+    pool: ConnectionPool, upstream: ScriptedUpstream
+) -> None:
+    async def script(call: Call) -> None:
+        await call.say(OK + b"\r\nhello")
+        await asyncio.sleep(0.005)
+        call.reset()
+
+    upstream.script(script)
+    answer = await pool.send(upstream.settings(), POST)
+    with pytest.raises(UpstreamError) as caught:
+        await answer.read()
+    assert caught.value.kind == "reset"
+
+
+async def test_silence_between_chunks_is_a_timeout(pool: ConnectionPool, upstream: ScriptedUpstream) -> None:
+    async def script(call: Call) -> None:
+        await call.say(CHUNKED + b"5\r\nhello\r\n")
+        await call.gone()
+
+    upstream.script(script)
+    answer = await pool.send(upstream.settings(between_chunks=0.02), POST)
+    chunks = answer.chunks()
+    assert await anext(chunks) == b"hello"
+    with pytest.raises(UpstreamError) as caught:
+        await anext(chunks)
+    assert caught.value.kind == "timeout"
+
+
+async def test_bytes_that_bring_no_text_do_not_count_as_a_chunk(
+    pool: ConnectionPool, upstream: ScriptedUpstream
+) -> None:
+    async def script(call: Call) -> None:
+        await call.say(CHUNKED + b"5;")
+        while True:
+            await call.say(b"a")
+            await asyncio.sleep(0.005)
+
+    upstream.script(script)
+    answer = await pool.send(upstream.settings(between_chunks=0.05), POST)
+    with pytest.raises(UpstreamError) as caught:
+        await answer.read()
+    assert caught.value.kind == "timeout"
+
+
+async def test_a_slow_reader_is_not_the_upstreams_silence(pool: ConnectionPool, upstream: ScriptedUpstream) -> None:
+    upstream.script(says(OK + b"Content-Length: 2000000\r\n\r\n" + bytes(2000000)))
+    answer = await pool.send(upstream.settings(between_chunks=0.02), POST)
+    size = 0
+    async for chunk in answer.chunks():
+        size += len(chunk)
+        await asyncio.sleep(0.005)
+    assert size == 2000000
+
+
+async def test_what_nobody_reads_is_not_fetched(pool: ConnectionPool, upstream: ScriptedUpstream) -> None:
+    size, sent = 30 << 20, 0
+
+    async def script(call: Call) -> None:
+        nonlocal sent
+        await call.say(OK + b"Content-Length: %d\r\n\r\n" % size)
+        for _ in range(size >> 20):
+            await call.say(bytes(1 << 20))
+            sent += 1 << 20
+
+    upstream.script(script)
+    answer = await pool.send(upstream.settings(), POST)
+    await asyncio.sleep(0.1)
+    assert answer._reader.unread < 2 << 20
+    assert sent < size - (4 << 20)
+    assert len(await answer.read()) == size
+    assert len(await (await pool.send(upstream.settings(), POST)).read()) == size
+    assert upstream.accepted == 1
+
+
+@pytest.mark.parametrize("dripping", [False, True])
+async def test_a_compressed_answer_is_opened(pool: ConnectionPool, upstream: ScriptedUpstream, dripping: bool) -> None:
+    body = gzip.compress(b"hello " * 10)
+    upstream.script(
+        says(OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body) + body, dripping=dripping)
+    )
+    assert await (await pool.send(upstream.settings(), POST)).read() == b"hello " * 10
+    assert await drain(await pool.send(upstream.settings(), POST)) == b"hello " * 10
+
+
+def compressed(body: bytes, coding: bytes = b"gzip") -> bytes:
+    return OK + b"Content-Encoding: %s\r\nContent-Length: %d\r\n\r\n" % (coding, len(body)) + body
+
+
+@pytest.mark.parametrize("data", [compressed(gzip.compress(b"hello")[:-3]), compressed(b"plain")])
+async def test_a_compressed_answer_that_is_broken_is_an_error(
+    pool: ConnectionPool, upstream: ScriptedUpstream, data: bytes
+) -> None:
+    upstream.script(says(data))
+    answer = await pool.send(upstream.settings(), POST)
+    with pytest.raises(UpstreamError) as caught:
+        await answer.read()
+    assert caught.value.kind == "protocol"
+
+
+async def test_an_encoding_that_nobody_opens_is_an_error_at_once(
+    pool: ConnectionPool, upstream: ScriptedUpstream
+) -> None:
+    upstream.script(says(compressed(b"hello", b"br")))
+    with pytest.raises(UpstreamError) as caught:
+        await pool.send(upstream.settings(), POST)
+    assert caught.value.kind == "protocol"
+
+
+@pytest.mark.parametrize("compress", [False, True])
+async def test_an_answer_too_large_is_an_error_and_ends_the_connection(
+    pool: ConnectionPool, upstream: ScriptedUpstream, compress: bool
+) -> None:
+    body = bytes(LARGEST_ANSWER + 1)
+    plain = OK + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    upstream.script(says(compressed(gzip.compress(body, 1)) if compress else plain))
+    answer = await pool.send(upstream.settings(), POST)
+    with pytest.raises(UpstreamError) as caught:
+        await answer.read()
+    assert caught.value.kind == "too_large"
+
+
+async def test_closing_an_answer_half_read_ends_the_upstreams_work_at_once(
+    pool: ConnectionPool, upstream: ScriptedUpstream
+) -> None:
+    gone = asyncio.Event()
+
+    async def script(call: Call) -> None:
+        await call.say(CHUNKED + b"5\r\nhello\r\n")
+        await call.gone()
+        gone.set()
+
+    upstream.script(script)
+    answer = await pool.send(upstream.settings(), POST)
+    assert await anext(answer.chunks()) == b"hello"
+    answer.close()
+    await asyncio.wait_for(gone.wait(), 1)
+
+
+async def test_closing_a_finished_answer_twice_does_not_touch_the_next_one(
+    pool: ConnectionPool, upstream: ScriptedUpstream
+) -> None:
+    first = await pool.send(upstream.settings(), POST)
+    assert await first.read() == b"ok"
+    first.close()
+    second: PooledAnswer = await pool.send(upstream.settings(), POST)
+    first.close()
+    assert await second.read() == b"ok"
+    assert upstream.accepted == 1

@@ -1,0 +1,158 @@
+"""What a worker counts, and how it hands it over: in deltas, in bounded datagrams, never waiting."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+import pytest
+
+from detectors.types import DetectorRun, RunStatus, Stage
+from policies.types import ActionName, Judged
+from proxy.metrics import MAX_DATAGRAM, SECONDS_BUCKETS, MetricsSender, WorkerMetrics
+
+MakeJudged = Callable[..., Judged]
+
+
+def rows(metrics: WorkerMetrics) -> list[Any]:
+    return [row for datagram in metrics.take() for row in orjson.loads(datagram)["rows"]]
+
+
+def counters(metrics: WorkerMetrics) -> dict[tuple[str, ...], float]:
+    return {(row[1], *row[2]): row[3] for row in rows(metrics) if row[0] == "c"}
+
+
+def run(status: RunStatus = RunStatus.OK, hits: int = 1) -> DetectorRun:
+    return DetectorRun("pii", Stage.PATTERN, True, status, hits, 0.7, 0.002)
+
+
+@pytest.fixture
+def metrics() -> WorkerMetrics:
+    return WorkerMetrics(3)
+
+
+def test_counts_are_handed_over_once(metrics: WorkerMetrics) -> None:
+    metrics.count("tenant_requests_total", ("acme",))
+    metrics.count("tenant_requests_total", ("acme",), 2)
+
+    assert counters(metrics) == {("tenant_requests_total", "acme"): 3}
+    assert counters(metrics) == {}
+
+
+def test_the_first_hand_over_says_that_a_worker_begins(metrics: WorkerMetrics) -> None:
+    assert [rows(metrics), rows(metrics)] == [[["b"]], []]
+
+
+@pytest.mark.parametrize(("seconds", "bucket"), [(0.0, 0), (0.0001, 0), (0.0002, 1), (10.0, 15), (11.0, 16)])
+def test_an_observation_falls_into_its_bucket(metrics: WorkerMetrics, seconds: float, bucket: int) -> None:
+    metrics.observe("promptshield_overhead_seconds", (), seconds)
+
+    (row,) = [row for row in rows(metrics) if row[0] == "h"]
+    buckets, (total, count) = row[3][:-2], row[3][-2:]
+    assert len(buckets) == len(SECONDS_BUCKETS) + 1
+    assert (buckets.index(1), sum(buckets), total, count) == (bucket, 1, seconds, 1)
+
+
+def test_a_gauge_says_how_it_stands_and_its_zero_once(metrics: WorkerMetrics) -> None:
+    metrics.enter("acme")
+    metrics.enter("acme")
+    rows(metrics)
+    metrics.leave("acme")
+    assert rows(metrics) == [["a", "acme", 1]]
+
+    metrics.leave("acme")
+    assert rows(metrics) == [["a", "acme", 0]]
+    assert rows(metrics) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "actions", "result"),
+    [
+        (RunStatus.OK, [], "allow"),
+        (RunStatus.OK, [ActionName.FLAG, ActionName.BLOCK, ActionName.MASK], "block"),
+        (RunStatus.OK, [ActionName.PSEUDONYMISE], "mask"),
+        (RunStatus.SKIPPED, [], "skipped"),
+        (RunStatus.TIMEOUT, [], "error"),
+        (RunStatus.ERROR, [ActionName.FLAG], "error"),
+        (RunStatus.UNAVAILABLE, [], "error"),
+    ],
+)
+def test_a_detectors_result_is_the_heaviest_action_of_its_findings(
+    metrics: WorkerMetrics, make_judged: MakeJudged, status: RunStatus, actions: list[ActionName], result: str
+) -> None:
+    judged = [make_judged(action=action) for action in actions] + [
+        make_judged(detector="other", action=ActionName.BLOCK)
+    ]
+    metrics.detections("acme", [run(status)], judged)
+
+    assert counters(metrics) == {("detection_requests_total", "acme", "pii", result): 1}
+
+
+def test_a_skipped_run_took_no_time_and_a_run_without_hits_has_no_confidence(metrics: WorkerMetrics) -> None:
+    metrics.detections("acme", [run(RunStatus.SKIPPED, 0), run(hits=0)], [])
+
+    assert [row[1] for row in rows(metrics) if row[0] == "h"] == ["detection_duration_seconds"]
+
+
+def test_every_datagram_is_bounded_and_none_is_lost(metrics: WorkerMetrics) -> None:
+    for tenant in range(800):
+        metrics.detections(f"tenant-{tenant:030}", [run()], [])
+    datagrams = metrics.take()
+
+    assert len(datagrams) > 3
+    assert max(map(len, datagrams)) <= MAX_DATAGRAM + 100
+    found = [row for datagram in datagrams for row in orjson.loads(datagram)["rows"]]
+    assert len(found) == 800 * 3 + 1
+    assert {orjson.loads(datagram)["w"] for datagram in datagrams} == {3}
+
+
+def test_a_state_too_long_for_any_datagram_is_left_out(metrics: WorkerMetrics) -> None:
+    metrics.states = {"policies": {f"tenant-{i}": "sha256:0123456789ab" for i in range(5000)}, "heartbeat": 1.0}
+
+    assert rows(metrics) == [["b"], ["s", "heartbeat", 1.0]]
+
+
+@pytest.fixture
+def channel() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours, theirs:
+        for end in (ours, theirs):
+            end.setblocking(False)
+        yield ours, theirs
+
+
+def drain(channel: socket.socket) -> int:
+    count = 0
+    while True:
+        try:
+            channel.recv(1 << 17)
+        except BlockingIOError:
+            return count
+        count += 1
+
+
+def test_what_a_full_channel_does_not_take_is_sent_later(
+    metrics: WorkerMetrics, channel: tuple[socket.socket, socket.socket]
+) -> None:
+    sender, total, received = MetricsSender(metrics, channel[0]), 0, 0
+    for _ in range(600):
+        metrics.count("tenant_requests_total", ("acme",))
+        sender.send()
+        total += 1
+    received += drain(channel[1])
+    assert received < total
+    while sender._waiting:
+        sender.send()
+        received += drain(channel[1])
+
+    assert received >= 512  # older ones may go, for a bound
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_SEQPACKET])
+def test_a_control_plane_that_is_gone_stops_no_worker(metrics: WorkerMetrics, kind: int) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
+    theirs.close()
+    with ours:
+        MetricsSender(metrics, ours).send()
