@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
+from detectors.batch import Batch, StageHits
 from detectors.errors import DetectorError
 from detectors.frozen import statically_frozen
 from detectors.types import (
@@ -19,26 +19,12 @@ from detectors.types import (
     Finding,
     Hit,
     InspectionContext,
-    Kind,
     RunStatus,
     Segment,
-    SegmentRef,
     Stage,
-    Unscanned,
     View,
 )
-from detectors.views import Lattice, ViewBuilder
-
-MAX_TEXT = 4 << 20  # characters of one segment; what is longer is `unscanned: oversize`
-
-
-@statically_frozen
-@dataclass(frozen=True, slots=True)
-class StageHits:
-    """What one stage found in one text, free of pointers: hits by detector, and whether decoding ran out of budget."""
-
-    hits: Mapping[str, tuple[Hit, ...]]
-    exhausted: bool = False
+from detectors.views import ViewBuilder
 
 
 class FindingsCache(Protocol):
@@ -130,7 +116,7 @@ class Chain:
         """Look at every segment. Never raises for a detector's failure: that is a run with a status."""
         findings: list[Finding] = []
         runs: list[DetectorRun] = []
-        batch = _Batch(segments, self._views)
+        batch = Batch(segments, self._views)
         for stage, detectors in self._stages:
             reason = options.gate.skip(stage, findings) if options.gate is not None else None
             if reason is not None and not any(d.required for d in detectors):
@@ -144,7 +130,7 @@ class Chain:
         self,
         stage: Stage,
         detectors: Sequence[Detector],
-        batch: _Batch,
+        batch: Batch,
         options: InspectionOptions,
         runs: list[DetectorRun],
     ) -> None:
@@ -159,7 +145,7 @@ class Chain:
         self,
         detectors: Sequence[Detector],
         keys: Sequence[bytes] | None,
-        batch: _Batch,
+        batch: Batch,
         options: InspectionOptions,
         runs: list[DetectorRun],
     ) -> None:
@@ -180,7 +166,7 @@ class Chain:
             if self._cache is not None and keys is not None and all_ok:
                 self._cache.put(keys[index], value)
 
-    def _recall(self, keys: Sequence[bytes] | None, index: int, batch: _Batch) -> bool:
+    def _recall(self, keys: Sequence[bytes] | None, index: int, batch: Batch) -> bool:
         known = self._cache.get(keys[index]) if self._cache is not None and keys is not None else None
         if known is not None:
             batch.add(index, known)
@@ -223,72 +209,6 @@ class Chain:
             hits, status, reason = None, RunStatus.ERROR, type(exc).__name__
         seconds = self._clock() - started
         return _account(detector, status, hits or (), seconds, reason), hits
-
-
-class _Batch:
-    """The segments of one inspection with what is known of each so far."""
-
-    def __init__(self, segments: Sequence[Segment], views: ViewBuilder) -> None:
-        self.segments = segments
-        self.inspectable = [i for i, segment in enumerate(segments) if len(segment.text) <= MAX_TEXT]
-        self.cached: set[int] = set()
-        self._views = views
-        self._lattices: dict[int, Lattice] = {}
-        self._known: dict[int, list[StageHits]] = {}
-
-    def lattice(self, index: int) -> Lattice:
-        if index not in self._lattices:
-            self._lattices[index] = self._views.build(self.segments[index])
-        return self._lattices[index]
-
-    def add(self, index: int, found: StageHits) -> None:
-        self._known.setdefault(index, []).append(found)
-
-    def findings(self, content_key: bytes) -> list[Finding]:
-        anchored: list[Finding] = []
-        for index, known in sorted(self._known.items()):
-            segment = self.segments[index]
-            claims = [(name, hit) for stage in known for name, hits in stage.hits.items() for hit in hits]
-            if not claims:
-                continue
-            if segment.kind is Kind.SEAM:
-                crossing = [(name, _without_span(hit)) for name, hit in claims if _crosses(hit, segment.joints)]
-                claims = list(dict.fromkeys(crossing))  # without their places, many are the same
-            if claims:
-                ref = reference(segment, content_key)
-                anchored += [Finding(hit, ref, name) for name, hit in claims]
-        return anchored
-
-    def coverage(self) -> Coverage:
-        unscanned: dict[Unscanned, int] = {}
-        oversize = len(self.segments) - len(self.inspectable)
-        exhausted = sum(1 for known in self._known.values() if any(stage.exhausted for stage in known))
-        if oversize:
-            unscanned[Unscanned.OVERSIZE] = oversize
-        if exhausted:
-            unscanned[Unscanned.DECODE_BUDGET] = exhausted
-        return Coverage(len(self.inspectable) - len(self.cached), len(self.cached), {}, unscanned)
-
-
-def reference(segment: Segment, content_key: bytes) -> SegmentRef:
-    """Return where a segment is, with the keyed hash of its text that exclusions name."""
-    content = ""
-    if content_key:
-        text = segment.text.encode("utf-8", "surrogatepass")
-        content = hashlib.blake2b(text, key=content_key, digest_size=16).hexdigest()
-    return SegmentRef(segment.direction, segment.origin, segment.kind, segment.place, segment.pointer, content)
-
-
-def _crosses(hit: Hit, joints: Sequence[int]) -> bool:
-    """What lies inside one part of a seam is reported by that part only."""
-    if hit.span is None:
-        return True
-    after = bisect_right(joints, hit.span.start)
-    return after < len(joints) and joints[after] < hit.span.end
-
-
-def _without_span(hit: Hit) -> Hit:
-    return replace(hit, span=None)
 
 
 def _account(

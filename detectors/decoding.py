@@ -90,9 +90,9 @@ class RunOffsets:
         run, made = self._runs[index], self._made[index]
         if run.within is None:
             return run.span
-        local = Span(max(span.start - made, 0), min(span.end - made, len(run.text)))
-        if local.start >= local.end:  # the gap behind a run
-            return Span(run.span.end, run.span.end)
+        # The gap behind a run counts as its last character: nothing maps to no character at all.
+        start = min(max(span.start - made, 0), len(run.text) - 1)
+        local = Span(start, max(start + 1, min(span.end - made, len(run.text))))
         return run.within.to_source(local).shift(run.span.start)
 
     def _run_at(self, position: int) -> int:

@@ -85,6 +85,8 @@ def _become_child(parent: int, name: str, main: Main) -> None:
         die_with_parent(parent, signal.SIGTERM)
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
+        # Ctrl-C reaches every process of the terminal; who stops when is the supervisor's to say, by SIGTERM.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         run_loop(main())
         code = 0

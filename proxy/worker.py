@@ -40,8 +40,7 @@ async def run_worker(
     """Serve until SIGTERM, then stop being ready, let streams finish, flush and return."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    loop.add_signal_handler(signal.SIGTERM, stopping.set)
     worker = await build_worker(settings, detection, house_keys, urls, place.number, place.instance)
     await worker.parts.keys.check()
     server = EdgeServer(_route(worker, stopping), keepalive_timeout=75)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from detectors.chain import StageHits
+from detectors.batch import StageHits
 
 CAPACITY = 50_000  # texts plus hits; some 25 MB when full
 

@@ -64,7 +64,7 @@ def _as_json(row: dict[str, Any]) -> str:
 
 def _as_line(row: dict[str, Any]) -> str:
     opened: datetime = row["opened_at"]
-    found = f"{row['category']} {row['confidence']:.2f}" if row["category"] else ""
+    found = f"{row['category']} {row['confidence']:.2f}" if row["confidence"] else row["category"]
     where = f"{row['tenant']}/{row['app']}"
     action = row["action"] if row["action"] == row["intended_action"] else f"{row['action']}({row['intended_action']})"
     return (

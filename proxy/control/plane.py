@@ -48,8 +48,7 @@ async def run_control(settings: Settings, urls: EngineUrls, place: ControlPlace)
     """Serve until SIGTERM; then ship what is left, for ten seconds at most, and return."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    loop.add_signal_handler(signal.SIGTERM, stopping.set)
     database = await Database.connect(urls.database_url, size=3)
     folder = settings.journal_folder / place.instance
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -15,14 +15,11 @@ MOST_UNREAD: Final = 256 << 10
 class Owner(Protocol):
     """Who keeps a connection between two requests."""
 
-    def opened(self, connection: Connection) -> None:
-        """The connection stands, TLS included."""
-
     def rest(self, connection: Connection) -> None:
         """The answer is whole and the connection may carry the next request."""
 
     def lost(self, connection: Connection) -> None:
-        """The connection is gone; called exactly once for each that was opened."""
+        """The connection is gone; called once at most (uvloop is silent about one whose opening was cancelled)."""
 
 
 class Connection(asyncio.Protocol):
@@ -45,16 +42,19 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._deadline = Deadline(self._loop, self._expired)
         self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-        self._owner.opened(self)
+
+    @property
+    def closing(self) -> bool:
+        return self._transport.is_closing()
 
     @property
     def quiet(self) -> bool:
         """Whether an idle connection is open and nothing has arrived on it, not even what the loop has yet to see."""
-        return not (self._transport.is_closing() or self._poll.poll(0))
+        return not (self.closing or self._poll.poll(0))
 
     async def ask(self, request: bytes, reader: AnswerReader, seconds: float) -> None:
         """Write a request and wait until `reader` has the answer's head or has ended."""
-        if self._transport.is_closing():
+        if self.closing:
             reader.fail("reset")
             return
         self._reader = reader

@@ -40,8 +40,6 @@ class Connections:
 
     async def connect(self) -> Connection:
         """Open a connection: names resolved, addresses raced, certificate verified. Raises OSError, ValueError."""
-        if self._emptied is not None:
-            raise ConnectionAbortedError
         loop, endpoint = asyncio.get_running_loop(), self._endpoint
         # Not create_connection alone: uvloop's tries one address after the other, and one that swallows
         # packets (a broken IPv6 route) would take the whole connect timeout.
@@ -55,12 +53,12 @@ class Connections:
             ssl=self._tls if endpoint.tls else None,
             server_hostname=endpoint.host.partition("%")[0] if endpoint.tls else None,
         )
-        return connection
-
-    def opened(self, connection: Connection) -> None:
-        self._open.add(connection)
         if self._emptied is not None:
             connection.abort()
+        if connection.closing:
+            raise ConnectionAbortedError
+        self._open.add(connection)
+        return connection
 
     def rest(self, connection: Connection) -> None:
         if self._emptied is not None:

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.chain import MAX_TEXT, Chain, Inspection, InspectionOptions, StageHits, reference
+from detectors.batch import MAX_TEXT, StageHits, reference
+from detectors.chain import Chain, Inspection, InspectionOptions
 from detectors.errors import DetectorError
 from detectors.seams import seams
 from detectors.types import (

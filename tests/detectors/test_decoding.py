@@ -64,7 +64,7 @@ RUNS = (
         (Span(10, 11), Span(43, 46)),
         (Span(1, 4), Span(11, 22)),
         (Span(0, 11), Span(10, 46)),
-        (Span(2, 3), Span(12, 12)),
+        (Span(2, 3), Span(11, 12)),
         (Span(1, 3), Span(11, 12)),
     ],
 )

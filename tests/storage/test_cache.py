@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.chain import StageHits
+from detectors.batch import StageHits
 from detectors.types import Category, Hit, Severity
 from storage.cache import LruFindingsCache
 

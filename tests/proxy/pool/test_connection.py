@@ -21,9 +21,6 @@ class Ledger:
         self.told: list[str] = []
         self.gone = asyncio.Event()
 
-    def opened(self, connection: Connection) -> None:
-        self.told.append("opened")
-
     def rest(self, connection: Connection) -> None:
         self.told.append("rest")
 
@@ -53,7 +50,7 @@ async def test_a_whole_answer_brings_it_to_rest_and_it_can_work_again(connection
         while not reader.ended:
             await connection.more(reader, 1)
         assert reader.take() == b"ok"
-    assert ledger.told == ["opened", "rest", "rest"]
+    assert ledger.told == ["rest", "rest"]
     assert connection.quiet
 
 
@@ -66,7 +63,7 @@ async def test_after_any_other_answer_it_ends(
     await connection.ask(ASK, reader, 1)
     assert reader.take() == b"ok"
     await asyncio.wait_for(ledger.gone.wait(), 1)
-    assert ledger.told == ["opened", "lost"]
+    assert ledger.told == ["lost"]
     assert not connection.quiet
 
 
@@ -88,7 +85,7 @@ async def test_at_rest_it_ends_with_the_first_sign_of_life(
     await connection.ask(ASK, AnswerReader("POST"), 1)
     proceed.set()
     await asyncio.wait_for(ledger.gone.wait(), 1)
-    assert ledger.told == ["opened", "rest", "lost"]
+    assert ledger.told == ["rest", "lost"]
 
 
 async def test_it_is_not_quiet_when_the_end_came_but_the_loop_has_not_seen_it(
@@ -113,7 +110,7 @@ async def test_an_early_answer_to_a_large_request_is_heard_and_ends_the_connecti
     await connection.ask(ASK + bytes(16 << 20), reader, 1)
     assert (reader.status, reader.complete) == (413, True)
     await asyncio.wait_for(ledger.gone.wait(), 1)
-    assert ledger.told == ["opened", "lost"]
+    assert ledger.told == ["lost"]
 
 
 async def test_silence_before_the_head_is_a_timeout_however_it_drips(
@@ -156,7 +153,7 @@ async def test_a_reader_whose_answer_has_ended_has_no_say_any_more(connection: C
     await connection.more(first, 0.001)
     await asking
     assert second.complete
-    assert ledger.told == ["opened", "rest", "rest"]
+    assert ledger.told == ["rest", "rest"]
 
 
 async def test_asked_after_its_end_it_says_so(connection: Connection, ledger: Ledger) -> None:

@@ -1,0 +1,260 @@
+"""What every codec must keep, whatever dialect it speaks: all discovered codecs over any JSON at all."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import proxy.providers
+from detectors.discovery import discover
+from detectors.types import Coverage, Direction, Place, Span
+from policies.types import ActionName, BlockAs, Disclose, Edit, Effect, StopReason, Verdict
+from proxy.codec import Codec, Refusal, StreamReader
+from proxy.json_document import JsonError, NumberToken, dump, parse
+from proxy.pointer import apply_edits, escape, resolve
+from proxy.sse import SseParser
+from proxy.walk import LONG_INTEGER
+
+CODECS = discover(proxy.providers, "CODEC", Codec)  # type: ignore[type-abstract]
+WORDS = sorted({word for codec in CODECS for word in codec.vocabulary})
+KEYS = st.sampled_from(WORDS) | st.text("ab/~0 é", max_size=4)
+TEXTS = st.sampled_from(
+    [*WORDS[:20], "user", "assistant", "tool", "text", "data:image/png;base64,iVBORw0KGgo="]
+) | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**12), 10**12) | st.floats(-1e6, 1e6) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5),
+    max_leaves=12,
+)
+# A conversation as it should be, with anything at all in one or two places of it.
+PART = st.fixed_dictionaries(
+    {"type": TEXTS}, optional={"text": JSON, "image_url": JSON, "input_audio": JSON, "file": JSON}
+)
+MESSAGE = JSON | st.fixed_dictionaries(
+    {"role": TEXTS, "content": JSON | st.lists(PART, max_size=2)}, optional={"name": JSON}
+)
+REQUEST = st.fixed_dictionaries(
+    {"model": TEXTS | JSON, "messages": st.lists(MESSAGE, max_size=3) | JSON},
+    optional={"models": JSON, "tools": JSON, "user": JSON, "prompt": JSON, "stop": JSON},
+)
+CHOICE = st.fixed_dictionaries(
+    {}, optional={"index": JSON, "message": JSON, "delta": JSON, "finish_reason": JSON, "text": JSON}
+)
+ANSWER = st.fixed_dictionaries(
+    {"choices": st.lists(CHOICE | JSON, max_size=2) | JSON},
+    optional={"id": JSON, "usage": JSON, "model": JSON, "error": JSON},
+)
+BODY = REQUEST | ANSWER | st.dictionaries(KEYS, JSON, max_size=5)
+
+# What may go unread: identifiers and flags, and media that was counted.
+NO_TEXT = re.compile(r"[A-Za-z0-9._:/+-]{0,128}|data:image/png;base64,.*")
+
+few = settings(max_examples=3000, deadline=None)
+every_codec = pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
+both_directions = pytest.mark.parametrize("direction", Direction)
+
+
+def texts_of(value: Any, pointer: str = "") -> Iterator[tuple[Place, str]]:
+    """Every string, key and long integer of a document, found without any codec's help."""
+    if isinstance(value, str):
+        yield from [(Place.VALUE, pointer)] if value else ()
+    elif isinstance(value, NumberToken) or (isinstance(value, int | float) and abs(value) >= LONG_INTEGER):
+        yield Place.NUMBER, pointer
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            yield from texts_of(child, f"{pointer}/{index}")
+    elif isinstance(value, dict):
+        for key, child in value.items():
+            below = f"{pointer}/{escape(key)}"
+            yield from [(Place.KEY, below)] if key else ()
+            yield from texts_of(child, below)
+
+
+def test_there_are_codecs_to_check() -> None:
+    assert len(CODECS) > 0
+    assert len({codec.name for codec in CODECS}) == len(CODECS)
+
+
+@every_codec
+@both_directions
+@few
+@given(body=BODY)
+def test_every_text_of_any_body_is_a_segment_or_counted_as_skipped(
+    codec: Codec, direction: Direction, body: Any
+) -> None:
+    walk = codec.segments(body, direction)
+    read = {(segment.place, segment.pointer) for segment in walk.segments}
+    unread = set(texts_of(body)) - read
+
+    assert len(read) == len(walk.segments)
+    assert len(unread) <= sum(walk.skipped.values()) + sum(walk.unscanned.values())
+    assert all(pointer.rpartition("/")[2] in codec.vocabulary for place, pointer in unread if place is Place.KEY)
+    values = {resolve(body, pointer) for place, pointer in unread if place is Place.VALUE}
+    assert all(NO_TEXT.fullmatch(value) for value in values - set(codec.models(body)))
+
+
+@every_codec
+@both_directions
+@few
+@given(body=BODY)
+def test_every_segment_is_what_stands_at_its_pointer(codec: Codec, direction: Direction, body: Any) -> None:
+    for segment in codec.segments(body, direction).segments:
+        value = resolve(body, segment.pointer)
+        assert segment.direction is direction
+        if segment.place is Place.KEY:
+            assert escape(segment.text) == segment.pointer.rpartition("/")[2]
+        else:
+            assert segment.text == (value if segment.place is Place.VALUE else str(value))
+
+
+@every_codec
+@both_directions
+@few
+@given(body=BODY)
+def test_a_marker_written_through_a_pointer_is_read_back_there(codec: Codec, direction: Direction, body: Any) -> None:
+    for segment in codec.segments(body, direction).segments:
+        if segment.place is Place.VALUE:
+            changed = copy.deepcopy(body)
+            apply_edits(changed, [Edit(segment.pointer, Span(0, len(segment.text)), "[MARKER]")])
+            again = {s.pointer: s.text for s in codec.segments(changed, direction).segments if s.place is Place.VALUE}
+            assert resolve(changed, segment.pointer) == again[segment.pointer] == "[MARKER]"
+
+
+@every_codec
+@both_directions
+@few
+@given(body=BODY)
+def test_what_is_scanned_is_what_is_sent(codec: Codec, direction: Direction, body: Any) -> None:
+    sent = dump(body)
+    document = parse(sent)
+
+    assert dump(document) == sent
+    assert codec.segments(document, direction).segments == codec.segments(parse(dump(document)), direction).segments
+
+
+@every_codec
+@few
+@given(body=BODY)
+def test_reading_a_body_never_fails_and_never_changes_it(codec: Codec, body: Any) -> None:
+    before = copy.deepcopy(body)
+    assert all(codec.models(body))
+    codec.usage(body)
+    codec.streaming(body)
+    for direction in Direction:
+        codec.segments(body, direction)
+
+    assert body == before
+
+
+@every_codec
+@few
+@given(body=BODY)
+def test_an_answer_can_lose_its_copies_and_be_replaced_whatever_its_shape(codec: Codec, body: Any) -> None:
+    for block_as in BlockAs:
+        blocked = codec.blocked_answer(refusal(), block_as, copy.deepcopy(body))
+        said = [s.text for s in codec.segments(blocked, Direction.RESPONSE).segments if s.place is Place.VALUE]
+        assert all("blocked" in text or NO_TEXT.fullmatch(text) for text in said)
+    codec.without_copies(body)
+    dump(body)
+
+
+def events(raw: bytes) -> list[str]:
+    parser = SseParser()
+    return [event.data for event in (*parser.feed(raw), *parser.finish())]
+
+
+def refusal(disclose: Disclose = Disclose.FULL) -> Refusal:
+    block, coverage = ActionName.BLOCK, Coverage(scanned=1)
+    verdict = Verdict(
+        block, block, Effect(stop=True), (), coverage, "acme", "sha256:1", "r", stop_reason=StopReason.FOUND
+    )
+    return Refusal(verdict, Direction.RESPONSE, disclose, "decision-1")
+
+
+def pieces_of(reader: StreamReader, data: str) -> list[tuple[str, str]]:
+    return [(piece.channel, piece.text) for piece in reader.read("", data).pieces]
+
+
+@every_codec
+@few
+@given(document=BODY)
+def test_text_taken_out_of_an_event_can_be_put_into_one_of_its_own(codec: Codec, document: Any) -> None:
+    reader = codec.stream()
+    frame = reader.read("", dump(document).decode())
+    for piece in frame.pieces:
+        (alone,) = events(reader.text_event(piece.channel, piece.text))
+        again = pieces_of(codec.stream(), alone)
+        assert [text for _, text in again] == [piece.text]
+        if not any(step.isdecimal() for step in piece.channel.split("/")[1:]):
+            assert [channel for channel, _ in again] == [piece.channel]
+
+
+@every_codec
+@few
+@given(document=BODY)
+def test_what_is_sent_of_an_event_was_read_but_for_identifiers(codec: Codec, document: Any) -> None:
+    reader = codec.stream()
+    frame = reader.read("", dump(document).decode())
+    read = {segment.text for segment in frame.rest.segments}
+    sent = [] if frame.bare else [parse(data.encode()) for data in events(reader.write(frame))]
+
+    left = {resolve(event, pointer) for event in sent for place, pointer in texts_of(event) if place is Place.VALUE}
+    assert all(NO_TEXT.fullmatch(text) for text in left - read)
+    for segment in frame.rest.segments:
+        resolve(frame.document, segment.pointer)
+
+
+@every_codec
+@given(data=st.text(max_size=30))
+def test_data_that_is_no_event_is_an_error_or_nothing_but_never_a_crash(codec: Codec, data: str) -> None:
+    try:
+        frame = codec.stream().read("", data)
+    except JsonError:
+        return
+    assert frame.bare or frame.last or isinstance(frame.document, dict)
+
+
+@every_codec
+@pytest.mark.parametrize("disclose", Disclose)
+@pytest.mark.parametrize("block_as", BlockAs)
+def test_a_cut_can_be_read_by_its_own_dialect(codec: Codec, block_as: BlockAs, disclose: Disclose) -> None:
+    said = events(codec.stream().cut(refusal(disclose), block_as))
+
+    frames = [codec.stream().read("", data) for data in said]
+    assert any(frame.failed or frame.last for frame in frames)
+    assert not any(frame.last for frame in frames[:-1])
+
+
+@every_codec
+def test_a_failure_is_told_without_an_end_marker(codec: Codec) -> None:
+    (said,) = events(codec.stream().failure(502, "upstream_incomplete", "It broke off."))
+    frame = codec.stream().read("", said)
+
+    assert (frame.failed, frame.last) == (True, False)
+
+
+@every_codec
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429, 500, 503])
+def test_an_error_is_an_object_that_says_code_and_message(codec: Codec, status: int) -> None:
+    body = codec.error(status, "the_code", "The message.", "messages[0]")
+
+    assert isinstance(body["error"], dict)
+    assert b"The message." in dump(body)
+
+
+@every_codec
+def test_a_credential_is_found_where_it_is_put(codec: Codec) -> None:
+    assert codec.credential(codec.credential_headers("sk-abc")) == "sk-abc"
+    assert codec.credential({}) is None
+
+
+@every_codec
+def test_paths_that_are_nobodys_are_claimed_by_nobody(codec: Codec) -> None:
+    for method, path in (("GET", "/"), ("POST", "/v1/unknown"), ("TRACE", "/v1/chat/completions"), ("POST", "")):
+        assert not codec.claims(method, path, {})
