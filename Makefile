@@ -34,7 +34,7 @@ run: setup ## start the firewall with its own Postgres and Valkey and a demo ten
 test: unit e2e ## the whole test suite
 
 unit: setup ## fast tests, real engines
-	$(call timed,unit,60,$(BIN)/python -m pytest -q -m "not e2e and not prove" -x)
+	$(call timed,unit,60,$(BIN)/python -m pytest -q -n 2 --dist loadscope -m "not e2e" -x)
 
 e2e: setup ## the running product, driven by real clients
 	$(call timed,e2e,200,$(BIN)/python -m pytest -q -m e2e -x)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from detectors.frozen import statically_frozen
@@ -50,7 +50,7 @@ class Batch:
             if not claims:
                 continue
             if segment.kind is Kind.SEAM:
-                crossing = [(name, _without_span(hit)) for name, hit in claims if _crosses(hit, segment.joints)]
+                crossing = ((name, _without_span(hit)) for name, hit in _only_here(claims, segment.joints))
                 claims = list(dict.fromkeys(crossing))  # without their places, many are the same
             if claims:
                 ref = reference(segment, content_key)
@@ -75,6 +75,21 @@ def reference(segment: Segment, content_key: bytes) -> SegmentRef:
         text = segment.text.encode("utf-8", "surrogatepass")
         content = hashlib.blake2b(text, key=content_key, digest_size=16).hexdigest()
     return SegmentRef(segment.direction, segment.origin, segment.kind, segment.place, segment.pointer, content)
+
+
+def _only_here(claims: Sequence[tuple[str, Hit]], joints: Sequence[int]) -> Iterator[tuple[str, Hit]]:
+    """Yield what no part of a seam shows by itself: not what lies inside one, nor what merely reads on from there."""
+    crossing = [claim for claim in claims if _crosses(claim[1], joints)]
+    if not crossing:
+        return
+    known = {edge for _, hit in claims if not _crosses(hit, joints) for edge in _edges(hit)}
+    # An address at the end of a text and the first word of the next one may look like a longer address.
+    yield from (claim for claim in crossing if known.isdisjoint(_edges(claim[1])))
+
+
+def _edges(hit: Hit) -> tuple[tuple[str, str, int], ...]:
+    span = hit.span
+    return () if span is None else ((hit.rule_id, "start", span.start), (hit.rule_id, "end", span.end))
 
 
 def _crosses(hit: Hit, joints: Sequence[int]) -> bool:

@@ -96,7 +96,7 @@ class EdgeError(PromptShieldError):
 
 
 class UpstreamError(PromptShieldError):
-    """The upstream failed before or during its answer. `kind` is connect, timeout, reset or protocol."""
+    """The upstream failed before or during its answer. `kind` is connect, timeout, reset, protocol or too_large."""
 
     def __init__(self, upstream: str, kind: str) -> None:
         self.upstream, self.kind = upstream, kind

@@ -178,7 +178,7 @@ class Policy:
     audit_level: AuditLevel
 
     def allows_model(self, model: str) -> bool:
-        return any(fnmatchcase(model, pattern) for pattern in self.models)
+        return "*" in self.models or any(fnmatchcase(model, pattern) for pattern in self.models)
 
 
 @statically_frozen

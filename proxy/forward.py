@@ -85,8 +85,8 @@ def _headers(
     *,
     has_body: bool,
 ) -> dict[str, str]:
-    sent = {name: value for name, value in headers.items() if name.lower() in _FORWARDED}
-    sent |= {"Accept-Encoding": "identity", "x-request-id": exchange.request_id}
+    sent = {name: headers[name] for name in _FORWARDED if name in headers}
+    sent["Accept-Encoding"], sent["x-request-id"] = "identity", exchange.request_id
     if has_body:
         sent["Content-Type"] = "application/json"
     policy = exchange.policy

@@ -68,7 +68,7 @@ class WorkerMetrics:
         for run in runs:
             labels = (tenant, run.detector)
             result = _result(run, heaviest.get(run.detector, ActionName.ALLOW))
-            self.count("detection_requests_total", (*labels, result))
+            self._counters["detection_requests_total", (tenant, run.detector, result)] += 1
             if run.status is not RunStatus.SKIPPED:
                 self.observe("detection_duration_seconds", labels, run.seconds)
             if run.hits:

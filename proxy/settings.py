@@ -69,7 +69,7 @@ class UpstreamSettings(Strict):
         return url.rstrip("/")
 
     def serves(self, model: str) -> bool:
-        return any(fnmatchcase(model, pattern) for pattern in self.models)
+        return "*" in self.models or any(fnmatchcase(model, pattern) for pattern in self.models)
 
 
 class JournalSettings(Strict):

@@ -9,6 +9,8 @@ from proxy.json_document import NumberToken
 from proxy.pointer import escape
 
 LONG_INTEGER = 1_000_000  # seven digits and more may be somebody's number
+# Each costs some 20 us however short it is: a body of nothing but tiny parts must not buy seconds of a worker.
+MOST_SEGMENTS = 20_000
 
 
 @dataclass(slots=True)
@@ -80,4 +82,7 @@ class Walk:
         self._add(digits, origin, pointer, Place.NUMBER)
 
     def _add(self, text: str, origin: Origin, pointer: str, place: Place) -> None:
-        self.segments.append(Segment(self.direction, origin, Kind.TEXT, place, pointer, text))
+        if len(self.segments) < MOST_SEGMENTS:
+            self.segments.append(Segment(self.direction, origin, Kind.TEXT, place, pointer, text))
+        else:
+            self.unread(Unscanned.OVERSIZE)

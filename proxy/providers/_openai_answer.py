@@ -57,20 +57,17 @@ def _spells(logprobs: object, message: object) -> bool:
     """Tell whether log probabilities say what the message says and nothing else."""
     if not isinstance(logprobs, dict) or not isinstance(message, dict):
         return logprobs is None
-    return all(
-        _joined(tokens) == message.get(field) if tokens else tokens is None or tokens == []
-        for field, tokens in logprobs.items()
-    )
+    return all(not tokens or _join(tokens, message.get(field)) for field, tokens in logprobs.items())
 
 
-def _joined(tokens: object) -> str | None:
-    """Return the text of a list of tokens, None if it is none. A token may be half a letter: then its bytes tell."""
-    if not isinstance(tokens, list):
-        return None
+def _join(tokens: object, text: object) -> bool:
+    """Tell whether tokens make up a text. A token may be half a letter: then its bytes tell."""
+    if not isinstance(tokens, list) or not isinstance(text, str):
+        return False
     try:
-        return b"".join(_bytes(tokens)).decode()
+        return b"".join(_bytes(tokens)) == text.encode()
     except (AttributeError, KeyError, TypeError, ValueError):
-        return None
+        return False
 
 
 def _bytes(tokens: list[JsonObject]) -> Iterator[bytes]:

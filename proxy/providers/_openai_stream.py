@@ -112,6 +112,8 @@ def _take_texts(value: Any, path: str) -> Iterator[Piece]:
     """Take every running text out of a choice, leaving empty strings; list items count by their own `index`."""
     for key, child in list(value.items()) if isinstance(value, dict) else list(enumerate(value)):
         whole = key in _WHOLE
+        if key == "index":
+            continue
         if isinstance(child, str):
             if child and not (key in _LABELS and is_fact(child)):
                 value[key] = ""

@@ -18,8 +18,10 @@ from tests.bench.load import drive, http_request
 from tests.bench.targets import pass_through, upstream
 from tests.harness import Product
 
-CONNECTIONS = 16
-BARS = {"short": 2.0}  # product's worker / bare pass-through
+BARS = {"short": 2.0}  # wanted: product's worker / bare pass-through, one connection
+GATES = {
+    "short": 3.4
+}  # what fails a build: the bar is not reached yet, and it must not get worse (docs/performance.md)
 POLICY = """
 extends: preset/standard
 limits: {requests: 1000000/min, text: 64 KiB}
@@ -33,18 +35,20 @@ def cpu_of(*pids: int) -> Cpu:
     return lambda: sum(t.user + t.system for p in processes for t in [p.cpu_times()])
 
 
-def one_run(url: str, key: str, kind: str, count: int, first: int, cpu: Cpu) -> tuple[float, float]:
+def one_run(
+    url: str, key: str, kind: str, count: int, first: int, cpu: Cpu, connections: int = 16
+) -> tuple[float, float]:
     """Return milliseconds of CPU, and of wall time, a request."""
     host = url.split("/")[2]
     requests = [http_request("/v1/chat/completions", host, key, body) for body in bodies(kind, count, first)]
     before = cpu()
-    seconds = asyncio.run(drive(url, requests, CONNECTIONS))
+    seconds = asyncio.run(drive(url, requests, connections))
     return (cpu() - before) / count * 1000, seconds / count * 1000
 
 
 def main() -> int:
     quick = "--quick" in sys.argv
-    rounds, count, slack = (3, 600, 1.3) if quick else (5, 2000, 1.0)
+    rounds, count, slack = (5, 300, 1.3) if quick else (5, 2000, 1.0)
     print(f"{platform.machine()}, {psutil.cpu_count()} cores, Python {platform.python_version()}; median of {rounds}")
     held = detection.report(rounds, 60 if quick else 200, slack)
     with (
@@ -62,35 +66,39 @@ def main() -> int:
                 "bare": (bare, cpu_of(bare_pid)),
                 "worker": (product.url, cpu_of(worker)),
             }
-            for kind in KINDS:
-                held = compare(kind, targets, product.key, rounds, count, slack) and held
+            for connections in (1, 16):
+                for kind in KINDS:
+                    held = compare(kind, connections, targets, product.key, rounds, count) and held
             print(f"memory: worker {psutil.Process(worker).memory_info().rss / 2**20:.0f} MB RSS (bar 150)")
             held = held and psutil.Process(worker).memory_info().rss <= 150 * 2**20 * slack
             print(f"start: {product.started_in:.1f} s cold; processes: {len(everyone)}")
     return 0 if held else 1
 
 
-def compare(kind: str, targets: dict[str, tuple[str, Cpu]], key: str, rounds: int, count: int, slack: float) -> bool:
+def compare(
+    kind: str, connections: int, targets: dict[str, tuple[str, Cpu]], key: str, rounds: int, count: int
+) -> bool:
     """Measure the targets in turn, round after round, so that noise meets all of them; print one line."""
     figures: dict[str, list[tuple[float, float]]] = {name: [] for name in targets}
     for number in range(rounds + 1):
         for name, (url, cpu) in targets.items():
-            result = one_run(url, key, kind, count if number else 100, (number + 1) * count, cpu)
+            first = (number + 1) * count + connections * 1_000_000
+            result = one_run(url, key, kind, count if number else 100, first, cpu, connections)
             if number:  # the first round only warms up
                 figures[name].append(result)
     ratios = [w[0] / b[0] for w, b in zip(figures["worker"], figures["bare"], strict=True)]
     ratio = statistics.median(ratios)
     cpu_ms = {name: statistics.median(f[0] for f in figures[name]) for name in targets}
     wall = {name: statistics.median(f[1] for f in figures[name]) for name in targets}
-    bar = BARS.get(kind)
-    told = f"bar {bar * slack:.2f}" if bar else "no bar"
+    bar = BARS.get(kind) if connections == 1 else None
+    told = "no bar" if bar is None else f"bar {bar:.1f} {'held' if ratio <= bar else 'MISSED'}"
     print(
-        f"{kind:<9} CPU ms/request: bare {cpu_ms['bare']:.3f}  product {cpu_ms['worker']:.3f}  "
+        f"{kind:<9} x{connections:<2} CPU ms/request: bare {cpu_ms['bare']:.3f}  product {cpu_ms['worker']:.3f}  "
         f"ratio {ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f}; {told})  "
         f"wall ms: direct {wall['direct']:.3f} bare {wall['bare']:.3f} product {wall['worker']:.3f}",
         flush=True,
     )
-    return bar is None or ratio <= bar * slack
+    return bar is None or ratio <= GATES[kind]
 
 
 if __name__ == "__main__":

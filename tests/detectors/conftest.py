@@ -56,7 +56,7 @@ def made_of(lattice: Callable[[str], Lattice]) -> Callable[[str, str], str]:
 def linear() -> Linear:
     """Tell whether ten times a text costs at most fifteen times as much. Asked thrice: machines are shared."""
 
-    def holds(work: Callable[[str], object], unit: str, size: int = 200_000) -> bool:
+    def holds(work: Callable[[str], object], unit: str, size: int = 100_000) -> bool:
         short, long = (unit * (length // len(unit) + 1) for length in (size // 10, size))
         return any(_seconds(work, long) <= 15 * _seconds(work, short) + 0.01 for _ in range(3))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.batch import MAX_TEXT, StageHits, reference
@@ -250,6 +250,7 @@ async def test_all_that_hits_depend_on_is_in_the_key(changes: dict[str, Any]) ->
     assert len(cache) == 2
 
 
+@settings(max_examples=30)
 @given(
     st.lists(
         st.tuples(st.text(max_size=4), st.sampled_from(Origin), st.lists(st.integers(0, 99), max_size=3)), unique_by=str

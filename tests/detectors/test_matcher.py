@@ -97,7 +97,7 @@ EXAMPLES = [t for s in load_signatures().signatures for t in (*s.examples.match,
 PIECES = st.sampled_from([piece for text in EXAMPLES for piece in re.findall(r"\w+|\W+", text)])
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(st.lists(st.one_of(PIECES, st.characters()), max_size=30).map("".join))
 def test_both_engines_find_the_same_with_the_shipped_signatures(shipped: list[Pair], text: str) -> None:
     for pair in shipped:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -67,6 +68,22 @@ async def test_an_attack_split_over_pieces_is_seen_whole(judge: Judge, body: obj
 
     assert screened.verdict.action is ActionName.BLOCK
     assert {j.finding.segment.kind for j in screened.verdict.judged if j.action is ActionName.BLOCK} == {Kind.SEAM}
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        ("Write to anna@example.org", "and thank her."),
+        ("Write to anna@example.org.", "Thanks."),
+        ("Dear", "anna@example.org"),
+        ("My card is 4111 1111 1111 1111", "2 nights, please"),
+        ([{"type": "text", "text": "Mail anna@example.org"}, {"type": "text", "text": "now"}],),
+    ],
+)
+async def test_what_one_text_shows_is_no_new_finding_where_the_next_one_begins(judge: Judge, contents: Any) -> None:
+    verdict = (await judge(asks(*contents))).verdict
+
+    assert (verdict.action, len(verdict.judged)) == (ActionName.MASK, 1)
 
 
 async def test_the_second_look_at_the_same_text_comes_from_the_cache(judge: Judge) -> None:

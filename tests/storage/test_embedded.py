@@ -27,6 +27,8 @@ from tests.storage.test_embedded_support import (
     valkey_server,
 )
 
+pytestmark = pytest.mark.e2e  # engines started and killed: seconds each
+
 
 @pytest.fixture
 def fresh() -> Iterator[Path]:

@@ -14,6 +14,8 @@ from storage.embedded.account import Account
 from storage.embedded.binaries import installed_binaries
 from tests.storage.test_embedded_support import Supervisor, open_folder, sql, supervisor
 
+pytestmark = pytest.mark.e2e  # engines started and killed: seconds each
+
 IS_ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root has engines under another account")
 

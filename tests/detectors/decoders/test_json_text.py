@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.decoders.json_text import DECODER
@@ -20,6 +20,7 @@ def _said(text: str) -> str:
     return "\n".join(run.text for run in DECODER.decode(text))
 
 
+@settings(max_examples=40)
 @given(st.lists(LEAVES, min_size=1, max_size=4), st.booleans())
 def test_every_character_of_a_leaf_maps_to_what_wrote_it(leaves: list[str], ascii_only: bool) -> None:
     text = json.dumps(leaves, ensure_ascii=ascii_only)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
 import uvloop
 
-from proxy.pool.connection_pool import ConnectionPool
+from proxy.pool.connection_pool import ConnectionPool, verified_tls
 from tests.proxy.pool.scripted import ScriptedUpstream
 
 
@@ -22,8 +23,14 @@ async def upstream() -> AsyncIterator[ScriptedUpstream]:
         yield upstream
 
 
+@pytest.fixture(scope="session")
+def trust() -> ssl.SSLContext:
+    """The system's trust store, which takes longer to read than most tests to run."""
+    return verified_tls()
+
+
 @pytest.fixture
-async def pool() -> AsyncIterator[ConnectionPool]:
-    pool = ConnectionPool()
+async def pool(trust: ssl.SSLContext) -> AsyncIterator[ConnectionPool]:
+    pool = ConnectionPool(trust)
     yield pool
     await pool.close()

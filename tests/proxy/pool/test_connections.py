@@ -22,7 +22,7 @@ ASK = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 
 def made(upstream: ScriptedUpstream, idle_seconds: float = 60) -> Connections:
     endpoint = Endpoint.parse(f"http://127.0.0.1:{upstream.port}")
-    return Connections(endpoint, ssl.create_default_context(), idle_seconds)
+    return Connections(endpoint, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), idle_seconds)
 
 
 @pytest.fixture

@@ -1,0 +1,109 @@
+"""`make golden`: write anew what the golden folders hold, from their inputs; the difference is then read by a person.
+
+A case is a folder `<codec>/<name>/` with two inputs, `request.json` and `upstream.sse`. What is made of them:
+`segments.json` what the codec reads, `masked.json` the bytes that go upstream with personal data and credentials
+masked, `refusal.json` the no to it where everything found blocks, `stream.sse` what a client gets of the stream,
+masked likewise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from detectors.types import Direction
+from policies.loader import load_policy_text
+from policies.types import Disclose, Facts, Policy
+from proxy.app import Detection, load_detection
+from proxy.codec import Codec, Refusal
+from proxy.json_document import dump, parse
+from proxy.pointer import apply_edits
+from proxy.screen import Screen, Screened
+from proxy.streaming import StreamScreen
+from proxy.walk import Walk
+
+HERE: Final = Path(__file__).parent
+CASES: Final = sorted(file.parent for file in HERE.glob("*/*/request.json"))
+_POLICY: Final = """
+disclose: full
+unscanned: {{media: flag, token_ids: flag}}
+rules:
+  - {{id: personal, when: {{category: [pii, credential]}}, action: {personal}}}
+  - {{id: other, when: {{min_confidence: 0}}, action: {other}}}
+"""
+
+
+def outputs(case: Path, detection: Detection) -> Mapping[str, bytes]:
+    """Return what the files of a case should hold, by name."""
+    return asyncio.run(_outputs(case, detection))
+
+
+async def _outputs(case: Path, detection: Detection) -> Mapping[str, bytes]:
+    codec = next(codec for codec in detection.codecs if codec.name == case.parent.name)
+    screen = Screen(detection.chain, detection.actions)
+    body: Any = parse((case / "request.json").read_bytes())
+    walk = codec.segments(body, Direction.REQUEST)
+    masked, blocked = await _judged(screen, walk, _policy("mask")), await _judged(screen, walk, _policy("block"))
+    apply_edits(body, masked.verdict.effect.edits)
+    refusal = Refusal(blocked.verdict, Direction.REQUEST, Disclose.FULL, "decision-1")
+    return {
+        "segments.json": _pretty(_read(walk)),
+        "masked.json": dump(body) + b"\n",
+        "refusal.json": _pretty(codec.refusal(refusal)),
+        "stream.sse": b"".join([part async for part in _stream(codec, screen, (case / "upstream.sse").read_bytes())]),
+    }
+
+
+async def _stream(codec: Codec, screen: Screen, upstream: bytes) -> AsyncIterator[bytes]:
+    policy = _policy("mask")
+    streaming = StreamScreen(
+        codec.stream(),
+        lambda walk: _judged(screen, walk, policy),
+        lambda verdict: Refusal(verdict, Direction.RESPONSE, Disclose.FULL, "decision-1"),
+        policy.block_as,
+    )
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield upstream
+
+    async for part in streaming.run(chunks()):
+        yield part
+
+
+async def _judged(screen: Screen, walk: Walk, policy: Policy) -> Screened:
+    return await screen.judge(walk, policy, Facts(at=0.0), 1, b"")
+
+
+def _policy(personal: str) -> Policy:
+    text = _POLICY.format(personal=personal, other="flag" if personal == "mask" else "block")
+    return load_policy_text(text, Path("golden.yaml"), "golden").policy
+
+
+def _read(walk: Walk) -> dict[str, object]:
+    rows = [f"{s.origin} {s.place} {s.pointer} = {s.text}" for s in walk.segments]
+    return {
+        "segments": rows,
+        "messages": [len(m) for m in walk.messages],
+        "skipped": walk.skipped,
+        "unscanned": walk.unscanned,
+    }
+
+
+def _pretty(document: object) -> bytes:
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
+
+
+def main() -> None:
+    """Write every case."""
+    detection = load_detection()
+    for case in CASES:
+        for name, content in outputs(case, detection).items():
+            (case / name).write_bytes(content)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""The golden folders: whole documents as people read them. `python -m tests.golden.rewrite` writes them anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from proxy.app import Detection, load_detection
+from tests.golden.rewrite import CASES, outputs
+
+
+@pytest.fixture(scope="module")
+def detection() -> Detection:
+    return load_detection()
+
+
+def test_every_codec_has_golden_cases(detection: Detection) -> None:
+    assert {codec.name for codec in detection.codecs} == {case.parent.name for case in CASES}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}/{case.name}")
+def test_a_case_reads_as_it_did(case: Path, detection: Detection) -> None:
+    made = outputs(case, detection)
+
+    assert made
+    assert {name: (case / name).read_bytes() for name in made} == made
