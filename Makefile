@@ -9,7 +9,7 @@ UV := $(BIN)/uv
 timed = @start=$$SECONDS; { $(3); } || exit 1; took=$$((SECONDS - start)); \
 	echo "$(1): $$took s (budget $(2) s)"; test $$took -le $(2)
 
-.PHONY: help setup run test unit e2e check prove bench clean
+.PHONY: help setup run test unit e2e check golden prove bench clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -34,13 +34,16 @@ run: setup ## start the firewall with its own Postgres and Valkey and a demo ten
 test: unit e2e ## the whole test suite
 
 unit: setup ## fast tests, real engines
-	$(call timed,unit,60,$(BIN)/python -m pytest -q -n 2 --dist loadscope -m "not e2e" -x)
+	$(call timed,unit,60,$(BIN)/python -m pytest -q -n 2 --dist loadscope -m "not e2e and not slow" -x)
 
 e2e: setup ## the running product, driven by real clients
-	$(call timed,e2e,200,$(BIN)/python -m pytest -q -m e2e -x)
+	$(call timed,e2e,200,$(BIN)/python -m pytest -q -n 2 --dist loadscope -m "e2e or slow" -x)
 
 check: setup ## lint, types, imports, structure, signatures
 	$(call timed,check,90,$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache > /dev/null && $(BIN)/python -m pytest -q -x tests/test_structure.py tests/detectors/test_signatures.py)
+
+golden: setup ## rewrite the golden documents; read the diff
+	@$(BIN)/python -m tests.golden.rewrite
 
 prove: setup ## the five promises, five lines with figures
 	$(call timed,prove,60,$(BIN)/python -m tests.prove)

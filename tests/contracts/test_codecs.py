@@ -55,7 +55,7 @@ BODY = REQUEST | ANSWER | st.dictionaries(KEYS, JSON, max_size=5)
 # What may go unread: identifiers and flags, and media that was counted.
 NO_TEXT = re.compile(r"[A-Za-z0-9._:/+-]{0,128}|data:image/png;base64,.*")
 
-few = settings(max_examples=40)
+few = settings(max_examples=25)
 every_codec = pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
 both_directions = pytest.mark.parametrize("direction", Direction)
 

@@ -22,6 +22,8 @@ from detectors.signature_detector import SignatureDetector
 from detectors.types import ATTACK, Category, Direction, Hit, InspectionContext, Kind, Origin, Place, Segment, Span
 from detectors.views import ViewBuilder
 
+pytestmark = pytest.mark.slow
+
 RULES: Final = load_signatures()
 SIGNATURES: Final = RULES.signatures
 FOLDED: Final = tuple(s for s in SIGNATURES if s.folded)

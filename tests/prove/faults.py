@@ -31,6 +31,12 @@ from storage.types import DecisionRecord, Grant, LimitKey
 from tests.harness import Product, Recorder
 
 EXCEPTIONS = (ValueError, MemoryError, RecursionError, OSError, KeyError, DetectorError, AssertionError)
+POLICY = """
+extends: preset/standard
+limits: {requests: 100000/min}
+rules:
+  - {id: personal-data, when: {category: pii}, action: mask}
+"""
 BODY = {"model": "scripted", "messages": [{"role": "user", "content": "a question from anna@example.org"}]}
 
 
@@ -84,6 +90,7 @@ class _BrokenPolicies:
 
 async def never_allow(product: Product, recorder: Recorder) -> str:
     """Serve the product's own handler with one part broken after the other; the upstream must stay silent."""
+    product.policy(POLICY)
     worker = await _worker(product)
     answered: dict[int, int] = {}
     broken = list(_faults(worker.parts, load_detection()))

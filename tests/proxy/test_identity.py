@@ -69,6 +69,7 @@ async def test_a_known_key_names_its_tenant_and_is_asked_for_once(keys: KeyDirec
 @pytest.mark.parametrize(
     "key",
     ["", "null", "sk-1234", KEY[:-1], KEY + "x", KEY.upper(), f"{KEY}\n", "sk-ps-\udcff", "é" * 44, "x" * 100_000],
+    ids=lambda key: f"{len(key)} characters",  # a fresh key in a test's name would differ from run to run
 )
 async def test_what_cannot_be_a_key_is_told_without_asking(keys: KeyDirectory, database: Database, key: str) -> None:
     with pytest.raises(IdentityError) as caught:

@@ -273,7 +273,7 @@ ODD: list[Any] = [
 
 
 @pytest.mark.parametrize("delta", ODD, ids=str)
-@pytest.mark.parametrize("index", [0, 3, None, "x", -1, 1.5, [0], True])
+@pytest.mark.parametrize("index", [3, None, "x", -1, [0]])
 async def test_odd_deltas_survive_with_all_their_texts(run: Run, delta: Any, index: Any) -> None:
     event = {"choices": [{"index": index, "delta": delta}]}
     went = await run(event, *ended())

@@ -25,6 +25,8 @@ from storage.limits import SlidingWindows
 from storage.redis_client import RedisClient, Script
 from storage.types import LimitKey
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 5.0  # seconds; a busy test machine must not look like an outage
 
 

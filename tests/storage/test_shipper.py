@@ -322,6 +322,8 @@ from storage.journal import Journal
 from storage.types import DecisionRecord, Outcome
 from storage.uuid7 import uuid7
 
+pytestmark = pytest.mark.slow
+
 async def main():
     journal = Journal(Path(sys.argv[1]), "i1", segment_size=20_000)
     fields = orjson.loads(sys.argv[2])

@@ -11,6 +11,8 @@ from proxy.pool.answer_reader import AnswerReader
 from proxy.pool.connection import Connection
 from tests.proxy.pool.scripted import OK, Call, ScriptedUpstream, says
 
+pytestmark = pytest.mark.slow
+
 ASK = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
 
 

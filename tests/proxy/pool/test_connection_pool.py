@@ -18,6 +18,8 @@ from proxy.settings import UpstreamSettings
 from proxy.upstream import UpstreamPool, UpstreamRequest
 from tests.proxy.pool.scripted import OK, Call, ScriptedUpstream, eventually, says
 
+pytestmark = pytest.mark.slow
+
 POST = UpstreamRequest("POST", "/chat", {"X-A": "b"}, b'{"a":1}')
 GET = UpstreamRequest("GET", "/models", {}, None)
 

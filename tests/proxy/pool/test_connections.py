@@ -17,6 +17,8 @@ from proxy.pool.connections import Connections
 from proxy.pool.endpoint import Endpoint
 from tests.proxy.pool.scripted import ScriptedUpstream, eventually
 
+pytestmark = pytest.mark.slow
+
 ASK = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
