@@ -24,10 +24,10 @@ async def admit(parts: Parts, exchange: Exchange, request: web.BaseRequest, code
         if exc.unavailable:
             raise EdgeError(503, "identity_unavailable", "API keys cannot be checked at the moment.") from exc
         raise EdgeError(401, "invalid_api_key", "The API key is not valid here.") from exc
+    parts.metrics.enter(exchange.identity.tenant)
     exchange.content_key = parts.house_keys.tenant_content_key(exchange.identity.tenant_id)
     exchange.policy = parts.policies.policy_for(exchange.identity.tenant, exchange.identity.app)
     parts.metrics.count("tenant_requests_total", (exchange.identity.tenant,))
-    parts.metrics.enter(exchange.identity.tenant)
     await _take(parts, exchange, exchange.policy)
     return presented
 

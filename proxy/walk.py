@@ -26,21 +26,18 @@ class Walk:
 
     def visit(self, value: object, origin: Origin, pointer: str) -> None:
         """Take in `value` and all below it. Keys of the dialect's own vocabulary are skipped by rule."""
-        match value:
-            case str():
-                self.text(value, origin, pointer)
-            case dict():
-                for key, child in value.items():
-                    self.child(key, child, origin, pointer)
-            case list():
-                for index, child in enumerate(value):
-                    self.visit(child, origin, f"{pointer}/{index}")
-            case NumberToken(text=digits):
-                self._number(digits, origin, pointer)
-            case int() | float() if abs(value) >= LONG_INTEGER:
-                self._number(repr(value), origin, pointer)
-            case _:  # short numbers, booleans, null: no text
-                pass
+        if isinstance(value, str):
+            self.text(value, origin, pointer)
+        elif isinstance(value, dict):
+            for key, child in value.items():
+                self.child(key, child, origin, pointer)
+        elif isinstance(value, list):
+            for index, child in enumerate(value):
+                self.visit(child, origin, f"{pointer}/{index}")
+        elif isinstance(value, NumberToken):
+            self._number(value.text, origin, pointer)
+        elif isinstance(value, int | float) and abs(value) >= LONG_INTEGER:  # what is shorter is nobody's number
+            self._number(repr(value), origin, pointer)
 
     def child(self, key: str, value: object, origin: Origin, pointer: str) -> None:
         """Take in one member of an object: its key, if it is nobody's vocabulary, and its value."""

@@ -214,7 +214,7 @@ async def test_a_body_is_read_decoded_with_all_its_members(ask: Ask, coding: str
     [("gzip, gzip",), ("gzip", "gzip"), ("identity", "gzip"), ("x-gzip",), ("compress",), ("utf-8",), ("aes128gcm",)],
 )
 async def test_an_unknown_or_a_double_coding_is_unsupported(ask: Ask, headers: tuple[str, ...]) -> None:
-    body = gzip.compress(gzip.compress(BODY), mtime=0)
+    body = gzip.compress(gzip.compress(BODY, mtime=0), mtime=0)
     reply = await ask(post(*(f"Content-Encoding: {value}" for value in headers), body=body))
 
     assert (reply.status, reply.code) == (415, "unsupported_encoding")

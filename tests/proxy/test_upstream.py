@@ -77,7 +77,9 @@ async def huge(request: web.Request) -> web.StreamResponse:
 
 
 async def bomb(request: web.Request) -> web.Response:
-    return web.Response(body=gzip.compress(b"\0" * (LARGEST_ANSWER + 1), 1), headers={"Content-Encoding": "gzip"})
+    return web.Response(
+        body=gzip.compress(b"\0" * (LARGEST_ANSWER + 1), 1, mtime=0), headers={"Content-Encoding": "gzip"}
+    )
 
 
 async def mislabelled(request: web.Request) -> web.Response:

@@ -163,7 +163,7 @@ async def test_what_nobody_reads_is_not_fetched(pool: ConnectionPool, upstream: 
 
 @pytest.mark.parametrize("dripping", [False, True])
 async def test_a_compressed_answer_is_opened(pool: ConnectionPool, upstream: ScriptedUpstream, dripping: bool) -> None:
-    body = gzip.compress(b"hello " * 10)
+    body = gzip.compress(b"hello " * 10, mtime=0)
     upstream.script(
         says(OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body) + body, dripping=dripping)
     )
@@ -175,7 +175,7 @@ def compressed(body: bytes, coding: bytes = b"gzip") -> bytes:
     return OK + b"Content-Encoding: %s\r\nContent-Length: %d\r\n\r\n" % (coding, len(body)) + body
 
 
-@pytest.mark.parametrize("data", [compressed(gzip.compress(b"hello")[:-3]), compressed(b"plain")])
+@pytest.mark.parametrize("data", [compressed(gzip.compress(b"hello", mtime=0)[:-3]), compressed(b"plain")])
 async def test_a_compressed_answer_that_is_broken_is_an_error(
     pool: ConnectionPool, upstream: ScriptedUpstream, data: bytes
 ) -> None:
@@ -201,7 +201,7 @@ async def test_an_answer_too_large_is_an_error_and_ends_the_connection(
 ) -> None:
     body = bytes(LARGEST_ANSWER + 1)
     plain = OK + b"Content-Length: %d\r\n\r\n" % len(body) + body
-    upstream.script(says(compressed(gzip.compress(body, 1)) if compress else plain))
+    upstream.script(says(compressed(gzip.compress(body, 1, mtime=0)) if compress else plain))
     answer = await pool.send(upstream.settings(), POST)
     with pytest.raises(UpstreamError) as caught:
         await answer.read()
