@@ -16,6 +16,8 @@ from storage.postgres import Database
 from storage.types import DecisionRecord, Role, Tenant
 from tests.storage.conftest import DatabaseUrls, MakeRecord, RunStatement
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def sink(database: Database) -> PostgresSink:

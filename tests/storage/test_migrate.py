@@ -15,6 +15,8 @@ from storage.postgres import Database, Session
 from storage.tenants import TenantStore
 from tests.storage.conftest import DatabaseUrls, run_outside_transactions
 
+pytestmark = pytest.mark.slow
+
 NAMES = tuple(migration.name for migration in load_migrations())
 
 

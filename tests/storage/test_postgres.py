@@ -11,6 +11,8 @@ from storage.postgres import Database
 from storage.types import Role, Tenant
 from tests.storage.conftest import DatabaseUrls, RunStatement
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("role", list(Role))
 async def test_a_transaction_runs_under_its_role_and_the_connection_goes_back_without_it(

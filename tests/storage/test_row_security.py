@@ -13,6 +13,8 @@ from storage.postgres import Database, Session
 from storage.types import Role, Tenant
 from tests.storage.conftest import DatabaseUrls, MakeRecord, RunStatement
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def filled(database: Database, tenant: Tenant, neighbour: Tenant, make_record: MakeRecord) -> None:
