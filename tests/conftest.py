@@ -1,4 +1,4 @@
-"""What every test may use: the real engines, started once, and an event loop that refuses blocking calls."""
+"""What every test may use: the real engines, started once; and how properties are tried."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from storage.embedded import EmbeddedEngines, EnginePasswords, EngineUrls
+
+# A slow moment of the machine is no counter-example; and the gate tries the same examples every time.
+settings.register_profile(
+    "ours", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
+settings.load_profile("ours")
 
 
 @pytest.fixture(scope="session")

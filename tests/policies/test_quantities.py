@@ -67,4 +67,4 @@ def test_a_hostile_amount_takes_linear_time() -> None:
     for parse in (parse_rate, parse_size):
         with pytest.raises(ValueError, match="expected"):
             parse("1" + " " * 250_000 + "!")
-    assert time.perf_counter() - started < 0.1
+    assert time.perf_counter() - started < 1
