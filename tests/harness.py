@@ -235,16 +235,6 @@ class Product:
         forks = [child for child in self.children() if _is_ours(child)]
         return [child.pid for child in forks][-self.workers :]
 
-    def wait_rows(self, count: int, tenant: str = "demo", patience: float = 15.0) -> list[dict[str, Any]]:
-        """Return the decisions once there are `count` of them."""
-        deadline = time.monotonic() + patience
-        rows: list[dict[str, Any]] = []
-        while time.monotonic() < deadline:
-            rows = self.rows(tenant)
-            if len(rows) >= count:
-                return rows
-        raise AssertionError(f"{len(rows)} decisions of {count} after {patience} s")
-
     def rows(self, tenant: str = "demo") -> list[dict[str, Any]]:
         done = self.run("decisions", "tail", "--json", "--limit", "1000", "--tenant", tenant)
         return [orjson.loads(line) for line in done.stdout.splitlines()]

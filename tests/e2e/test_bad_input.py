@@ -120,11 +120,13 @@ def test_mounts_lead_to_the_same_place(product: Product, recorder: Recorder) -> 
 
 
 def test_without_a_key_nothing_is_told_and_nothing_recorded(product: Product, recorder: Recorder) -> None:
-    before = len(product.all_rows())
-    status, answer, _ = post(product, GOOD, Authorization="")
+    status, answer, headers = post(product, GOOD, Authorization="")
     assert (status, answer["error"]["code"]) == (401, "missing_api_key")
-    assert len(product.all_rows()) == before
     assert recorder.received == []
+    later = post(product, b"{")[2]["x-promptshield-decision-id"]
+    rows = {row["id"] for row in product.shipped([later])}
+    assert later in rows
+    assert headers["x-promptshield-decision-id"] not in rows
 
 
 def test_every_refusal_with_a_known_tenant_has_a_row(product: Product, recorder: Recorder) -> None:

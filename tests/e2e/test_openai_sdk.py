@@ -43,15 +43,13 @@ def test_a_block_is_one_request_one_exception_and_nothing_upstream(client: OpenA
 
 
 def test_a_block_is_not_retried_by_the_sdk(product: Product, recorder: Recorder) -> None:
-    before = len(product.rows())
-    with (
-        OpenAI(base_url=product.url, api_key=product.key, max_retries=5) as client,
-        pytest.raises(openai.BadRequestError),
-    ):
-        ask(client, ATTACK)
-    rows = product.wait_rows(before + 1)
-    assert len(rows) == before + 1
-    assert rows[-1]["outcome"] == "blocked_request"
+    name = {"x-request-id": "asked-once"}
+    with OpenAI(base_url=product.url, api_key=product.key, max_retries=5, default_headers=name) as client:
+        with pytest.raises(openai.BadRequestError) as caught:
+            ask(client, ATTACK)
+        decision = caught.value.response.headers["x-promptshield-decision-id"]
+    rows = [row for row in product.shipped([decision]) if row["request_id"] == "asked-once"]
+    assert [(row["id"], row["outcome"]) for row in rows] == [(decision, "blocked_request")]
     assert recorder.received == []
 
 
