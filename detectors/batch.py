@@ -17,7 +17,9 @@ MAX_TEXT = 4 << 20  # characters of one segment; what is longer is `unscanned: o
 @statically_frozen
 @dataclass(frozen=True, slots=True)
 class StageHits:
-    """What one stage found in one text, free of pointers: hits by detector, and whether decoding ran out of budget."""
+    """What one stage found in one text, free of pointers: hits by detector (those that found any), and whether
+    decoding ran out of budget.
+    """
 
     hits: Mapping[str, tuple[Hit, ...]]
     exhausted: bool = False
@@ -32,7 +34,8 @@ class Batch:
         self.cached: set[int] = set()
         self._views = views
         self._lattices: dict[int, Lattice] = {}
-        self._known: dict[int, list[StageHits]] = {}
+        self._found: dict[int, list[StageHits]] = {}  # of those segments in which anything was found
+        self._exhausted: set[int] = set()
 
     def lattice(self, index: int) -> Lattice:
         if index not in self._lattices:
@@ -40,15 +43,16 @@ class Batch:
         return self._lattices[index]
 
     def add(self, index: int, found: StageHits) -> None:
-        self._known.setdefault(index, []).append(found)
+        if found.hits:
+            self._found.setdefault(index, []).append(found)
+        if found.exhausted:
+            self._exhausted.add(index)
 
     def findings(self, content_key: bytes) -> list[Finding]:
         anchored: list[Finding] = []
-        for index, known in sorted(self._known.items()):
+        for index, known in sorted(self._found.items()):
             segment = self.segments[index]
             claims = [(name, hit) for stage in known for name, hits in stage.hits.items() for hit in hits]
-            if not claims:
-                continue
             if segment.kind is Kind.SEAM:
                 crossing = ((name, _without_span(hit)) for name, hit in _only_here(claims, segment.joints))
                 claims = list(dict.fromkeys(crossing))  # without their places, many are the same
@@ -57,15 +61,15 @@ class Batch:
                 anchored += [Finding(hit, ref, name) for name, hit in claims]
         return anchored
 
-    def coverage(self) -> Coverage:
-        unscanned: dict[Unscanned, int] = {}
+    def coverage(self, left_out: Coverage) -> Coverage:
+        """Return the receipt: these segments, and what was left out before."""
+        unscanned = dict(left_out.unscanned)
         oversize = len(self.segments) - len(self.inspectable)
-        exhausted = sum(1 for known in self._known.values() if any(stage.exhausted for stage in known))
         if oversize:
-            unscanned[Unscanned.OVERSIZE] = oversize
-        if exhausted:
-            unscanned[Unscanned.DECODE_BUDGET] = exhausted
-        return Coverage(len(self.inspectable) - len(self.cached), len(self.cached), {}, unscanned)
+            unscanned[Unscanned.OVERSIZE] = unscanned.get(Unscanned.OVERSIZE, 0) + oversize
+        if self._exhausted:
+            unscanned[Unscanned.DECODE_BUDGET] = len(self._exhausted)
+        return Coverage(len(self.inspectable) - len(self.cached), len(self.cached), left_out.skipped, unscanned)
 
 
 def reference(segment: Segment, content_key: bytes) -> SegmentRef:

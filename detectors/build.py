@@ -10,7 +10,8 @@ from detectors.chain import Chain, FindingsCache
 from detectors.decoding import Decoder
 from detectors.discovery import discover
 from detectors.rules import RuleSet
-from detectors.types import Detector
+from detectors.signature_scan import SignatureScan
+from detectors.types import Category, Detector
 from detectors.views import ViewBuilder
 
 
@@ -20,12 +21,13 @@ class DetectorFactory(Protocol):
 
     @property
     def name(self) -> str: ...
-    def build(self, rules: RuleSet) -> Detector: ...
+    def build(self, rules: RuleSet, scan: SignatureScan) -> Detector: ...
 
 
 def build_detectors(rules: RuleSet) -> tuple[Detector, ...]:
     factories = discover(detectors.builtin, "DETECTOR", DetectorFactory)  # type: ignore[type-abstract]
-    return tuple(factory.build(rules) for factory in factories)
+    scan = SignatureScan(rules.of(Category))
+    return tuple(factory.build(rules, scan) for factory in factories)
 
 
 def build_chain(rules: RuleSet, cache: FindingsCache | None = None) -> Chain:

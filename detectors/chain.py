@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from detectors.batch import Batch, StageHits
@@ -40,7 +40,6 @@ class StageGate(Protocol):
     def skip(self, stage: Stage, findings: Sequence[Finding]) -> str | None: ...
 
 
-_NO_TENANT = InspectionContext()
 _NOTHING = Coverage()
 
 
@@ -50,12 +49,14 @@ class InspectionOptions:
     """Whose text it is, how long refiners may take in all (seconds), and who says when enough is known.
 
     `content_key` keys the hashes of texts (cache keys and `SegmentRef.content`); without it nothing is cached.
+    `left_out` is what the segments do not hold, for the receipt: skipped by rule, or unscannable.
     """
 
-    context: InspectionContext = _NO_TENANT
+    context: InspectionContext = field(default_factory=InspectionContext)
     content_key: bytes = b""
     refiner_deadline: float = 2.0
     gate: StageGate | None = None
+    left_out: Coverage = _NOTHING
 
 
 @statically_frozen
@@ -83,10 +84,36 @@ class Inspection:
     @property
     def degraded(self) -> tuple[str, ...]:
         """The names of all that failed or stayed undecided, sorted."""
-        settled = {RunStatus.OK, RunStatus.SKIPPED}
-        return tuple(
-            sorted({r.detector for r in self.runs if r.status not in settled or (r.required and r.status != "ok")})
-        )
+        names = {run.detector for run in self.runs if run.status is not RunStatus.OK and not _excused(run)}
+        return tuple(sorted(names)) if names else ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """One stage: those whose hits the cache may keep, those that must look each time, and what keys depend on."""
+
+    stage: Stage
+    required: bool
+    remembered: tuple[Detector, ...]
+    fresh: tuple[Detector, ...]
+    salt: bytes
+
+
+def _plan(stage: Stage, detectors: Sequence[Detector]) -> _Plan:
+    members = [d for d in detectors if d.stage is stage]
+    remembered = tuple(d for d in members if d.cacheable)
+    salt = "\0".join(["1", str(stage), *sorted(f"{d.name}={d.revision}" for d in remembered)])
+    return _Plan(
+        stage=stage,
+        required=any(d.required for d in members),
+        remembered=remembered,
+        fresh=tuple(d for d in members if not d.cacheable),
+        salt=salt.encode(),
+    )
+
+
+def _excused(run: DetectorRun) -> bool:
+    return run.status is RunStatus.SKIPPED and not run.required
 
 
 class Chain:
@@ -100,15 +127,7 @@ class Chain:
         cache: FindingsCache | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._stages = [
-            (stage, tuple(d for d in detectors if d.stage is stage)) for stage in sorted({d.stage for d in detectors})
-        ]
-        self._salts = {
-            stage: "\0".join(
-                ["1", str(stage), *sorted(f"{d.name}={d.revision}" for d in members if d.cacheable)]
-            ).encode()
-            for stage, members in self._stages
-        }
+        self._stages = tuple(_plan(stage, detectors) for stage in sorted({d.stage for d in detectors}))
         self._views, self._cache, self._clock = views, cache, clock
         self.revision = revision
 
@@ -117,29 +136,17 @@ class Chain:
         findings: list[Finding] = []
         runs: list[DetectorRun] = []
         batch = Batch(segments, self._views)
-        for stage, detectors in self._stages:
-            reason = options.gate.skip(stage, findings) if options.gate is not None else None
-            if reason is not None and not any(d.required for d in detectors):
-                runs += [_skipped(d, reason) for d in detectors]
+        for plan in self._stages:
+            reason = options.gate.skip(plan.stage, findings) if options.gate is not None else None
+            if reason is not None and not plan.required:
+                runs += [_skipped(d, reason) for d in (*plan.remembered, *plan.fresh)]
                 continue
-            await self._run_stage(stage, detectors, batch, options, runs)
+            if plan.remembered:
+                await self._run_all(plan.remembered, self._cache_keys(plan, segments, options), batch, options, runs)
+            if plan.fresh:
+                await self._run_all(plan.fresh, None, batch, options, runs)
             findings = batch.findings(options.content_key)
-        return Inspection(tuple(findings), tuple(runs), batch.coverage())
-
-    async def _run_stage(
-        self,
-        stage: Stage,
-        detectors: Sequence[Detector],
-        batch: Batch,
-        options: InspectionOptions,
-        runs: list[DetectorRun],
-    ) -> None:
-        remembered = tuple(d for d in detectors if d.cacheable)
-        if remembered:
-            keys = self._cache_keys(stage, batch.segments, options.content_key)
-            await self._run_all(remembered, keys, batch, options, runs)
-        if len(remembered) < len(detectors):
-            await self._run_all([d for d in detectors if not d.cacheable], None, batch, options, runs)
+        return Inspection(tuple(findings), tuple(runs), batch.coverage(options.left_out))
 
     async def _run_all(
         self,
@@ -152,22 +159,25 @@ class Chain:
         """Run detectors over what `keys` does not recall, and remember what they said if all of them could look."""
         unseen = [i for i in batch.inspectable if not self._recall(keys, i, batch)]
         if not unseen:  # all is known: nobody has to look
-            runs += [_account(detector, RunStatus.OK, (), 0.0, "") for detector in detectors]
+            runs += [_account(detector, RunStatus.OK, (), 0.0) for detector in detectors]
             return
-        lattices = [batch.lattice(i) for i in unseen]
-        views = [lattice.views for lattice in lattices]
-        outcomes = []
+        views = [batch.lattice(i).views for i in unseen]
+        outcomes: list[tuple[str, Sequence[tuple[Hit, ...]]]] = []
+        cache = self._cache
         for detector in detectors:
-            left = options.refiner_deadline - sum(run.seconds for run in runs if not run.required)
-            outcomes.append(await self._run(detector, views, options.context, left))
-            runs.append(outcomes[-1][0])
-        all_ok = all(run.status is RunStatus.OK for run, _ in outcomes)
+            left = options.refiner_deadline - sum([run.seconds for run in runs if not run.required])
+            run, hits = await self._run(detector, views, options.context, left)
+            runs.append(run)
+            if hits is None:
+                cache = None  # what was not looked at by all is not remembered
+            elif run.hits:
+                outcomes.append((run.detector, hits))
         for position, index in enumerate(unseen):
-            found = {run.detector: hits[position] for run, hits in outcomes if hits is not None}
-            value = StageHits(found, lattices[position].exhausted)
+            found = {name: hits[position] for name, hits in outcomes if hits[position]} if outcomes else {}
+            value = StageHits(found, batch.lattice(index).exhausted)
             batch.add(index, value)
-            if self._cache is not None and keys is not None and all_ok:
-                self._cache.put(keys[index], value)
+            if cache is not None and keys is not None:
+                cache.put(keys[index], value)
 
     def _recall(self, keys: Sequence[bytes] | None, index: int, batch: Batch) -> bool:
         known = self._cache.get(keys[index]) if self._cache is not None and keys is not None else None
@@ -176,19 +186,12 @@ class Chain:
             batch.cached.add(index)
         return known is not None
 
-    def _cache_keys(self, stage: Stage, segments: Sequence[Segment], key: bytes) -> list[bytes] | None:
+    def _cache_keys(self, plan: _Plan, segments: Sequence[Segment], options: InspectionOptions) -> list[bytes] | None:
         """Key = keyed BLAKE2b-256 over all that a stage's hits depend on; None when nothing may be remembered."""
-        if self._cache is None or not key:
+        if self._cache is None or not options.content_key:
             return None
-        base = hashlib.blake2b(self._salts[stage], key=key, digest_size=32)
-        keys = []
-        for segment in segments:
-            digest = base.copy()
-            head = f"\0{segment.origin}\0{segment.direction}\0{segment.kind}\0{segment.place}\0{segment.joints}\0"
-            digest.update(head.encode())
-            digest.update(segment.text.encode("utf-8", "surrogatepass"))
-            keys.append(digest.digest())
-        return keys
+        salt, key = plan.salt, options.content_key
+        return [hashlib.blake2b(salt + _content(s), key=key, digest_size=32).digest() for s in segments]
 
     async def _run(
         self, detector: Detector, views: Sequence[Sequence[View]], context: InspectionContext, seconds_left: float
@@ -202,7 +205,7 @@ class Chain:
             else:
                 async with asyncio.timeout(seconds_left):
                     found = await detector.inspect(views, context)
-            hits = [tuple(sequence) for _, sequence in zip(views, found, strict=True)]
+            hits = [tuple(hits) for _, hits in zip(views, found, strict=True)]
             status, reason = RunStatus.OK, ""
         except TimeoutError:
             hits, status, reason = None, RunStatus.TIMEOUT, "deadline"
@@ -214,11 +217,18 @@ class Chain:
         return _account(detector, status, hits or (), seconds, reason), hits
 
 
+def _content(segment: Segment) -> bytes:
+    head = f"\0{segment.origin}\0{segment.direction}\0{segment.kind}\0{segment.place}\0{segment.joints or ''}\0"
+    return (head + segment.text).encode("utf-8", "surrogatepass")
+
+
 def _account(
-    detector: Detector, status: RunStatus, hits: Sequence[Sequence[Hit]], seconds: float, reason: str
+    detector: Detector, status: RunStatus, hits: Sequence[Sequence[Hit]], seconds: float, reason: str = ""
 ) -> DetectorRun:
-    count = sum(map(len, hits))
-    confidence = max(hit.confidence for sequence in hits for hit in sequence) if count else 0.0
+    count, confidence = 0, 0.0
+    if any(hits):
+        count = sum(map(len, hits))
+        confidence = max(hit.confidence for sequence in hits for hit in sequence)
     return DetectorRun(detector.name, detector.stage, detector.required, status, count, confidence, seconds, reason)
 
 

@@ -7,7 +7,8 @@ PromptShieldError
  │   └─ SignatureError        a detection rule that must not load
  ├─ DetectorError             a detector could not look       (→ status error, failure_mode)
  ├─ StorageError              an engine or its data
- │   ├─ DatabaseUnavailableError
+ │   ├─ UnavailableError      the same data may be taken later
+ │   │   └─ DatabaseUnavailableError
  │   ├─ JournalError          a decision could not be written (→ audit.level)
  │   └─ EngineError           an embedded engine would not start
  ├─ IdentityError             no, wrong or unverifiable key
@@ -67,7 +68,11 @@ class StorageError(PromptShieldError):
     pass
 
 
-class DatabaseUnavailableError(StorageError):
+class UnavailableError(StorageError):
+    """Whoever should have taken the data is away or cannot serve; any other StorageError blames the data."""
+
+
+class DatabaseUnavailableError(UnavailableError):
     pass
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from detectors.frozen import statically_frozen
 
@@ -247,9 +247,13 @@ class Coverage:
 @statically_frozen
 @dataclass(frozen=True, slots=True)
 class InspectionContext:
-    """What a detector may know beside the views: the tenant whose traffic this is. No tenant means the command line."""
+    """What a detector may know beside the views: the tenant whose traffic this is. No tenant means the command line.
+
+    `shared` is what detectors of one inspection leave for each other; it ends with the inspection.
+    """
 
     tenant_id: int | None = None
+    shared: dict[object, Any] = field(default_factory=dict)
 
 
 class Detector(Protocol):

@@ -34,7 +34,8 @@ def decide(policy: Policy, inspection: Inspection, facts: Facts, ruleset_revisio
     More findings never make a verdict lighter. Under `mode: monitor` the verdict stops and edits nothing, and
     `intended_action` says what it would have done; under `mode: off` nothing is decided.
     """
-    nothing = not inspection.findings and not inspection.coverage.unscanned and not inspection.degraded
+    degraded = inspection.degraded
+    nothing = not inspection.findings and not inspection.coverage.unscanned and not degraded
     if nothing or policy.mode is Mode.OFF:
         return _nothing(policy, inspection, ruleset_revision)  # most text: nothing to weigh
     today = datetime.fromtimestamp(facts.at, UTC).date()
@@ -42,7 +43,6 @@ def decide(policy: Policy, inspection: Inspection, facts: Facts, ruleset_revisio
     judged = tuple(_judge(finding, policy) for finding in counted)
     outcome = _merge(judged, actions)
     outcome = _weigh_unscanned(outcome, policy, inspection.coverage.unscanned)
-    degraded = inspection.degraded
     if degraded:
         outcome = _weigh_failure(outcome, policy)
     enforced = policy.mode is Mode.ENFORCE
@@ -72,7 +72,7 @@ def _nothing(policy: Policy, inspection: Inspection, ruleset_revision: str) -> V
         policy_id=policy.id,
         policy_revision=policy.revision,
         ruleset_revision=ruleset_revision,
-        unscanned=tuple(sorted(inspection.coverage.unscanned)),
+        unscanned=tuple(sorted(inspection.coverage.unscanned)) if inspection.coverage.unscanned else (),
     )
 
 

@@ -38,22 +38,14 @@ class Screen:
         segments: Sequence[Segment] = walk.segments
         if len(walk.segments) > 1 and walk.messages:
             segments = [*walk.segments, *seams(walk.messages)]
-        inspection = await self._inspect(segments, policy, tenant_id, content_key)
-        whole = Inspection(inspection.findings, inspection.runs, _with_walk(inspection.coverage, walk))
-        return Screened(decide(policy, whole, facts, self.revision, self._actions), whole.runs)
-
-    async def _inspect(
-        self, segments: Sequence[Segment], policy: Policy, tenant_id: int, content_key: bytes
-    ) -> Inspection:
+        left_out = Coverage(0, 0, walk.skipped, walk.unscanned)
         if policy.mode is Mode.OFF:  # walk, count and record only
-            return Inspection(coverage=Coverage(skipped={"mode_off": len(segments)}))
-        options = InspectionOptions(InspectionContext(tenant_id), content_key, gate=self._gate)
-        return await self._chain.inspect(segments, options)
+            inspection = _unread(left_out, len(segments))
+        else:
+            options = InspectionOptions(InspectionContext(tenant_id), content_key, gate=self._gate, left_out=left_out)
+            inspection = await self._chain.inspect(segments, options)
+        return Screened(decide(policy, inspection, facts, self.revision, self._actions), inspection.runs)
 
 
-def _with_walk(coverage: Coverage, walk: Walk) -> Coverage:
-    """Add to the chain's receipt what the walk left out by rule and what nobody can look at."""
-    unscanned = dict(walk.unscanned)
-    for reason, count in coverage.unscanned.items():
-        unscanned[reason] = unscanned.get(reason, 0) + count
-    return Coverage(coverage.scanned, coverage.cached, {**walk.skipped, **coverage.skipped}, unscanned)
+def _unread(left_out: Coverage, segments: int) -> Inspection:
+    return Inspection(coverage=Coverage(0, 0, {**left_out.skipped, "mode_off": segments}, left_out.unscanned))

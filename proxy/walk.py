@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 from detectors.types import Direction, Kind, Origin, Place, Segment, Unscanned
@@ -21,13 +22,14 @@ class Walk:
     vocabulary: frozenset[str]
     segments: list[Segment] = field(default_factory=list)
     messages: list[list[Segment]] = field(default_factory=list)
-    skipped: dict[str, int] = field(default_factory=dict)
+    skipped: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     unscanned: dict[Unscanned, int] = field(default_factory=dict)
 
     def visit(self, value: object, origin: Origin, pointer: str) -> None:
         """Take in `value` and all below it. Keys of the dialect's own vocabulary are skipped by rule."""
         if isinstance(value, str):
-            self.text(value, origin, pointer)
+            if value:
+                self._add(value, origin, pointer, Place.VALUE)
         elif isinstance(value, dict):
             for key, child in value.items():
                 self.child(key, child, origin, pointer)
@@ -41,20 +43,20 @@ class Walk:
 
     def child(self, key: str, value: object, origin: Origin, pointer: str) -> None:
         """Take in one member of an object: its key, if it is nobody's vocabulary, and its value."""
+        known = key in self.vocabulary
+        if known:
+            self.skipped["vocabulary"] += 1
+            if value is None or value is True or value is False:  # a quarter of all members, and never text
+                return
         below = f"{pointer}/{escape(key)}"
-        if key in self.vocabulary:
-            self.skip("vocabulary")
-        elif key:
+        if key and not known:
             self._add(key, origin, below, Place.KEY)
         self.visit(value, origin, below)
 
-    def text(self, text: str, origin: Origin, pointer: str) -> None:
-        if text:
-            self._add(text, origin, pointer, Place.VALUE)
-
     def skip(self, reason: str, values: int = 1) -> None:
         """Count values that a rule of the codec leaves out, so that it shows in the coverage."""
-        self.skipped[reason] = self.skipped.get(reason, 0) + values
+        if values:
+            self.skipped[reason] += values
 
     def unread(self, reason: Unscanned) -> None:
         """Count a text that nobody can look at, for the policy's `unscanned` map."""

@@ -16,25 +16,27 @@ _CHOICE_FACTS: Final = frozenset({"finish_reason", "native_finish_reason", "inde
 
 def walk_answer(walk: Walk, body: JsonObject) -> None:
     """Take in a whole answer; each choice is a message of the walk."""
+    facts = 0
     for key, value in body.items():
         if key in ANSWER_FACTS and is_fact(value):
-            walk.skip("answer_facts", 2)
+            facts += 2
         elif key == "choices" and isinstance(value, list):
             walk.skip("vocabulary")
             for index, choice in enumerate(value):
                 _choice(walk, choice, f"/choices/{index}")
         else:
             walk.child(key, value, Origin.ASSISTANT, "")
+    walk.skip("answer_facts", facts)
 
 
 def _choice(walk: Walk, choice: object, pointer: str) -> None:
-    start = len(walk.segments)
+    start, facts = len(walk.segments), 0
     if not isinstance(choice, dict):
         walk.visit(choice, Origin.ASSISTANT, pointer)
     else:
         for key, value in choice.items():
             if key in _CHOICE_FACTS and is_fact(value):
-                walk.skip("answer_facts", 2)
+                facts += 2
             elif key == "logprobs" and _spells(value, choice.get("message")):
                 walk.skip("logprobs")  # the same text token by token; dropped when the text is edited
             elif key == "message" and isinstance(value, dict):
@@ -42,6 +44,7 @@ def _choice(walk: Walk, choice: object, pointer: str) -> None:
                 _message(walk, value, f"{pointer}/message")
             else:
                 walk.child(key, value, Origin.ASSISTANT, pointer)
+    walk.skip("answer_facts", facts)
     walk.message(start)
 
 

@@ -19,6 +19,7 @@ from detectors.matcher import Matcher
 from detectors.normalise import fold
 from detectors.rules import BUILT_IN, Signature, build_matcher, expression_of, load_signatures
 from detectors.signature_detector import SignatureDetector
+from detectors.signature_scan import SignatureScan
 from detectors.types import ATTACK, Category, Direction, Hit, InspectionContext, Kind, Origin, Place, Segment, Span
 from detectors.views import ViewBuilder
 
@@ -70,7 +71,7 @@ class Scanner:
 def scanner() -> Scanner:
     return Scanner(
         ViewBuilder(discover(detectors.decoders, "DECODER", Decoder)),
-        SignatureDetector("all", SIGNATURES, RULES.revision),
+        SignatureDetector("all", SignatureScan(SIGNATURES), frozenset(Category), RULES.revision),
     )
 
 

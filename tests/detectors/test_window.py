@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from detectors.rules import load_signatures
 from detectors.signature_detector import SignatureDetector
+from detectors.signature_scan import SignatureScan
 from detectors.types import Category, Direction, InspectionContext, Kind, Origin, Place, Segment, Span
 from detectors.views import ViewBuilder
 from detectors.window import LONGEST_UNBROKEN, LONGEST_WHOLE, REACH, Window
@@ -84,7 +85,7 @@ def _united(spans: Iterable[Span]) -> list[Span]:
 async def test_no_part_of_a_shipped_credential_is_released_however_it_is_split(step: int, builder: ViewBuilder) -> None:
     rules = load_signatures()
     signatures = rules.of([Category.CREDENTIAL])
-    detector = SignatureDetector("credentials", signatures, rules.revision)
+    detector = SignatureDetector("credentials", SignatureScan(signatures), frozenset(Category), rules.revision)
 
     async def replacements(text: str) -> list[tuple[Span, str]]:
         segment = Segment(Direction.RESPONSE, Origin.ASSISTANT, Kind.TEXT, Place.VALUE, "/0", text)

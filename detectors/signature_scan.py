@@ -1,0 +1,71 @@
+"""All signatures in one multi-pattern pass a reading; each match is then found again and validated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from detectors.matcher import Matcher
+from detectors.rules import Signature, Status, build_matcher
+from detectors.types import Hit, InspectionContext, Span, View
+
+CHECKED_AT_MOST = 500  # matches of one signature in one reading; what is beyond counts as found, unchecked
+
+
+class SignatureScan:
+    """Finds what signatures name. Experimental signatures report at most confidence 0.3, so they only flag.
+
+    Several detectors ask for the same batch in turn, each for its own categories: the first pays for the pass.
+    """
+
+    def __init__(self, signatures: Sequence[Signature]) -> None:
+        self._folded = tuple(s for s in signatures if s.folded)
+        self._as_is = tuple(s for s in signatures if not s.folded)
+        self._folded_matcher, self._as_is_matcher = build_matcher(self._folded), build_matcher(self._as_is)
+
+    def hits(self, batch: Sequence[Sequence[View]], context: InspectionContext) -> Sequence[tuple[Hit, ...]]:
+        """Return the hits of every signature for each segment's views, in order."""
+        known: tuple[object, Sequence[tuple[Hit, ...]]] | None = context.shared.get(self)
+        if known is None or known[0] is not batch:
+            known = context.shared[self] = (batch, [self._hits_of(views) for views in batch])
+        return known[1]
+
+    def _hits_of(self, views: Sequence[View]) -> tuple[Hit, ...]:
+        found: list[Hit] = []
+        for view in views:
+            folded = "folded" in view.transforms
+            matcher = self._folded_matcher if folded else self._as_is_matcher
+            for index in matcher.matching(view.text):
+                found.extend(_hits(view, (self._folded if folded else self._as_is)[index], matcher, index))
+        return _distinct(found) if found else ()
+
+
+def _hits(view: View, signature: Signature, matcher: Matcher, index: int) -> Iterator[Hit]:
+    if not signature.reads_origin(view.segment.origin) or not signature.reads_view(view):
+        return
+    for number, span in enumerate(matcher.spans(index, view.text)):
+        # A check costs microseconds; a text made of nothing but candidates must not buy seconds with them.
+        if number >= CHECKED_AT_MOST or signature.accepts(view.text[span.start : span.end]):
+            yield _hit(signature, view, span)
+
+
+def _hit(signature: Signature, view: View, span: Span) -> Hit:
+    experimental = signature.status is Status.EXPERIMENTAL
+    return Hit(
+        rule_id=signature.id,
+        kind=signature.kind,
+        category=signature.category,
+        severity=signature.severity,
+        confidence=min(signature.confidence, 0.3) if experimental else signature.confidence,
+        span=view.to_source(span),
+        transforms=view.transforms,
+        message=signature.title,
+        tags=signature.tags,
+    )
+
+
+def _distinct(hits: Iterable[Hit]) -> tuple[Hit, ...]:
+    """One hit for each rule and place, however many readings showed it; the plainest reading is kept."""
+    kept: dict[tuple[str, Span | None], Hit] = {}
+    for hit in hits:
+        kept.setdefault((hit.rule_id, hit.span), hit)
+    return tuple(kept.values())
