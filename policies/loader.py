@@ -26,10 +26,13 @@ from policies.types import (
     Policy,
     PolicyLimits,
     Rule,
+    StoredForm,
 )
 
 PRESETS: Final = Path(__file__).parent / "presets"
 TEXT_LIMIT, BODY_LIMIT = 256 * 1024, 4 * 1024 * 1024
+RETAIN_DAYS: Final = 90
+RETAIN_BODIES_DAYS: Final = 30
 Value = TypeVar("Value")
 
 
@@ -93,6 +96,7 @@ def _compile(layers: Sequence[_Layer], policy_id: str, known_rules: frozenset[st
         # Above all a file that was cut to nothing, or that forgot to extend.
         problem = "a policy without rules lets everything pass: extend a preset (extends: preset/standard) or add rules"
         raise own.document.complain((), problem)
+    retain_days, retain_bodies_days = _retention(own, contents)
     policy = Policy(
         id=policy_id,
         revision=_revision(layers),
@@ -107,6 +111,9 @@ def _compile(layers: Sequence[_Layer], policy_id: str, known_rules: frozenset[st
         block_as=_last((c.block_as for c in contents), BlockAs.ERROR),
         credentials=_last((c.credentials for c in contents), Credentials.UPSTREAM),
         audit_level=_last((c.audit.level for c in contents), AuditLevel.REQUIRED),
+        retain_days=retain_days,
+        store=_last((c.audit.store for c in contents), StoredForm.NONE),
+        retain_bodies_days=retain_bodies_days,
     )
     return LoadedPolicy(policy, own.content.tests, own.document.file)
 
@@ -122,6 +129,16 @@ def _revision(layers: Sequence[_Layer]) -> str:
     for layer in layers:
         digest.update(layer.content.model_dump_json().encode())
     return f"sha256:{digest.hexdigest()[:12]}"
+
+
+def _retention(own: _Layer, contents: Sequence[PolicyDocument]) -> tuple[int, int]:
+    """How many days rows and bodies are kept. A body never outlives its row, and nobody may ask for that."""
+    rows = _last((c.audit.retain for c in contents), RETAIN_DAYS)
+    bodies = _last((c.audit.retain_bodies for c in contents), RETAIN_BODIES_DAYS)
+    if own.content.audit.retain_bodies is not None and bodies > rows:
+        problem = f"bodies go with their row, which is kept for {rows} days: retain_bodies is longer"
+        raise own.document.complain(("audit", "retain_bodies"), problem)
+    return rows, min(rows, bodies)
 
 
 def _unscanned(contents: Sequence[PolicyDocument]) -> dict[Unscanned, ActionName]:

@@ -1,4 +1,4 @@
-"""Amounts as people write them: `600/min`, `64 KiB`."""
+"""Amounts as people write them: `600/min`, `64 KiB`, `90d`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ _LARGEST: Final = 1 << 40
 _SIZES: Final = {
     "": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30,
 }  # fmt: skip
+_DAYS: Final = {"d": 1, "w": 7, "y": 365}
+_LONGEST: Final = 3650
 
 
 def parse_rate(value: object) -> Rate:
@@ -37,3 +39,12 @@ def parse_size(value: object) -> int:
     if not 0 < size <= _LARGEST:
         raise ValueError("expected a size between 1 B and 1 TiB")
     return size
+
+
+def parse_days(value: object) -> int:
+    """Read `90d`, `12w` or `2y` (365 days each) as whole days. Raises ValueError."""
+    match = re.fullmatch(r"([0-9]{1,4}) ?([dwy])", value.strip()) if isinstance(value, str) else None
+    days = int(match.group(1)) * _DAYS[match.group(2)] if match is not None else 0
+    if not 0 < days <= _LONGEST:
+        raise ValueError("expected a number of days such as 90d (d, w, y), from 1d to 10y")
+    return days

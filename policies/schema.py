@@ -9,8 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from detectors.documents import nearest
 from detectors.types import Category, Direction, Origin, Severity, Unscanned
-from policies.quantities import parse_rate, parse_size
-from policies.types import ActionName, AuditLevel, BlockAs, Credentials, Disclose, FailureMode, Mode, Rate
+from policies.quantities import parse_days, parse_rate, parse_size
+from policies.types import ActionName, AuditLevel, BlockAs, Credentials, Disclose, FailureMode, Mode, Rate, StoredForm
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
@@ -46,6 +46,7 @@ Names = Annotated[tuple[str, ...], *_Listed]
 SeverityName = Annotated[Severity, BeforeValidator(_severity)]
 RateText = Annotated[Rate, BeforeValidator(parse_rate)]
 SizeText = Annotated[int, BeforeValidator(parse_size)]
+DaysText = Annotated[int, BeforeValidator(parse_days)]
 RuleAction = Literal["flag", "mask", "block"]
 
 
@@ -111,6 +112,9 @@ class UnscannedDocument(Strict):
 
 class AuditDocument(Strict):
     level: AuditLevel | None = None
+    retain: DaysText | None = None
+    store: StoredForm | None = None
+    retain_bodies: DaysText | None = None
 
 
 class TestDocument(Strict):

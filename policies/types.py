@@ -70,6 +70,15 @@ class AuditLevel(StrEnum):
     BEST_EFFORT = "best_effort"
 
 
+class StoredForm(StrEnum):
+    """What is kept of bodies: nothing, keyed hashes, or encrypted: with every finding masked, or whole."""
+
+    NONE = "none"
+    HASH = "hash"
+    MASKED = "masked"
+    ENCRYPTED = "encrypted"
+
+
 @dataclass(frozen=True, slots=True)
 class Pseudonym:
     """A replacement that only the proxy can make, since it has the text and the key."""
@@ -176,6 +185,9 @@ class Policy:
     block_as: BlockAs
     credentials: Credentials
     audit_level: AuditLevel
+    retain_days: int
+    store: StoredForm
+    retain_bodies_days: int  # never more than retain_days: bodies go with their row at the latest
 
     def allows_model(self, model: str) -> bool:
         return "*" in self.models or any(fnmatchcase(model, pattern) for pattern in self.models)

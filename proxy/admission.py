@@ -10,6 +10,7 @@ from proxy.codec import Codec, JsonObject
 from proxy.exchange import Exchange
 from proxy.identity import Presented, presented_key
 from proxy.parts import Parts
+from proxy.remembrance import client_at
 from proxy.responses import limit_headers
 from proxy.walk import Walk
 from storage.types import LimitKey
@@ -26,6 +27,8 @@ async def admit(parts: Parts, exchange: Exchange, request: web.BaseRequest, code
         raise EdgeError(401, "invalid_api_key", "The API key is not valid here.") from exc
     parts.metrics.enter(exchange.identity.tenant)
     exchange.content_key = parts.house_keys.tenant_content_key(exchange.identity.tenant_id)
+    client = client_at(exchange.network, exchange.content_key)
+    exchange.personal, exchange.personal_digest, exchange.subjects = client
     exchange.policy = parts.policies.policy_for(exchange.identity.tenant, exchange.identity.app)
     parts.metrics.count("tenant_requests_total", (exchange.identity.tenant,))
     await _take(parts, exchange, exchange.policy)

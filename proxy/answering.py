@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
@@ -17,9 +18,11 @@ from proxy.exchange import Exchange
 from proxy.json_document import JsonError, parse
 from proxy.parts import Parts
 from proxy.pointer import UneditableError, apply_edits
-from proxy.responses import json_response, retry_headers, upstream_headers
+from proxy.remembrance import hear, listen, remember, remember_stream
+from proxy.responses import retry_headers, upstream_headers
 from proxy.screen import Screened
 from proxy.streaming import StreamEnd, StreamScreen
+from proxy.transcript import Transcript
 from proxy.upstream import UpstreamAnswer
 from proxy.walk import Walk
 from storage.types import Outcome
@@ -37,10 +40,12 @@ _OUTCOMES: Final = {
 async def screen_document(parts: Parts, exchange: Exchange, document: Any, walk: Walk) -> Verdict:
     """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop."""
     screened = await _judge(parts, exchange, walk)
-    try:
-        apply_edits(document, screened.verdict.effect.edits)
-    except UneditableError:
-        screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
+    await remember(parts, exchange, document, walk, screened.verdict)
+    if screened.verdict.effect.edits:
+        try:
+            apply_edits(document, screened.verdict.effect.edits)
+        except UneditableError:
+            screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
     exchange.keep(screened, walk.direction)
     return screened.verdict
 
@@ -81,7 +86,7 @@ async def _answer_json(
         codec.without_copies(document)
     status = _relayed_status(upstream.status)
     exchange.end(Outcome.ANSWERED if status < 300 else Outcome.UPSTREAM_ERROR, status, _error_code(document))
-    return await finish(parts, exchange, json_response(status, document))
+    return await finish(parts, exchange, document)
 
 
 async def refuse(
@@ -100,14 +105,14 @@ async def refuse(
         exchange.end(Outcome.REJECTED if asked else Outcome.BLOCKED_RESPONSE, 503, "inspection_unavailable")
         what = "request" if asked else "answer"
         body = codec.error(503, "inspection_unavailable", f"The {what} could not be inspected.")
-        return await finish(parts, exchange, json_response(503, body, retry_headers(503)))
+        return await finish(parts, exchange, body, retry_headers(503))
     refusal = Refusal(verdict, direction, policy.disclose, exchange.id)
     outcome = Outcome.BLOCKED_REQUEST if asked else Outcome.BLOCKED_RESPONSE
     if asked or policy.block_as is BlockAs.ERROR or document is None:
         exchange.end(outcome, 400, "content_filter")
-        return await finish(parts, exchange, json_response(400, codec.refusal(refusal)))
+        return await finish(parts, exchange, codec.refusal(refusal))
     exchange.end(outcome, 200, "content_filter")
-    return await finish(parts, exchange, json_response(200, codec.blocked_answer(refusal, policy.block_as, document)))
+    return await finish(parts, exchange, codec.blocked_answer(refusal, policy.block_as, document))
 
 
 async def _answer_stream(
@@ -120,11 +125,13 @@ async def _answer_stream(
 ) -> web.StreamResponse:
     policy = _policy(exchange)
     exchange.streaming = True
+    transcript = listen(exchange, policy)
     screen = StreamScreen(
         codec.stream(),
         lambda walk: _judge(parts, exchange, walk),
         lambda verdict: Refusal(verdict, Direction.RESPONSE, policy.disclose, exchange.id),
         policy.block_as,
+        partial(hear, transcript, exchange),
         enforcing=policy.mode is Mode.ENFORCE,
     )
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
@@ -132,34 +139,44 @@ async def _answer_stream(
     exchange.status = 200
     await response.prepare(request)
     try:
-        async for data in screen.run(chunks):
-            if screen.end is not StreamEnd.OPEN:
-                await _close_stream(parts, exchange, screen)
-            await response.write(data)
+        async for data in screen.run(chunks if transcript is None else _overheard(chunks, transcript)):
+            await response.write(
+                data if screen.end is StreamEnd.OPEN else await _ending(parts, exchange, screen, transcript, data)
+            )
     except UpstreamError as exc:
         data = screen.broken("upstream_error", "The upstream broke off.")
         exchange.error_stage = exc.kind
-        await _close_stream(parts, exchange, screen)
-        await response.write(data)
+        await response.write(await _ending(parts, exchange, screen, transcript, data))
     except ConnectionError:
         exchange.end(Outcome.CLIENT_CLOSED, 200)
     finally:
         upstream.close()
-        await _close_stream(parts, exchange, screen)
+        await _close_stream(parts, exchange, screen, transcript)
     await response.write_eof()
     return response
 
 
-async def _close_stream(parts: Parts, exchange: Exchange, screen: StreamScreen) -> None:
+async def _ending(
+    parts: Parts, exchange: Exchange, screen: StreamScreen, transcript: Transcript | None, data: bytes
+) -> bytes:
+    """Journal, then return the event that ends the stream; if the decision cannot be recorded, one that says so."""
+    if await _close_stream(parts, exchange, screen, transcript):
+        return data
+    return screen.broken("audit_unavailable", "Decisions cannot be recorded at the moment.")
+
+
+async def _close_stream(parts: Parts, exchange: Exchange, screen: StreamScreen, transcript: Transcript | None) -> bool:
     if exchange.closed:
-        return
+        return True
+    if transcript is not None:
+        await remember_stream(parts, exchange, transcript)
     exchange.usage = screen.usage
     total = screen.tally.total()
     if total is not None:
         exchange.keep(total, Direction.RESPONSE)
     cut = screen.end in {StreamEnd.CUT, StreamEnd.UNINSPECTED}
     exchange.end(_OUTCOMES[screen.end], 200, "content_filter" if cut else "")
-    await close(parts, exchange)
+    return await close(parts, exchange)
 
 
 async def _judge(parts: Parts, exchange: Exchange, walk: Walk) -> Screened:
@@ -194,6 +211,12 @@ async def _timed(exchange: Exchange, chunks: AsyncIterator[bytes]) -> AsyncItera
             return
         finally:
             exchange.upstream_seconds += time.perf_counter() - started
+        yield chunk
+
+
+async def _overheard(chunks: AsyncIterator[bytes], transcript: Transcript) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        transcript.take_chunk(chunk)
         yield chunk
 
 

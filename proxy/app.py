@@ -24,9 +24,11 @@ from proxy.settings import Settings
 from proxy.upstream import Upstreams
 from storage.api_keys import ApiKeyStore
 from storage.cache import LruFindingsCache
+from storage.data_keys import DataKeys
 from storage.embedded import EngineUrls
 from storage.house_keys import HouseKeys
 from storage.journal import Journal
+from storage.key_encryption import key_ring_source
 from storage.limits import SlidingWindows
 from storage.postgres import Database
 from storage.redis_client import RedisClient
@@ -101,11 +103,11 @@ async def build_worker(
         pool=ConnectionPool(),
         journal=Journal(
             settings.journal_folder / instance,
-            instance,
             settings.journal.sync,
             disk_limit=settings.journal.disk_limit,
         ),
         house_keys=house_keys,
+        data_keys=DataKeys(database, key_ring_source(settings.keys_folder)),
         metrics=WorkerMetrics(number),
         edge=settings.edge,
         instance=instance,

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
 from aiohttp import web
 
 from detectors.errors import JournalError
 from policies.types import AuditLevel, Disclose, Verdict
+from proxy.codec import JsonObject
 from proxy.exchange import Exchange
+from proxy.json_document import dump
 from proxy.parts import Parts
 from proxy.record import record_of
-from proxy.responses import error_response
+from proxy.responses import body_response, error_response
+
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 async def close(parts: Parts, exchange: Exchange) -> bool:
@@ -28,13 +36,17 @@ async def close(parts: Parts, exchange: Exchange) -> bool:
     return True
 
 
-async def finish(parts: Parts, exchange: Exchange, response: web.Response) -> web.Response:
-    """Journal, then hand out a whole answer with our headers; 503 instead if the decision cannot be recorded."""
+async def finish(
+    parts: Parts, exchange: Exchange, document: JsonObject, headers: Mapping[str, str] = _NO_HEADERS
+) -> web.Response:
+    """Journal, then return a whole answer with our headers; 503 instead if the decision cannot be recorded."""
+    body = dump(document)
     exchange.headers["x-promptshield-overhead-ms"] = f"{exchange.overhead_seconds() * 1000:.2f}"
     if not await close(parts, exchange):
-        response = error_response(503, "audit_unavailable", "Decisions cannot be recorded at the moment.")
-    response.headers.update(answer_headers(exchange))
-    return response
+        return error_response(
+            503, "audit_unavailable", "Decisions cannot be recorded at the moment.", answer_headers(exchange)
+        )
+    return body_response(exchange.status, body, {**headers, **answer_headers(exchange)})
 
 
 def answer_headers(exchange: Exchange) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Final
 
 from detectors.types import DetectorRun, Direction
 from policies.types import ActionName, Facts, Policy, Verdict
-from proxy.codec import Usage
+from proxy.codec import JsonObject, Usage
 from proxy.screen import Screened
 from proxy.tally import sum_runs
 from storage.types import Grant, Identity, Outcome
@@ -48,11 +48,16 @@ class Exchange:
     error_stage: str = ""
     usage: Usage = Usage()  # noqa: RUF009 - immutable
     digests: dict[str, str] = field(default_factory=dict)
+    personal: str = "{}"
+    personal_digest: str = ""
+    subjects: tuple[str, ...] = ()
+    bodies: list[JsonObject] = field(default_factory=list)
     provider_saw_prompt: bool = False
     upstream_started: float = 0.0
     upstream_seconds: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
     closed: bool = False
+    _facts: Facts | None = None
 
     @classmethod
     def open(cls, request_id: str | None, route: str, network: str) -> Exchange:
@@ -63,6 +68,12 @@ class Exchange:
         return cls(own, kept, now, time.perf_counter(), route, network=network)
 
     def facts(self) -> Facts:
+        """Return what a decision may look at beside the findings; settled once an upstream is chosen."""
+        if self._facts is None:
+            self._facts = self._gather_facts()
+        return self._facts
+
+    def _gather_facts(self) -> Facts:
         identity = self.identity
         return Facts(
             at=self.opened_at,
@@ -84,19 +95,25 @@ class Exchange:
         else:
             self.response = screened.verdict
         for run in screened.runs:
-            self.runs[run.detector] = sum_runs(self.runs.get(run.detector), run)
+            known = self.runs.get(run.detector)
+            self.runs[run.detector] = run if known is None else sum_runs(known, run)
 
     def end(self, outcome: Outcome, status: int, code: str = "") -> None:
         self.outcome, self.status, self.error_code = outcome, status, code
 
     @property
     def action(self) -> ActionName:
-        return heaviest([v.action for v in self.verdicts()])
+        request, response = self.request, self.response
+        action = ActionName.ALLOW if request is None else request.action
+        return response.action if response is not None and response.action.weight > action.weight else action
 
     @property
     def degraded(self) -> tuple[str, ...]:
-        names = [name for verdict in self.verdicts() for name in verdict.degraded]
-        return tuple(sorted(set(names))) if names else ()
+        request, response = self.request, self.response
+        names = () if request is None else request.degraded
+        if response is None or not response.degraded:
+            return names
+        return tuple(sorted({*names, *response.degraded}))
 
     def overhead_seconds(self) -> float:
         """Return what passing through us cost so far: all the time that was not the upstream's."""
@@ -104,11 +121,6 @@ class Exchange:
 
     def verdicts(self) -> list[Verdict]:
         return [verdict for verdict in (self.request, self.response) if verdict is not None]
-
-    def directions(self) -> list[tuple[str, Verdict]]:
-        """Return the verdicts that there are, by direction."""
-        both = (("request", self.request), ("response", self.response))
-        return [(name, verdict) for name, verdict in both if verdict is not None]
 
 
 def digest(key: bytes, data: bytes) -> str:

@@ -12,10 +12,9 @@ from proxy.codec import Codec, Target
 from proxy.exchange import Exchange, digest
 from proxy.identity import Presented
 from proxy.parts import Parts
-from proxy.record import record_of
+from proxy.record import opened_of
 from proxy.settings import UpstreamSettings
 from proxy.upstream import UpstreamAnswer, UpstreamRequest
-from storage.types import Outcome
 
 # Everything else a client sends in headers stays here: keys, cookies, forwarding traces, switches of other gateways.
 _FORWARDED: Final = frozenset(
@@ -64,16 +63,11 @@ def journal_opened(parts: Parts, exchange: Exchange) -> None:
     """Write the row to keep should nothing more be heard of this exchange. Raises EdgeError 503."""
     if exchange.identity is None:
         return
-    outcome, saw = exchange.outcome, exchange.provider_saw_prompt
-    exchange.outcome, exchange.provider_saw_prompt = Outcome.INTERRUPTED, True
     try:
-        parts.journal.opened(record_of(exchange, exchange.identity, parts.instance, parts.worker))
+        parts.journal.opened(opened_of(exchange, exchange.identity, parts.instance, parts.worker))
     except JournalError as exc:
-        parts.metrics.count("promptshield_journal_failures_total")
         if exchange.policy is None or exchange.policy.audit_level is AuditLevel.REQUIRED:
             raise EdgeError(503, "audit_unavailable", "Decisions cannot be recorded at the moment.") from exc
-    finally:
-        exchange.outcome, exchange.provider_saw_prompt = outcome, saw
 
 
 def _headers(

@@ -20,7 +20,7 @@ from proxy.forward import choose_upstream, forward
 from proxy.json_document import dump
 from proxy.model_list import claims_models, list_models
 from proxy.parts import Parts
-from proxy.responses import json_response, retry_headers
+from proxy.responses import retry_headers
 from storage.types import Outcome
 
 _LOG: Final = structlog.get_logger("promptshield.proxy")
@@ -96,7 +96,7 @@ class Handler:
         exchange.end(Outcome.REJECTED, why.status, why.code)
         body = codec.error(why.status, why.code, why.message, why.param)
         retry = {"retry-after": "1"} if why.code == "overloaded" else retry_headers(why.status)
-        response = await finish(self._parts, exchange, json_response(why.status, body, retry))
+        response = await finish(self._parts, exchange, body, retry)
         if why.status in {400, 408, 413}:  # what is left of the body is not worth reading
             response.force_close()
         return response
@@ -106,7 +106,7 @@ class Handler:
         status = _UPSTREAM_STATUS.get(why.kind, 502)
         exchange.end(Outcome.UPSTREAM_ERROR, status, f"upstream_{why.kind}")
         body = codec.error(status, f"upstream_{why.kind}", f"The upstream failed ({why.kind}).")
-        return await finish(self._parts, exchange, json_response(status, body))
+        return await finish(self._parts, exchange, body)
 
     async def _fail(self, exchange: Exchange, codec: Codec, why: Exception) -> web.Response:
         # The message may quote the request, so only the kind of error and where it rose are logged.
@@ -118,4 +118,4 @@ class Handler:
         exchange.error_stage = type(why).__name__
         exchange.end(Outcome.INTERNAL_ERROR, 500, "internal_error")
         body = codec.error(500, "internal_error", "Internal error; nothing was forwarded without inspection.")
-        return await finish(self._parts, exchange, json_response(500, body, retry_headers(500)))
+        return await finish(self._parts, exchange, body, retry_headers(500))

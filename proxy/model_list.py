@@ -17,7 +17,6 @@ from proxy.forward import forward
 from proxy.identity import Presented
 from proxy.json_document import JsonError, parse
 from proxy.parts import Parts
-from proxy.responses import json_response
 from proxy.settings import UpstreamSettings
 from storage.types import Outcome
 
@@ -47,7 +46,7 @@ async def list_models(
     if verdict.effect.stop and policy is not None:
         return await refuse(parts, exchange, codec, verdict, Direction.RESPONSE, policy)
     exchange.end(Outcome.ANSWERED, 200)
-    return await finish(parts, exchange, json_response(200, document))
+    return await finish(parts, exchange, document)
 
 
 async def _gather(parts: Parts, exchange: Exchange, codec: Codec, presented: Presented) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from proxy.metrics import WorkerMetrics
 from proxy.screen import Screen
 from proxy.settings import EdgeSettings
 from proxy.upstream import UpstreamPool, Upstreams
+from storage.data_keys import DataKeys
 from storage.house_keys import HouseKeys
 from storage.journal import Journal
 from storage.types import Limits
@@ -30,6 +31,7 @@ class Parts:
     pool: UpstreamPool
     journal: Journal
     house_keys: HouseKeys
+    data_keys: DataKeys
     metrics: WorkerMetrics
     edge: EdgeSettings
     instance: str

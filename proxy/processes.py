@@ -18,6 +18,7 @@ from detectors.errors import PromptShieldError
 
 SIGNALS: Final = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 _PR_SET_PDEATHSIG: Final = 1
+_PR_SET_NAME: Final = 15
 _SETTLED: Final = 10.0  # a process that lived this long (seconds) is replaced at once
 _LOG: Final = structlog.get_logger("promptshield.supervisor")
 
@@ -70,6 +71,12 @@ class Process:
             os.kill(self.pid, number)
 
 
+def take_name(name: str) -> None:
+    """Be called `ps-<name>` in the system's list of processes (15 characters at most), where the system can."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_NAME, f"ps-{name}".replace(" ", "-").encode()[:15], 0, 0, 0)
+
+
 def die_with_parent(parent: int, number: signal.Signals) -> None:
     """Ask Linux to signal this process when its parent ends; elsewhere orphans are left to notice by themselves."""
     if sys.platform != "linux":
@@ -83,6 +90,7 @@ def _become_child(parent: int, name: str, main: Main) -> None:
     code = 1
     try:
         die_with_parent(parent, signal.SIGTERM)
+        take_name(name)
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         # Ctrl-C reaches every process of the terminal; who stops when is the supervisor's to say, by SIGTERM.

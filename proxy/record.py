@@ -5,30 +5,78 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any, Final
-
-import orjson
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 from detectors.types import ATTACK, Coverage
-from policies.types import Judged
+from policies.types import ActionName, Judged
 from proxy.exchange import Exchange, heaviest
 from proxy.pointer import shown
-from storage.types import DecisionRecord, Identity
+from proxy.stored_bodies import bodies_json
+from storage.canonical import FORM, canonical_json
+from storage.types import DecisionRecord, Identity, OpenedRecord
 
 MAX_SCORES: Final = 64
 _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e]")
 
 
+class _Found(NamedTuple):
+    """What the findings of an exchange come to, in the words of its row."""
+
+    scores: str
+    overflow: bool
+    category: str
+    confidence: float
+
+
+_NOTHING: Final = _Found("[]", False, "", 0.0)
+
+
+def opened_of(exchange: Exchange, identity: Identity, instance: str, worker: int) -> OpenedRecord:
+    """Return what its row will hold should nothing more be heard of the exchange."""
+    policy, request = exchange.policy, exchange.request
+    found = _NOTHING if request is None else _found(request.judged, exchange.vocabulary)
+    return OpenedRecord(
+        id=exchange.id,
+        tenant_id=identity.tenant_id,
+        app_id=identity.app_id,
+        key_id=identity.key_id,
+        instance=instance,
+        worker=worker,
+        via="proxy",
+        request_id=exchange.request_id,
+        route=exchange.route,
+        dialect=exchange.dialect,
+        model=_shown(exchange.model),
+        upstream=exchange.upstream,
+        streaming=exchange.streaming,
+        mode=policy.mode if policy else "",
+        action=request.action if request else ActionName.ALLOW,
+        intended_action=request.intended_action if request else ActionName.ALLOW,
+        category=found.category,
+        confidence=found.confidence,
+        scores=found.scores,
+        scores_overflow=found.overflow,
+        facts="{}",  # all that there is has a column, but for what `personal` holds
+        coverage=_coverage(exchange),
+        digests=canonical_json(exchange.digests),
+        degraded=exchange.degraded,
+        policy_id=policy.id if policy else "",
+        policy_revision=policy.revision if policy else "",
+        ruleset_revision=request.ruleset_revision if request else "",
+        personal=exchange.personal,
+        personal_digest=exchange.personal_digest,
+        subjects=exchange.subjects,
+        bodies=_bodies(exchange),
+        canonical=FORM,
+    )
+
+
 def record_of(exchange: Exchange, identity: Identity, instance: str, worker: int) -> DecisionRecord:
     """Return the decision as it stands now, for the tenant that `identity` names."""
-    verdicts = exchange.verdicts()
-    judged = [item for verdict in verdicts for item in verdict.judged]
-    scores, overflow = _scores(judged, exchange.vocabulary) if judged else ("[]", False)
-    attacks = [j.finding.hit for j in judged if j.finding.hit.category in ATTACK]
-    top = max(judged, key=lambda j: (j.action.weight, j.finding.hit.confidence)) if judged else None
-    total = time.perf_counter() - exchange.started
     policy, request, response = exchange.policy, exchange.request, exchange.response
+    found = _found([item for verdict in exchange.verdicts() for item in verdict.judged], exchange.vocabulary)
+    total = time.perf_counter() - exchange.started
     return DecisionRecord(
         id=exchange.id,
         tenant_id=identity.tenant_id,
@@ -47,19 +95,19 @@ def record_of(exchange: Exchange, identity: Identity, instance: str, worker: int
         status=exchange.status,
         error_code=exchange.error_code,
         error_stage=exchange.error_stage,
-        mode=str(policy.mode) if policy else "",
-        action=str(heaviest([v.action for v in verdicts])),
-        intended_action=str(heaviest([v.intended_action for v in verdicts])),
-        request_action=str(request.action) if request else "",
-        response_action=str(response.action) if response else "",
-        category=str(top.finding.hit.category) if top else "",
-        confidence=max(hit.confidence for hit in attacks) if attacks else 0.0,
-        scores=scores,
-        scores_overflow=overflow,
-        facts=_json({"at": exchange.opened_at, "network": exchange.network, "app": identity.app}),
-        coverage=_json({d: _receipt(v.coverage) for d, v in exchange.directions()}),
-        digests=_json(exchange.digests),
-        degraded=exchange.degraded if verdicts else (),
+        mode=policy.mode if policy else "",
+        action=exchange.action,
+        intended_action=heaviest([v.intended_action for v in exchange.verdicts()]),
+        request_action=request.action if request else "",
+        response_action=response.action if response else "",
+        category=found.category,
+        confidence=found.confidence,
+        scores=found.scores,
+        scores_overflow=found.overflow,
+        facts="{}",  # all that there is has a column, but for what `personal` holds
+        coverage=_coverage(exchange),
+        digests=canonical_json(exchange.digests),
+        degraded=exchange.degraded,
         policy_id=policy.id if policy else "",
         policy_revision=policy.revision if policy else "",
         ruleset_revision=request.ruleset_revision if request else "",
@@ -69,8 +117,22 @@ def record_of(exchange: Exchange, identity: Identity, instance: str, worker: int
         overhead_ms=max(0.0, total - exchange.upstream_seconds) * 1000,
         upstream_ms=exchange.upstream_seconds * 1000,
         total_ms=total * 1000,
-        closed_at=time.time(),
+        closed_at=round(time.time(), 6),  # as exactly as the database keeps it
+        personal=exchange.personal,
+        personal_digest=exchange.personal_digest,
+        subjects=exchange.subjects,
+        bodies=_bodies(exchange),
+        canonical=FORM,
     )
+
+
+def _found(judged: Sequence[Judged], vocabulary: frozenset[str]) -> _Found:
+    if not judged:
+        return _NOTHING
+    scores, overflow = _scores(judged, vocabulary)
+    attacks = [j.finding.hit.confidence for j in judged if j.finding.hit.category in ATTACK]
+    top = max(judged, key=lambda j: (j.action.weight, j.finding.hit.confidence))
+    return _Found(scores, overflow, top.finding.hit.category, max(attacks, default=0.0))
 
 
 def _scores(judged: Iterable[Judged], vocabulary: frozenset[str]) -> tuple[str, bool]:
@@ -85,7 +147,7 @@ def _scores(judged: Iterable[Judged], vocabulary: frozenset[str]) -> tuple[str, 
             best[key] = item
     ordered = sorted(best.items(), key=lambda entry: -entry[1].finding.hit.confidence)
     rows = [_score(key, item, counts[key], vocabulary) for key, item in ordered[:MAX_SCORES]]
-    return orjson.dumps(rows).decode(), len(ordered) > MAX_SCORES
+    return canonical_json(rows), len(ordered) > MAX_SCORES
 
 
 def _score(key: tuple[str, ...], item: Judged, count: int, vocabulary: frozenset[str]) -> dict[str, Any]:
@@ -107,19 +169,25 @@ def _score(key: tuple[str, ...], item: Judged, count: int, vocabulary: frozenset
     }
 
 
+def _bodies(exchange: Exchange) -> str:
+    return bodies_json(exchange.bodies) if exchange.bodies else "[]"
+
+
+def _coverage(exchange: Exchange) -> str:
+    request, response = exchange.request, exchange.response
+    receipts = {} if request is None else {"request": _receipt(request.coverage)}
+    if response is not None:
+        receipts["response"] = _receipt(response.coverage)
+    return canonical_json(receipts)
+
+
 def _receipt(coverage: Coverage) -> dict[str, Any]:
-    return {
-        "scanned": coverage.scanned,
-        "cached": coverage.cached,
-        "skipped": coverage.skipped,
-        "unscanned": {str(reason): count for reason, count in coverage.unscanned.items()} if coverage.unscanned else {},
-    }
+    unscanned = {str(reason): count for reason, count in coverage.unscanned.items()} if coverage.unscanned else {}
+    return {"scanned": coverage.scanned, "cached": coverage.cached, "skipped": coverage.skipped, "unscanned": unscanned}
 
 
 def _shown(model: str) -> str:
     """A model's name is the client's text: printable, and bounded."""
-    return _UNPRINTABLE.sub("?", model[:200])
-
-
-def _json(value: object) -> str:
-    return orjson.dumps(value).decode()
+    return (
+        model if len(model) <= 200 and model.isascii() and model.isprintable() else _UNPRINTABLE.sub("?", model[:200])
+    )

@@ -37,8 +37,13 @@ _RELAYED: Final = frozenset({"retry-after", "retry-after-ms"})
 _PLAIN: Final = re.compile(r"[!-~]{1,256}")  # no spaces
 
 
+def body_response(status: int, body: bytes, headers: Mapping[str, str]) -> web.Response:
+    """Return an answer whose body is serialised JSON."""
+    return web.Response(status=status, body=body, headers={"Content-Type": "application/json", **headers})
+
+
 def json_response(status: int, body: JsonObject, headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.Response(status=status, body=dump(body), content_type="application/json", headers=headers)
+    return body_response(status, dump(body), headers or {})
 
 
 def error_response(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -7,15 +7,17 @@ import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import GenericAlias
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, field_validator
 
 from detectors.documents import Document, JsonObject, read_document
 from detectors.errors import SettingsError
 from policies.quantities import parse_size
 from storage.journal import Sync
+from storage.sink import SinkSettings, models_of, refuse_equal_names
 
 DEFAULT_FILE: Final = Path("promptshield.yaml")
 DEFAULT_DATA: Final = Path(".promptshield")
@@ -110,12 +112,14 @@ class Settings(Strict):
     policies: Path | None = None
     database_url: str = Field(default="", repr=False)
     database_owner_url: str = Field(default="", repr=False)
+    database_read_url: str = Field(default="", repr=False)
     redis_url: str = Field(default="", repr=False)
     upstreams: tuple[UpstreamSettings, ...] = ()
     journal: JournalSettings = JournalSettings()
     identity: IdentitySettings = IdentitySettings()
     edge: EdgeSettings = EdgeSettings()
     metrics: MetricsSettings = MetricsSettings()
+    sinks: tuple[SinkSettings, ...] = ()
 
     @field_validator("upstreams")
     @classmethod
@@ -125,6 +129,20 @@ class Settings(Strict):
         if twice:
             raise ValueError(f"two upstreams are called {', '.join(twice)}")
         return upstreams
+
+    @field_validator("sinks")
+    @classmethod
+    def _are_told_apart(cls, sinks: tuple[SinkSettings, ...]) -> tuple[SinkSettings, ...]:
+        refuse_equal_names(sinks)
+        return sinks
+
+    @property
+    def checkpoints_folder(self) -> Path:
+        return self.data / "checkpoints"
+
+    @property
+    def sinks_folder(self) -> Path:
+        return self.data / "sinks"
 
     @property
     def policies_folder(self) -> Path:
@@ -152,7 +170,17 @@ def load_settings(
         given["upstreams"] = _default_upstreams(environment)
     # By themselves first: an error in them stands in no file.
     Document(Path("environment"), given, None, SettingsError).validate(Settings)
-    return Document(document.file, document.content | given, document.root, SettingsError).validate(Settings)
+    model = _with_sinks(document)
+    return Document(document.file, document.content | given, document.root, SettingsError).validate(model)
+
+
+def _with_sinks(document: Document) -> type[Settings]:
+    """Settings in which each entry of `sinks:` has the keys of its own type, so that errors name their line."""
+    models = models_of(document)
+    if not models:
+        return Settings
+    fields: dict[str, Any] = {"sinks": (GenericAlias(tuple, models), ...)}
+    return create_model("Settings", __base__=Settings, **fields)
 
 
 def _document(file: Path | None, environment: Mapping[str, str]) -> Document:
@@ -187,7 +215,12 @@ def _interpolated(value: Any, loc: tuple[str | int, ...], document: Document, en
 def _from_environment(environment: Mapping[str, str], data: Path | None) -> dict[str, Any]:
     """The documented names. A Redis given by host, port and password becomes a URL."""
     given: dict[str, Any] = {}
-    names = {"DATABASE_URL": "database_url", "DATABASE_OWNER_URL": "database_owner_url", "REDIS_URL": "redis_url"}
+    names = {
+        "DATABASE_URL": "database_url",
+        "DATABASE_OWNER_URL": "database_owner_url",
+        "DATABASE_READ_URL": "database_read_url",
+        "REDIS_URL": "redis_url",
+    }
     given |= {key: environment[name] for name, key in names.items() if environment.get(name)}
     if environment.get("REDIS_HOST") and "redis_url" not in given:
         password = environment.get("REDIS_PASSWORD", "")

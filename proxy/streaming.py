@@ -19,8 +19,13 @@ from proxy.tally import Tally
 from proxy.walk import Walk
 
 Judge = Callable[[Walk], Awaitable[Screened]]
+Heard = Callable[[str, int, Walk, Verdict], None]
 _HELD_IN_ALL: Final = 1 << 20  # characters over all channels of one stream
 _MOST_CHANNELS: Final = 512
+
+
+def _nobody(_channel: str, _base: int, _walk: Walk, _verdict: Verdict) -> None:
+    return
 
 
 class StreamEnd(StrEnum):
@@ -36,7 +41,9 @@ class StreamEnd(StrEnum):
 class StreamScreen:
     """Screens one stream. `run` yields what may be sent; `end`, `usage` and `tally` then say how it went.
 
-    `refuse` makes the refusal for a verdict. The event that ends the stream is yielded last and by itself.
+    `refuse` makes the refusal for a verdict; `heard` is told of every text that was judged: its channel (empty for the
+    rest of an event), where in the channel it begins, the walk and the verdict. The event that ends the stream is
+    yielded last and by itself.
     """
 
     def __init__(
@@ -45,10 +52,11 @@ class StreamScreen:
         judge: Judge,
         refuse: Callable[[Verdict], Refusal],
         block_as: BlockAs,
+        heard: Heard = _nobody,
         *,
         enforcing: bool = True,
     ) -> None:
-        self._enforcing = enforcing
+        self._enforcing, self._heard = enforcing, heard
         self._reader, self._judge, self._refuse, self._block_as = reader, judge, refuse, block_as
         self._windows: dict[str, Window] = {}
         self.end, self.usage, self.tally = StreamEnd.OPEN, Usage(), Tally()
@@ -140,6 +148,7 @@ class StreamScreen:
     async def _judged(self, walk: Walk, channel: str, base: int) -> Verdict:
         screened = await self._judge(walk)
         self.tally.add(screened, channel, base)
+        self._heard(channel, base, walk, screened.verdict)
         if screened.verdict.effect.stop:
             raise _StoppedError(screened.verdict)
         return screened.verdict

@@ -133,7 +133,12 @@ class Supervisor:
             demo = UpstreamSettings(name="demo", base_url=base_url)
             settings = settings.model_copy(update={"upstreams": (demo,)})
         self._others.append(
-            Process("control", partial(run_control, settings, urls, ControlPlace(control_listener, inbox, instance)))
+            Process(
+                "control",
+                partial(
+                    run_control, settings, detection, house_keys, urls, ControlPlace(control_listener, inbox, instance)
+                ),
+            )
         )
         for number, listener in enumerate(listeners):
             place = WorkerPlace(number, listener, outbox, instance)

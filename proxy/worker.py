@@ -51,6 +51,7 @@ async def run_worker(
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(worker.parts.keys.check_forever()),
+            group.create_task(worker.parts.data_keys.check_forever()),
             group.create_task(worker.parts.journal.flush_forever()),
             group.create_task(_every_second(lambda: _keep_current(worker, sender))),
         ]

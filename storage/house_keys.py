@@ -15,14 +15,19 @@ from typing import Final
 from detectors.errors import StorageError
 
 SHORTEST: Final = 32  # characters of a secret that somebody supplies
+SIGNING_VARIABLE: Final = "PROMPTSHIELD_SIGNING_KEY"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class HouseKeys:
-    """`pepper` keys the hashes of API keys, `content` those of texts; the rest are the engines' passwords."""
+    """`pepper` keys the hashes of API keys, `content` those of texts; the rest are the engines' passwords.
+
+    `signing` (32 bytes) is the seed of the Ed25519 key that signs checkpoints.
+    """
 
     pepper: bytes
     content: bytes
+    signing: bytes
     postgres_owner: str
     postgres_login: str
     valkey: str
@@ -37,25 +42,56 @@ class HouseKeys:
 
 
 def open_house_keys(folder: Path, environment: Mapping[str, str] = os.environ) -> HouseKeys:
-    """Read `<folder>/<name>` (0600), making what is missing; `PROMPTSHIELD_PEPPER` and `PROMPTSHIELD_CONTENT_KEY` win.
+    """Read `<folder>/<name>` (0600), making what is missing; `PROMPTSHIELD_PEPPER`, `PROMPTSHIELD_CONTENT_KEY` and
+    `PROMPTSHIELD_SIGNING_KEY` win.
 
     Raises StorageError for a weak secret, a file that others may read, or a folder that cannot be written or that
     others may change.
     """
     pepper = _supplied("PROMPTSHIELD_PEPPER", environment)
     content = _supplied("PROMPTSHIELD_CONTENT_KEY", environment)
+    signing = _supplied(SIGNING_VARIABLE, environment)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _alone_in(folder):
+            if not environment.get("PROMPTSHIELD_KEK"):
+                _read_or_make(folder / "kek")  # now, so that a backup of this folder is whole from the start
             return HouseKeys(
                 pepper=pepper or _read_or_make(folder / "pepper").encode(),
                 content=_key(content or _read_or_make(folder / "content").encode()),
+                signing=_key(signing or _read_or_make(folder / "signing").encode()),
                 postgres_owner=_read_or_make(folder / "postgres-owner"),
                 postgres_login=_read_or_make(folder / "postgres-login"),
                 valkey=_read_or_make(folder / "valkey"),
             )
     except OSError as exc:
         raise StorageError(f"keys folder {folder}: {exc.strerror}; make it writable for this user") from exc
+
+
+def read_house_key(file: Path) -> str:
+    """Return what a key file holds, which may be several keys during a rotation. Raises StorageError."""
+    try:
+        return _read(file)
+    except OSError as exc:
+        raise StorageError(f"key file {file}: {exc.strerror}") from exc
+
+
+def replace_house_key(file: Path, text: str) -> None:
+    """Put `text` in the place of what the file held: after a crash it holds the one or the other. Raises StorageError.
+
+    Readers are not stopped, and of two writers at once the later one wins.
+    """
+    try:
+        with _alone_in(file.parent):
+            _write_whole(file, text)
+    except OSError as exc:
+        raise StorageError(f"key file {file}: {exc.strerror}") from exc
+
+
+def make_signing_secret() -> tuple[str, bytes]:
+    """Return the text of a new signing key's file, and the seed that it stands for."""
+    text = secrets.token_hex(32)
+    return text, _key(text.encode())
 
 
 def _key(secret: bytes) -> bytes:
@@ -98,12 +134,16 @@ def _read_or_make(file: Path) -> str:
 
 
 def _make(file: Path) -> None:
+    _write_whole(file, secrets.token_hex(32))
+
+
+def _write_whole(file: Path, text: str) -> None:
     """The key has its name only once it is whole and on the disk: a lost pepper makes every API key invalid."""
     unfinished = file.with_name(f"{file.name}.new")
     unfinished.unlink(missing_ok=True)
     handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as opened:
-        opened.write(secrets.token_hex(32))
+        opened.write(text)
         opened.flush()
         os.fsync(opened.fileno())
     unfinished.rename(file)

@@ -22,6 +22,7 @@ _RAISED: Final = "P0001"  # RAISE in a function of ours; its text is a sentence 
 class Row(Protocol):
     def __getitem__(self, column: str) -> Any: ...
     def items(self) -> Iterable[tuple[str, Any]]: ...
+    def values(self) -> Iterable[Any]: ...
 
 
 class Connection(Protocol):
@@ -69,16 +70,19 @@ class Database:
             await self._pool.close()
 
     @asynccontextmanager
-    async def transaction(self, role: Role, tenant_id: int | None = None) -> AsyncIterator[Connection]:
+    async def transaction(
+        self, role: Role, tenant_id: int | None = None, *, snapshot: bool = False
+    ) -> AsyncIterator[Connection]:
         """One transaction under `role`, seeing the rows of `tenant_id` where the role's policies ask for a tenant.
 
-        Commits when the body returns, rolls back when it raises; READER cannot write. Raises StorageError if
-        the data are at fault, DatabaseUnavailableError if other data would have fared no better.
+        Commits when the body returns, rolls back when it raises; READER cannot write. With `snapshot` all statements
+        see the database of one moment. Raises StorageError if the data are at fault, DatabaseUnavailableError if other
+        data would have fared no better.
         """
         with _translated():
             async with (
                 self._pool.acquire(timeout=CONNECT_SECONDS) as connection,
-                connection.transaction(readonly=role is Role.READER),
+                connection.transaction(readonly=role is Role.READER, isolation="repeatable_read" if snapshot else None),
             ):
                 await connection.execute(_take_on(role, tenant_id))
                 yield cast("Connection", connection)

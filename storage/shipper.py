@@ -1,264 +1,241 @@
-"""From the journal to the sinks: read every writer's segments, ship what closed, adopt what the dead left behind."""
+"""Whoever keeps the journal's house: sends a courier to each sink, adopts the dead, and removes what all have read."""
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
-import orjson
+import structlog
 
-from detectors.errors import DatabaseUnavailableError, JournalError, StorageError
-from storage.journal import Envelope, RecordKind, read_segment, size_of
-from storage.types import DecisionRecord, Sink
+from detectors.errors import JournalError
+from storage.apart import apart
+from storage.courier import INTERVAL, LONGEST_PAUSE, Courier, DeadLetters, SinkCounts
+from storage.journal_folder import (
+    CARRIED,
+    carry_over,
+    journal_size,
+    lock_name,
+    lock_of_the_dead,
+    read_tail,
+    remove,
+    segment_name,
+    size_of,
+    writers_in,
+    written_at,
+)
+from storage.journal_frames import last_frame
+from storage.journal_reader import Progress
+from storage.types import Sink
 
-BATCH = 500
-READ_AHEAD = 2_000  # records that wait in memory, about; what more there is stays on the disk
-READ_SIZE = 1 << 20
-INTERVAL = 0.2  # seconds between looks
+_LOG: Final = structlog.get_logger("promptshield.shipper")
 Result = TypeVar("Result")
 
-
-class DeadLetters(Protocol):
-    """Where a record goes that a sink refuses although it is reachable."""
-
-    async def write_dead_letter(self, record: bytes, reason: str) -> None: ...
+BACKLOG_SHARE: Final = 0.5  # of the journal's bound; what only lagging sinks still want may take no more
 
 
 @dataclass(slots=True)
 class ShippingCounts:
-    """What the shipper did since it started; `lag` is how many read records wait to be written.
+    """What happened since the process began; `bytes` is what segments take on the disk.
 
-    `failures` counts what is tried again: a sink that is away, files that cannot be read or removed.
+    `missing` are decisions in damaged parts of segments; `file_failures` are files that could not be read or removed.
     """
 
-    shipped: int = 0
+    sinks: dict[str, SinkCounts] = field(default_factory=dict)
     interrupted: int = 0
     dead_letters: int = 0
     torn_segments: int = 0
-    failures: int = 0
-    lag: int = 0
-
-
-@dataclass(slots=True)
-class _Segment:
-    file: Path
-    offset: int = 0
-    open_ids: set[str] = field(default_factory=set)
-    damaged: bool = False
-    complete: bool = False  # read to its end, and its writer has gone on to the next
-
-
-@dataclass(slots=True)
-class _Writer:
-    """What is known of one worker's journal: its segments in order and the exchanges that have not closed."""
-
-    name: str
-    segments: dict[Path, _Segment] = field(default_factory=dict)
-    open: dict[str, DecisionRecord] = field(default_factory=dict)
-    closed: list[DecisionRecord] = field(default_factory=list)
-    foreign: list[bytes] = field(default_factory=list)
-
-    @property
-    def waiting(self) -> int:
-        return len(self.closed) + len(self.foreign)
+    missing: int = 0
+    file_failures: int = 0
+    bytes: int = 0
 
 
 class Shipper:
-    """The only reader of an instance's journal. Writing twice is harmless, so positions live in memory only."""
+    """The only reader of an instance's journal. The first of the `sinks` is that of record.
+
+    Segments go once every sink has accounted for them. What the sink of record has accounted for is kept for the
+    others up to half of `disk_limit` bytes; then those that lag skip the oldest, and count what they lose.
+    """
 
     def __init__(
         self,
         folder: Path,
         sinks: Sequence[Sink],
         dead_letters: DeadLetters,
-        on_shipped: Callable[[Sequence[DecisionRecord]], None] = lambda _records: None,
+        disk_limit: int = 1 << 30,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._folder, self._sinks, self._dead_letters, self._on_shipped = folder, sinks, dead_letters, on_shipped
-        self._writers: dict[str, _Writer] = {}
-        self.counts = ShippingCounts()
+        self._folder, self._backlog_limit = folder, int(disk_limit * BACKLOG_SHARE)
+        self._record = Courier(folder, sinks[0], dead_letters, clock)
+        self._others = [Courier(folder, sink, None, clock) for sink in sinks[1:]]
+        self._couriers = [self._record, *self._others]
+        self._found: dict[str, list[int]] = {}
+        self._dead: dict[str, int] = {}  # writers whose locks we hold, by name
+        self._newest: dict[str, int] = {}
+        self._torn: frozenset[tuple[str, int]] = frozenset()
+        self.counts = ShippingCounts({courier.name: courier.counts for courier in self._couriers})
 
     async def run_forever(self) -> None:
-        """Ship until cancelled; while a sink is away nothing is lost and nothing is removed."""
-        while True:
-            moved = await self.ship_once()
-            if not moved:
+        """Ship until cancelled; while the sink of record is away nothing is lost and nothing is removed."""
+        async with asyncio.TaskGroup() as group:
+            for courier in self._couriers:
+                group.create_task(self._attend(courier))
+            while True:
+                await self.keep_house()
                 await asyncio.sleep(INTERVAL)
 
     async def ship_once(self) -> int:
-        """Look at every writer once; return how many records were shipped."""
-        shipped = 0
-        for name in await _apart(_writer_names, self._folder):
-            writer = self._writers.setdefault(name, _Writer(name))
-            # Asked before reading: what a dying writer wrote last is then read below.
-            lock = _lock_of_the_dead(self._folder / f"{name}.lock")
+        """Let every courier go once; return how many records were accounted for, over all sinks."""
+        await self.keep_house()
+        dead = frozenset(self._dead)
+        moved = await self._together([courier.step(dead) for courier in self._couriers])
+        await self.keep_house()
+        return sum(moved)
+
+    async def drain(self) -> None:
+        """Ship what is left, each sink at its own pace, until it is all there or the sink takes no more."""
+        await self.keep_house()
+        dead = frozenset(self._dead)
+        await self._together([courier.drain(dead) for courier in self._couriers])
+        await self.keep_house()
+
+    async def close(self) -> None:
+        """Let go of the sinks and of the dead writers' locks."""
+        await self._together([courier.close() for courier in self._couriers])
+        while self._dead:
+            os.close(self._dead.popitem()[1])
+
+    async def keep_house(self) -> None:
+        """Look who writes and who died, hold the backlog within its bound, remove what is accounted for."""
+        await apart(self._look)
+        cut = await apart(self._cut)
+        for courier in self._others:
+            behind = {name: number for name, number in cut.items() if not _has_reached(courier.progress, name, number)}
+            if behind:
+                courier.skip(behind)
+        await apart(self._tidy, [courier.progress for courier in self._couriers])
+        self._measure()
+
+    async def _attend(self, courier: Courier) -> None:
+        """Send a courier off again whenever it falls."""
+        while True:
+            (fault,) = await asyncio.gather(courier.run_forever(lambda: frozenset(self._dead)), return_exceptions=True)
+            self._note_fault(courier, fault)
+            await asyncio.sleep(LONGEST_PAUSE)
+
+    async def _together(self, doing: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
+        """Return what those couriers did that did not fall. One sink's fault is not to stop the others."""
+        done = await asyncio.gather(*doing, return_exceptions=True)
+        for courier, result in zip(self._couriers, done, strict=True):
+            if isinstance(result, BaseException):
+                self._note_fault(courier, result)
+        return [result for result in done if not isinstance(result, BaseException)]
+
+    def _note_fault(self, courier: Courier, fault: object) -> None:
+        # Only its kind: the message of somebody else's exception may quote a record.
+        _LOG.error("a sink broke down, it is tried again later", sink=courier.name, error=type(fault).__name__)
+        courier.counts.failures += 1
+
+    def _look(self) -> None:
+        try:
+            self._found = writers_in(self._folder)
+        except JournalError:
+            self.counts.file_failures += 1
+        for writer in self._found.keys() - self._dead.keys():
+            lock = lock_of_the_dead(self._folder, writer)
+            if lock is not None:
+                self._dead[writer] = lock
+        self._for_each_writer(self._note_newest)
+        self.counts.bytes = journal_size(self._folder)
+
+    def _for_each_writer(self, work: Callable[[str, Sequence[int]], None]) -> None:
+        for writer, numbers in self._found.items():
             try:
-                shipped += await self._ship_writer(writer, dead=lock is not None)
+                work(writer, numbers)
             except JournalError:
-                self.counts.failures += 1  # the other writers' files may be better
-            finally:
-                if lock is not None:
-                    os.close(lock)
-        return shipped
+                self.counts.file_failures += 1  # the other writers' files may be better
 
-    async def _ship_writer(self, writer: _Writer, *, dead: bool) -> int:
-        exhausted = await _apart(self._read, writer)
-        if dead and exhausted:
-            await _apart(self._adopt, writer)
-        shipped = await self._deliver_all(writer)
-        self.counts.lag = self._waiting()
-        if not writer.waiting:
-            await _apart(self._tidy, writer, dead and exhausted)
-        return shipped
+    def _note_newest(self, writer: str, numbers: Sequence[int]) -> None:
+        frame = last_frame(read_tail(self._folder / segment_name(writer, numbers[-1]))) if numbers else None
+        if frame is not None:
+            self._newest[writer] = frame[2]
 
-    def _waiting(self) -> int:
-        return sum(writer.waiting for writer in self._writers.values())
+    def _cut(self) -> dict[str, int]:
+        """Return, by writer, below which number segments must go for the backlog to keep its bound: the oldest."""
+        kept = [
+            (written_at(file), size_of(file), writer, number)
+            for writer, numbers in self._found.items()
+            for number in numbers
+            if _has_reached(self._record.progress, writer, number + 1)
+            for file in [self._folder / segment_name(writer, number)]
+        ]
+        excess = sum(size for _, size, *_ in kept) - self._backlog_limit
+        cut: dict[str, int] = {}
+        for _, size, writer, number in sorted(kept):
+            if excess <= 0:
+                break
+            cut[writer] = max(cut.get(writer, 0), number + 1)
+            excess -= size
+        return cut
 
-    def _read(self, writer: _Writer) -> bool:
-        """Take in what is new, as far as memory allows; return whether nothing is left to read."""
-        files = sorted(self._folder.glob(f"{writer.name}.*.jnl"))
-        for file in files:
-            segment = writer.segments.setdefault(file, _Segment(file))
-            while not (segment.damaged or segment.complete):
-                if self._waiting() >= READ_AHEAD:
-                    return False
-                if not self._read_on(writer, segment):
-                    # A segment that a younger one follows gets no more records.
-                    segment.complete = file != files[-1] and segment.offset == size_of(file)
-                    break
-        return True
+    def _tidy(self, standing: Sequence[Progress]) -> None:
+        """Remove what every courier has accounted for; `standing` is where they stood at one moment."""
 
-    def _read_on(self, writer: _Writer, segment: _Segment) -> bool:
-        """Take in the next records of a segment; return whether there were any."""
-        start = segment.offset
-        tail = read_segment(segment.file, start, READ_SIZE)
-        for envelope in tail.envelopes:
-            self._take_in(writer, segment, envelope)
-        writer.foreign += tail.foreign
-        segment.offset, segment.damaged = tail.offset, tail.torn
-        self.counts.torn_segments += tail.torn
-        return tail.offset > start
+        def tidy(writer: str, numbers: Sequence[int]) -> None:
+            if writer in self._dead and all(writer in progress.finished for progress in standing):
+                self._bury(writer, numbers)
+            else:
+                self._remove_read(writer, numbers, standing)
 
-    def _take_in(self, writer: _Writer, segment: _Segment, envelope: Envelope) -> None:
-        record = envelope.record
-        if envelope.kind is RecordKind.OPENED:
-            writer.open[record.id] = record
-            segment.open_ids.add(record.id)
-        else:
-            writer.open.pop(record.id, None)
-            writer.closed.append(record)
+        self._for_each_writer(tidy)
 
-    def _adopt(self, writer: _Writer) -> None:
-        """What a dead writer left open will never close, and what it left half-written never become whole."""
-        for segment in writer.segments.values():
-            if not segment.damaged and size_of(segment.file) > segment.offset:
-                segment.damaged = True
-                self.counts.torn_segments += 1
-        self.counts.interrupted += len(writer.open)
-        writer.closed += writer.open.values()
-        writer.open.clear()
+    def _remove_read(self, writer: str, numbers: Sequence[int], standing: Sequence[Progress]) -> None:
+        """Remove the segments that every courier has behind it, oldest first."""
+        open_frames = standing[0].open.get(writer)
+        read = [
+            number
+            for number in numbers
+            if number != CARRIED and all(_has_passed(progress, writer, number) for progress in standing)
+        ]
+        if not read or open_frames is None:
+            return
+        # First, or the end of a long exchange would outlive its beginning.
+        carry_over(self._folder, writer, open_frames)
+        for number in read:
+            self._remove(writer, number)
 
-    async def _deliver_all(self, writer: _Writer) -> int:
-        """Write what waits, as far as it goes; return how many records are accounted for."""
-        shipped = 0
-        while writer.closed:
-            batch = writer.closed[:BATCH]
-            done = await self._deliver(batch)
-            del writer.closed[:done]
-            shipped += done
-            if done < len(batch):
-                return shipped
-        while writer.foreign and await self._bury(writer.foreign[0], "no record that this version can read"):
-            del writer.foreign[0]
-            shipped += 1
-        return shipped
+    def _bury(self, writer: str, numbers: Sequence[int]) -> None:
+        # In this order: whatever a crash leaves, no exchange is left without its end.
+        for number in numbers:
+            self._remove(writer, number)
+        remove(self._folder / lock_name(writer))
+        os.close(self._dead.pop(writer))
+        self._newest.pop(writer, None)
 
-    async def _deliver(self, batch: Sequence[DecisionRecord]) -> int:
-        """Write a batch to every sink; a refused one is halved until the poison is alone.
+    def _remove(self, writer: str, number: int) -> None:
+        torn = (writer, number) in self._record.progress.torn
+        # What is damaged is kept for whoever wants to know what was in it.
+        remove(self._folder / segment_name(writer, number), keep=torn)
 
-        Return how many, from the first on, are accounted for; the rest is to be tried again later.
-        """
-        try:
-            for sink in self._sinks:
-                await sink.write(batch)
-        except DatabaseUnavailableError:
-            self.counts.failures += 1
-            return 0
-        except StorageError as exc:
-            if len(batch) == 1:
-                return int(await self._bury(orjson.dumps(batch[0]), str(exc)))
-            middle = len(batch) // 2
-            done = await self._deliver(batch[:middle])
-            return done if done < middle else done + await self._deliver(batch[middle:])
-        self.counts.shipped += len(batch)
-        self._on_shipped(batch)
-        return len(batch)
-
-    async def _bury(self, record: bytes, why: str) -> bool:
-        try:
-            await self._dead_letters.write_dead_letter(record, why)
-        except StorageError:
-            self.counts.failures += 1
-            return False
-        self.counts.dead_letters += 1
-        return True
-
-    def _tidy(self, writer: _Writer, remove_all: bool) -> None:
-        """Remove segments whose every exchange is accounted for; the newest one of a living writer stays."""
-        segments = sorted(writer.segments.values(), key=lambda s: s.file)
-        for segment in segments if remove_all else segments[:-1]:
-            accounted = remove_all or segment.complete or segment.damaged
-            if not accounted or segment.open_ids & writer.open.keys():
-                continue
-            # What is damaged is kept for whoever wants to know what was in it.
-            _remove(segment.file, keep_as=segment.file.with_suffix(".torn") if segment.damaged else None)
-            del writer.segments[segment.file]
-        if remove_all and not writer.segments:
-            _remove(self._folder / f"{writer.name}.lock")
-            del self._writers[writer.name]
+    def _measure(self) -> None:
+        torn = self._record.progress.torn
+        self.counts.torn_segments += len(torn - self._torn)
+        self._torn = torn
+        self.counts.missing = self._record.missing
+        for courier in self._couriers:
+            courier.measure(self._newest)
+        self.counts.interrupted = self._record.counts.interrupted
+        self.counts.dead_letters = self._record.counts.refused
 
 
-def _remove(file: Path, keep_as: Path | None = None) -> None:
-    """Unlink a file, or rename it; one that is gone is fine. Raises JournalError."""
-    try:
-        if keep_as is None:
-            file.unlink()
-        else:
-            file.rename(keep_as)
-    except FileNotFoundError:
-        return
-    except OSError as exc:
-        raise JournalError(f"journal {file.name}: {exc.strerror}") from exc
+def _has_passed(progress: Progress, writer: str, number: int) -> bool:
+    """Whether a courier has read on beyond a segment. Of a new writer it may not know yet."""
+    return writer in progress.positions and progress.positions[writer].segment > number
 
 
-async def _apart(work: Callable[..., Result], *args: object) -> Result:
-    """Work on files in a thread. A thread outlives whoever was cancelled waiting for it: wait it out, for our state."""
-    running = asyncio.ensure_future(asyncio.to_thread(work, *args))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        raise
-
-
-def _writer_names(folder: Path) -> list[str]:
-    """Segments without a lock file count too: whoever lost it is not to lose the decisions as well."""
-    return sorted({file.name.split(".")[0] for file in folder.glob("*") if file.suffix in {".lock", ".jnl"}})
-
-
-def _lock_of_the_dead(file: Path) -> int | None:
-    """Return a descriptor holding the writer's lock if its writer is dead, else None."""
-    try:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor
+def _has_reached(progress: Progress, writer: str, number: int) -> bool:
+    return writer in progress.finished or _has_passed(progress, writer, number - 1)

@@ -51,6 +51,45 @@ class Identity:
 
 @statically_frozen
 @dataclass(frozen=True, slots=True)
+class OpenedRecord:
+    """What is known of an exchange when it goes upstream: all that its row will hold should it never close."""
+
+    id: str
+    tenant_id: int
+    app_id: int | None
+    key_id: int | None
+    instance: str
+    worker: int
+    via: str
+    request_id: str
+    route: str
+    dialect: str
+    model: str
+    upstream: str
+    streaming: bool
+    mode: str
+    action: str
+    intended_action: str
+    category: str
+    confidence: float
+    scores: str
+    scores_overflow: bool
+    facts: str
+    coverage: str
+    digests: str
+    degraded: tuple[str, ...]
+    policy_id: str
+    policy_revision: str
+    ruleset_revision: str
+    personal: str = "{}"
+    personal_digest: str = ""
+    subjects: tuple[str, ...] = ()
+    bodies: str = "[]"
+    canonical: int = 0
+
+
+@statically_frozen
+@dataclass(frozen=True, slots=True)
 class DecisionRecord:
     """One row of `decisions`, flat. The JSON columns hold serialised JSON without any text of a user.
 
@@ -98,6 +137,12 @@ class DecisionRecord:
     upstream_ms: float
     total_ms: float
     closed_at: float
+    # Younger fields stand at the end and have defaults, so that older journals can still be read.
+    personal: str = "{}"  # JSON object of personal data (network), outside the chain: it can be erased
+    personal_digest: str = ""  # keyed hash of `personal`, inside the chain
+    subjects: tuple[str, ...] = ()  # keyed hashes of identifiers of persons, at most 32
+    bodies: str = "[]"  # JSON array of encrypted bodies: {direction, form, key, nonce, data}
+    canonical: int = 0  # 1: the chained JSON columns were all made by storage.canonical.canonical_json; 0: who knows
 
 
 @statically_frozen
@@ -132,8 +177,15 @@ class Limits(Protocol):
 
 
 class Sink(Protocol):
-    """A destination of decisions. Writing the same record twice must leave one."""
+    """A destination of decisions. A batch can come twice: a sink keeps it once, or every copy names its decision."""
 
     @property
     def name(self) -> str: ...
-    async def write(self, records: Sequence[DecisionRecord]) -> None: ...
+    async def write(self, records: Sequence[DecisionRecord]) -> None:
+        """Return once the records are there for good.
+
+        Raises UnavailableError if the same records may be taken later, any other StorageError if they are to blame.
+        """
+
+    async def close(self) -> None:
+        """Let go of files and connections; whatever `write` took stays safe. May be called twice."""

@@ -230,10 +230,15 @@ class Product:
         return psutil.Process(self.process.pid).children()
 
     def worker_pids(self) -> list[int]:
-        """Return the worker processes: the supervisor's last forks."""
-        # The supervisor forks workers last, after the demo upstream and the control plane.
-        forks = [child for child in self.children() if _is_ours(child)]
-        return [child.pid for child in forks][-self.workers :]
+        """Return the worker processes, by number."""
+        return [pid for _, pid in sorted(self._forks("ps-worker-"))]
+
+    def control_pid(self) -> int | None:
+        """Return the control plane's process, None while there is none."""
+        return next((pid for _, pid in self._forks("ps-control")), None)
+
+    def _forks(self, prefix: str) -> list[tuple[str, int]]:
+        return [(name, child.pid) for child in self.children() if (name := _name(child)).startswith(prefix)]
 
     def rows(self, tenant: str = "demo") -> list[dict[str, Any]]:
         done = self.run("decisions", "tail", "--json", "--limit", "1000", "--tenant", tenant)
@@ -273,9 +278,9 @@ class Product:
         time.sleep(2.2)  # noqa: TID251 - every worker looks once a second
 
 
-def _is_ours(process: psutil.Process) -> bool:
-    """Tell a fork of the supervisor from an engine; a process that has just ended is neither."""
+def _name(process: psutil.Process) -> str:
+    """Return what a live process calls itself; one that has just ended is called nothing."""
     try:
-        return not process.name().startswith(("postgres", "valkey")) and process.status() != psutil.STATUS_ZOMBIE
+        return "" if process.status() == psutil.STATUS_ZOMBIE else process.name()
     except psutil.NoSuchProcess:
-        return False
+        return ""

@@ -36,8 +36,11 @@ TESTED_ELSEWHERE = {
     "policies/build.py": "tests/policies/test_engine.py",
     "storage/types.py": "every storage test",
     "storage/embedded": "tests/storage/test_embedded.py",
-    "storage/sinks": "tests/storage/test_decisions.py",
-    "storage/sink.py": "tests/e2e",
+    "storage/sinks": "tests/contracts/test_sinks.py",
+    "storage/archive/bucket.py": "tests/storage/archive/test_sink.py",
+    "storage/archive/window.py": "tests/storage/archive/test_restore.py",
+    "storage/chain_rows.py": "tests/storage/test_canonical.py",
+    "storage/damage.py": "tests/storage/test_chain_check.py",
     "storage/login.py": "tests/e2e/test_command_line.py",
     "proxy/codec.py": "tests/contracts/test_codecs.py",
     "proxy/record.py": "tests/proxy/test_exchange.py",
@@ -123,8 +126,8 @@ def test_no_module_takes_the_name_of_another_library() -> None:
     taken = set(sys.stdlib_module_names) | set(packages_distributions())
     own = {file.stem for file in ALL if file.stem not in {"__init__", "types", "main"}}
     clashes = {stem for stem in own & taken if stem not in PACKAGES}
-    # Encodings and engines are called what the world calls them, and are imported by their full path only.
-    assert clashes <= {"base64", "valkey"}
+    # Encodings, engines and sinks are called what the world calls them, and are imported by their full path only.
+    assert clashes <= {"base64", "responses", "syslog", "valkey"}
 
 
 @pytest.mark.parametrize(("folder", "constant"), PLUG_INS.items())

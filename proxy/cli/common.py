@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -11,6 +13,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from detectors.errors import StorageError
 from proxy.installation import reachable_engines
 from proxy.processes import run_loop
 from proxy.settings import Settings, load_settings
@@ -18,6 +21,8 @@ from storage.claim import claim_database
 from storage.house_keys import HouseKeys, open_house_keys
 from storage.migrate import migrate
 from storage.postgres import Database
+from storage.tenants import TenantStore
+from storage.types import Tenant
 
 Result = TypeVar("Result")
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file (default: promptshield.yaml).")]
@@ -44,6 +49,41 @@ def with_database(
 
         result: Result = run_loop(run())
         return result
+
+
+def actor() -> str:
+    """Return whose name stands in the admin audit for what this command does."""
+    try:
+        return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"  # not the environment, which anybody sets
+    except KeyError:
+        return f"cli:{os.getuid()}"
+
+
+async def find_tenant(database: Database, slug: str) -> Tenant:
+    """Return the tenant of that slug. Raises StorageError."""
+    tenant = await TenantStore(database).find(slug)
+    if tenant is None:
+        raise StorageError(f'there is no tenant "{slug}"')
+    return tenant
+
+
+def with_reading_database(
+    config: Path | None, data: Path | None, work: Callable[[Database], Awaitable[Result]]
+) -> Result:
+    """Run `work`, which only reads, with the replica of DATABASE_READ_URL, or else with the installation's database."""
+    settings = load_settings(config, data=data)
+    if not settings.database_read_url:
+        return with_database(config, data, lambda database, _keys, _settings: work(database))
+
+    async def run() -> Result:
+        database = await Database.connect(settings.database_read_url, size=2)
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    result: Result = run_loop(run())
+    return result
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ from proxy.supervisor import insist_on_c_parser
 from storage.claim import claim_database
 from storage.embedded import EngineUrls
 from storage.house_keys import HouseKeys, open_house_keys
-from storage.journal import journal_size
+from storage.journal_folder import journal_size
 from storage.login import login_warnings
 from storage.postgres import Database
 from storage.redis_client import RedisClient

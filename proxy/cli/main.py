@@ -10,7 +10,7 @@ import structlog
 import typer
 
 from detectors.errors import PromptShieldError
-from proxy.cli import decisions, doctor, keys, policy, scan, serve, tenants
+from proxy.cli import archive, audit, data_keys, decisions, doctor, keys, policy, scan, serve, subjects, tenants
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.command("serve")(serve.serve)
@@ -18,8 +18,12 @@ app.command("scan")(scan.scan)
 app.command("doctor")(doctor.doctor)
 app.add_typer(tenants.app, name="tenant", help="Tenants.")
 app.add_typer(keys.app, name="key", help="API keys.")
+app.add_typer(data_keys.app, name="keys", help="Keys that lock stored bodies.")
 app.add_typer(policy.app, name="policy", help="Check, test and explain policies.")
 app.add_typer(decisions.app, name="decisions", help="Read the decision log.")
+app.add_typer(audit.app, name="audit", help="Prove that the decision log is what was written.")
+app.add_typer(subjects.app, name="subject", help="What the decision log holds about a person.")
+app.add_typer(archive.app, name="archive", help="Bring decisions back from a bucket.")
 
 
 def main() -> None:

@@ -12,7 +12,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from proxy.control.upkeep import UpkeepCounts
 from proxy.metrics import HISTOGRAMS
+from storage.shipper import ShippingCounts
 
 OTHER: Final = "other"
 HEARTBEAT_LOST: Final = 5.0  # seconds after which a worker's gauges no longer count
@@ -27,6 +29,7 @@ _COUNTERS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "promptshield_requests_total": ("Exchanges by outcome and action.", ("tenant_id", "outcome", "action")),
     "promptshield_policy_reload_failures_total": ("Policy files that did not load.", ()),
     "promptshield_journal_failures_total": ("Decisions that could not be written to the journal.", ()),
+    "promptshield_bodies_lost_total": ("Bodies that were not kept because their tenant's key could not be had.", ()),
 }
 _HISTOGRAMS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "detection_duration_seconds": ("Wall time of one detector over one body.", ("tenant_id", "model")),
@@ -37,14 +40,41 @@ _HISTOGRAMS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "promptshield_overhead_seconds": ("Time an exchange spent in PromptShield, without the upstream.", ()),
 }
 
+# The decision journal, by the fields of ShippingCounts and SinkCounts. Gauges, for they begin anew with the process.
+_JOURNAL: Final[Mapping[str, str]] = {
+    "interrupted": "Exchanges that never closed because their worker died.",
+    "dead_letters": "Records that Postgres refused: they are in private.dead_letters.",
+    "torn_segments": "Segments with a damaged part, kept as .torn in the journal folder.",
+    "missing": "Decisions that lay in damaged parts of segments.",
+    "file_failures": "Times that a file of the journal could not be read or removed.",
+    "bytes": "Bytes of segments on the disk.",
+}
+_JOURNAL_SINKS: Final[Mapping[str, str]] = {
+    "shipped": "Decisions that a sink took.",
+    "failures": "Attempts to write to a sink, or to read for it, that are made again.",
+    "refused": "Decisions that a sink would never take.",
+    "lost": "Decisions that a sink did not get because it had fallen too far behind; Postgres has them.",
+    "lag": "Decisions that wait for a sink.",
+    "lag_seconds": "How long the oldest decision has waited for a sink.",
+}
+
+# The log's upkeep, by the fields of UpkeepCounts.
+_UPKEEP: Final[Mapping[str, str]] = {
+    "checkpoints": "Checkpoints of the decision chains that were signed.",
+    "checkpoint_failures": "Checkpoints that could not be made or published, and are tried again.",
+    "retention_failures": "Looks for what has expired that could not finish, and are made again.",
+}
+
 Key = tuple[str, tuple[str, ...]]
 
 
 class Exposition(Collector):
     """Sums what workers send. Counters of workers that died stay; tenants beyond the cap are counted as `other`."""
 
-    def __init__(self, tenants: int, journal: Callable[[], Mapping[str, float]]) -> None:
-        self._cap, self._journal = tenants, journal
+    def __init__(
+        self, tenants: int, journal: Callable[[], ShippingCounts], upkeep: Callable[[], UpkeepCounts] = UpkeepCounts
+    ) -> None:
+        self._cap, self._journal, self._upkeep = tenants, journal, upkeep
         self._named: set[str] = set()
         self._counters: defaultdict[Key, float] = defaultdict(float)
         self._rows: dict[Key, list[float]] = {}
@@ -104,9 +134,20 @@ class Exposition(Collector):
         degraded = sum(1 for worker in self._live() if self.states[worker].get("limits_degraded"))
         text = "Workers that admit by their local share because Redis is away."
         yield GaugeMetricFamily("promptshield_limits_degraded_workers", text, value=degraded)
-        for name, value in self._journal().items():
-            text = "Records of the decision journal (see docs/operations.md)."
-            yield GaugeMetricFamily(f"promptshield_journal_{name}", text, value=value)
+        yield from self._journal_gauges()
+        upkeep = self._upkeep()
+        for name, text in _UPKEEP.items():
+            yield GaugeMetricFamily(f"promptshield_{name}", text, value=getattr(upkeep, name))
+
+    def _journal_gauges(self) -> Iterator[Metric]:
+        counts = self._journal()
+        for name, text in _JOURNAL.items():
+            yield GaugeMetricFamily(f"promptshield_journal_{name}", text, value=getattr(counts, name))
+        for name, text in _JOURNAL_SINKS.items():
+            gauge = GaugeMetricFamily(f"promptshield_journal_{name}", text, labels=("sink",))
+            for sink, of_sink in counts.sinks.items():
+                gauge.add_metric((sink,), getattr(of_sink, name))
+            yield gauge
 
     def _live(self) -> list[int]:
         now = time.time()

@@ -7,23 +7,30 @@ import signal
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Final
 
+import structlog
 from aiohttp import web
 
 from detectors.errors import StorageError
+from proxy.app import Detection, policy_store
 from proxy.control.exposition import Exposition
+from proxy.control.upkeep import Upkeep
 from proxy.health import HEALTH, LIVENESS, READINESS, health_response
 from proxy.responses import error_response, json_response
 from proxy.settings import Settings
-from storage.decisions import PostgresSink
+from storage.decision_writer import PostgresSink
 from storage.embedded import EngineUrls
+from storage.house_keys import HouseKeys
+from storage.ledger import CheckpointSink
 from storage.postgres import Database
 from storage.shipper import Shipper
-from storage.sink import build_sinks
+from storage.sink import Surroundings, build_sinks
 
+_LOG: Final = structlog.get_logger("promptshield.control")
 _DRAIN_SECONDS: Final = 10.0
+_SIGNING_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +51,36 @@ class _Plane:
     started: float
 
 
-async def run_control(settings: Settings, urls: EngineUrls, place: ControlPlace) -> None:
-    """Serve until SIGTERM; then ship what is left, for ten seconds at most, and return."""
+async def run_control(
+    settings: Settings, detection: Detection, house_keys: HouseKeys, urls: EngineUrls, place: ControlPlace
+) -> None:
+    """Serve until SIGTERM; then ship what is left, for ten seconds at most, sign it, and return."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
     database = await Database.connect(urls.database_url, size=3)
     folder = settings.journal_folder / place.instance
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    shipper = Shipper(folder, build_sinks(database), PostgresSink(database))
-    exposition = Exposition(settings.metrics.tenants, lambda: asdict(shipper.counts))
+    surroundings = Surroundings(database, settings.sinks_folder)
+    sinks = build_sinks(surroundings, settings.sinks)
+    shipper = Shipper(folder, sinks, PostgresSink(database), settings.journal.disk_limit)
+    policies = policy_store(settings, detection)
+    witnesses = [sink for sink in sinks if isinstance(sink, CheckpointSink)]
+    upkeep = Upkeep(settings, house_keys, database, surroundings.heads, policies, place.instance, witnesses)
+    exposition = Exposition(settings.metrics.tenants, lambda: shipper.counts, lambda: upkeep.counts)
     loop.add_reader(place.channel.fileno(), lambda: _drain_channel(place.channel, exposition))
     plane = _Plane(database, exposition, shipper, stopping, time.monotonic())
     runner = web.AppRunner(_application(plane), handle_signals=False, access_log=None, shutdown_timeout=2)
     await runner.setup()
     await web.SockSite(runner, place.listener).start()
     async with asyncio.TaskGroup() as group:
-        shipping = group.create_task(shipper.run_forever())
+        tasks = [group.create_task(shipper.run_forever()), group.create_task(upkeep.run_forever())]
         await stopping.wait()
-        shipping.cancel()
+        for task in tasks:
+            task.cancel()
     await _ship_the_rest(shipper)
+    await upkeep.finish(_SIGNING_SECONDS)
+    await shipper.close()
     loop.remove_reader(place.channel.fileno())
     await runner.cleanup()
     await database.close()
@@ -127,9 +144,9 @@ def _drain_channel(channel: socket.socket, exposition: Exposition) -> None:
 
 
 async def _ship_the_rest(shipper: Shipper) -> None:
+    """Drain the journal, for ten seconds at most; what is left stays in it, and the next start ships it."""
     try:
         async with asyncio.timeout(_DRAIN_SECONDS):
-            while await shipper.ship_once():
-                pass
+            await shipper.drain()
     except TimeoutError:
-        return  # it stays in the journal, and the next start ships it
+        _LOG.warning("the journal is not empty: the next start ships what is left", bytes=shipper.counts.bytes)

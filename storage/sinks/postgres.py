@@ -2,17 +2,13 @@
 
 from typing import Final
 
-from storage.decisions import PostgresSink
-from storage.postgres import Database
-from storage.sink import SinkFactory
+from storage.decision_writer import PostgresSink
+from storage.sink import POSTGRES, SinkFactory, SinkSettings, Surroundings
 from storage.types import Sink
 
 
-class PostgresSinkFactory:
-    name = "postgres"
-
-    def build(self, database: Database) -> Sink:
-        return PostgresSink(database)
+def _build(_settings: SinkSettings, surroundings: Surroundings) -> Sink:
+    return PostgresSink(surroundings.database, surroundings.heads)
 
 
-SINK: Final[SinkFactory] = PostgresSinkFactory()
+SINK: Final[SinkFactory[SinkSettings]] = SinkFactory(POSTGRES, SinkSettings, _build)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 
-from policies.quantities import parse_rate, parse_size
+from policies.quantities import parse_days, parse_rate, parse_size
 from policies.types import Rate
 
 
@@ -62,9 +63,24 @@ def test_any_other_size_is_an_error(value: object) -> None:
         parse_size(value)
 
 
-def test_a_hostile_amount_takes_linear_time() -> None:
-    started = time.perf_counter()
-    for parse in (parse_rate, parse_size):
+@pytest.mark.parametrize(("text", "days"), [("90d", 90), (" 1 d ", 1), ("12w", 84), ("2y", 730), ("10y", 3650)])
+def test_a_duration_is_days(text: str, days: int) -> None:
+    assert parse_days(text) == days
+
+
+@pytest.mark.parametrize("value", ["", "90", "0d", "-1d", "1.5d", "90D", "3651d", "11y", "9" * 5000 + "d", 90, None])
+def test_any_other_duration_is_an_error(value: object) -> None:
+    with pytest.raises(ValueError, match="expected a number of days"):
+        parse_days(value)
+
+
+@pytest.mark.parametrize("parse", [parse_rate, parse_size, parse_days])
+def test_a_hostile_amount_takes_linear_time(parse: Callable[[object], object]) -> None:
+    def seconds(size: int) -> float:
+        started = time.perf_counter()
         with pytest.raises(ValueError, match="expected"):
-            parse("1" + " " * 250_000 + "!")
-    assert time.perf_counter() - started < 1
+            parse("1" + " " * size + "!")
+        return time.perf_counter() - started
+
+    short, long = (min(seconds(size) for _ in range(5)) for size in (20_000, 320_000))
+    assert long < 80 * short  # sixteen times the text; a quadratic reading would take 256 times as long

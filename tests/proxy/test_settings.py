@@ -118,10 +118,11 @@ def test_two_upstreams_cannot_have_one_name(load: Load) -> None:
 
 def test_the_documented_environment_names_win_over_the_file(load: Load, tmp_path: Path) -> None:
     environment = {"DATABASE_URL": "d", "DATABASE_OWNER_URL": "o", "REDIS_URL": "r", "NUM_WORKERS": "3"}
+    environment["DATABASE_READ_URL"] = "replica"
     settings = load("database_url: x\nredis_url: y\nworkers: 9\ndata: z", **environment, PROMPTSHIELD_DATA="/here")
 
     assert (settings.database_url, settings.database_owner_url, settings.redis_url) == ("d", "o", "r")
-    assert (settings.workers, settings.data) == (3, Path("/here"))
+    assert (settings.workers, settings.data, settings.database_read_url) == (3, Path("/here"), "replica")
     assert load("data: z", data=tmp_path, PROMPTSHIELD_DATA="/here").data == tmp_path
 
 

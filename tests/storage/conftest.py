@@ -7,21 +7,29 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
+from storage.decision_writer import PostgresSink
 from storage.embedded import EngineUrls
+from storage.journal import Journal, Sync
 from storage.migrate import migrate
 from storage.postgres import Database, Session
+from storage.shipper import Shipper
 from storage.tenants import TenantStore
 from storage.types import DecisionRecord, Outcome, Tenant
 from storage.uuid7 import uuid7
+from tests.storage.journals import Door, is_locked, opened_of
 
 MakeRecord = Callable[..., DecisionRecord]
+OpenJournal = Callable[..., Journal]
+Rows = Callable[[], Awaitable[dict[str, str]]]
 RunStatement = Callable[..., Awaitable[list[tuple[Any, ...]]]]
+Write = Callable[..., Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +142,60 @@ def make_record() -> MakeRecord:
         return DecisionRecord(**(values | fields))  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The journal's."""
+    return tmp_path / "journal"
+
+
+@pytest.fixture
+def open_journal(folder: Path) -> Iterator[OpenJournal]:
+    """Open journals in `folder`; those that a test did not close live until it is done."""
+    opened: list[Journal] = []
+
+    def open_one(sync: Sync = Sync.PROCESS, segment_size: int = 8 << 20, disk_limit: int = 1 << 30) -> Journal:
+        opened.append(Journal(folder, sync, segment_size, disk_limit))
+        return opened[-1]
+
+    yield open_one
+    for journal in opened:
+        if is_locked(folder / f"{journal.writer}.lock"):
+            journal.close()
+
+
+@pytest.fixture
+def door(database: Database) -> Door:
+    return Door(PostgresSink(database))
+
+
+@pytest.fixture
+def shipper(folder: Path, door: Door) -> Shipper:
+    return Shipper(folder, [door], door)
+
+
+@pytest.fixture
+def rows(as_superuser: RunStatement, tenant: Tenant) -> Rows:
+    """The tenant's decisions in the database: outcome by id."""
+
+    async def fetch() -> dict[str, str]:
+        found = await as_superuser("SELECT id::text, outcome FROM public.decisions WHERE tenant_id = $1", tenant.id)
+        assert len(dict(found)) == len(found)
+        return dict(found)
+
+    return fetch
+
+
+@pytest.fixture
+def write(make_record: MakeRecord, tenant: Tenant) -> Write:
+    """Journal a whole exchange, or one that is still open; return its id."""
+
+    async def write_one(journal: Journal, *, close: bool = True, **fields: object) -> str:
+        record = make_record(fields.pop("tenant_id", tenant.id), **fields)
+        journal.opened(opened_of(record))
+        if close:
+            await journal.closed(record)
+        return record.id
+
+    return write_one

@@ -13,7 +13,7 @@ import pytest
 from detectors.errors import StorageError
 from storage.house_keys import HouseKeys, open_house_keys
 
-NAMES = ("content", "pepper", "postgres-login", "postgres-owner", "valkey")
+NAMES = ("content", "kek", "pepper", "postgres-login", "postgres-owner", "signing", "valkey")
 STRONG = "0123456789abcdef" * 2
 SUPPLIED = {"PROMPTSHIELD_PEPPER": STRONG, "PROMPTSHIELD_CONTENT_KEY": STRONG[::-1]}
 

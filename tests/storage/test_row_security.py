@@ -8,7 +8,7 @@ import pytest
 
 from detectors.errors import DatabaseUnavailableError, StorageError
 from storage.api_keys import ApiKeyStore
-from storage.decisions import PostgresSink
+from storage.decision_writer import PostgresSink
 from storage.postgres import Database, Session
 from storage.types import Role, Tenant
 from tests.storage.conftest import DatabaseUrls, MakeRecord, RunStatement

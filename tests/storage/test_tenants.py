@@ -27,7 +27,7 @@ async def test_a_tenant_has_an_app_a_role_and_a_schema(tenant: Tenant, as_superu
     logins = await as_superuser("SELECT rolcanlogin, rolsuper, rolpassword FROM pg_authid WHERE rolname = $1", role)
     assert logins == [(True, False, None)]
     views = await as_superuser("SELECT viewname FROM pg_views WHERE schemaname = $1 ORDER BY 1", role)
-    assert views == [("api_keys",), ("apps",), ("decisions",)]
+    assert views == [("api_keys",), ("apps",), ("decisions",), ("rollups",)]
 
 
 async def test_a_taken_slug_is_refused_and_leaves_nothing(database: Database, as_superuser: RunStatement) -> None:

@@ -11,6 +11,8 @@ import pytest
 from detectors.types import DetectorRun, RunStatus, Stage
 from proxy.control.exposition import Exposition
 from proxy.metrics import WorkerMetrics
+from storage.courier import SinkCounts
+from storage.shipper import ShippingCounts
 
 Tell = Callable[[WorkerMetrics], None]
 SEVEN = {
@@ -21,7 +23,9 @@ SEVEN = {
 
 @pytest.fixture
 def exposition() -> Exposition:
-    return Exposition(2, lambda: {"torn_segments": 3.0})
+    sinks = {"postgres": SinkCounts(shipped=7, lag=2, lag_seconds=1.5), "siem": SinkCounts(lost=4)}
+    counts = ShippingCounts(sinks, torn_segments=3, bytes=4096)
+    return Exposition(2, lambda: counts)
 
 
 @pytest.fixture
@@ -56,6 +60,22 @@ def test_the_exposition_reads_like_this(exposition: Exposition, tell: Tell) -> N
     assert 'detection_duration_seconds_sum{model="pii",tenant_id="acme"} 0.003' in found
     assert 'detection_confidence_histogram_count{model="pii",tenant_id="acme"} 1.0' in found
     assert {"promptshield_workers 1.0", "promptshield_journal_torn_segments 3.0"} <= set(found)
+
+
+def test_the_journal_is_told_of_as_a_whole_and_by_sink(exposition: Exposition) -> None:
+    found = lines(exposition, "promptshield_journal_")
+
+    assert {"promptshield_journal_torn_segments 3.0", "promptshield_journal_bytes 4096.0"} <= set(found)
+    assert [line for line in found if "lost" in line or "lag" in line] == [
+        'promptshield_journal_lost{sink="postgres"} 0.0',
+        'promptshield_journal_lost{sink="siem"} 4.0',
+        'promptshield_journal_lag{sink="postgres"} 2.0',
+        'promptshield_journal_lag{sink="siem"} 0.0',
+        'promptshield_journal_lag_seconds{sink="postgres"} 1.5',
+        'promptshield_journal_lag_seconds{sink="siem"} 0.0',
+    ]
+    helped = [line for line in exposition.text()[0].decode().splitlines() if line.startswith("# HELP promptshield_j")]
+    assert len(helped) == 13  # each name once, that of the workers' failures with them
 
 
 def test_the_seven_promised_names_are_there_before_anything_happened(exposition: Exposition) -> None:

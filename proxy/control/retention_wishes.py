@@ -1,0 +1,27 @@
+"""How long policies want something kept, tenant by tenant: the longest of what its apps' policies say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from policies.store import DEFAULT
+from policies.types import Policy
+from storage.retention import Wishes
+from storage.types import Tenant
+
+
+def retention_wishes(
+    policies: Mapping[str, Policy], tenants: Iterable[Tenant], days: Callable[[Policy], int]
+) -> Wishes:
+    """Return the days of each tenant; of a tenant that is not there any more, what the default policy says.
+
+    Rows of all its apps lie side by side, so the longest wish holds for all of them, and the default's is among them
+    unless the tenant has a policy for the apps that have none.
+    """
+    fallback = days(policies[DEFAULT])
+    return Wishes({tenant.id: _longest(policies, tenant.slug, fallback, days) for tenant in tenants}, fallback)
+
+
+def _longest(policies: Mapping[str, Policy], slug: str, fallback: int, days: Callable[[Policy], int]) -> int:
+    of_apps = [days(policy) for name, policy in policies.items() if name.startswith(f"{slug}/")]
+    return max([days(policies[slug]) if slug in policies else fallback, *of_apps])

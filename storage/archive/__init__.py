@@ -1,0 +1,1 @@
+"""The archive: decisions as Parquet objects with manifests. Loaded only where an `s3` sink is used."""
