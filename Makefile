@@ -5,14 +5,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
+# Hundreds of modules are read at every start and in every test process: compiled once, not each time.
+unexport PYTHONDONTWRITEBYTECODE
 # $(call timed,name,seconds,command): run, say how long it took, fail beyond the budget.
 timed = @start=$$SECONDS; { $(3); } || exit 1; took=$$((SECONDS - start)); \
 	echo "$(1): $$took s (budget $(2) s)"; test $$took -le $(2)
 
-.PHONY: help setup run test unit e2e check golden prove bench clean
+.PHONY: help setup run test unit e2e check golden prove bench bench-store chaos clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 setup: $(VENV)/.ready ## build .venv from the hashed locks
 
@@ -48,8 +50,14 @@ golden: setup ## rewrite the golden documents; read the diff
 prove: setup ## the five promises, five lines with figures
 	$(call timed,prove,60,$(BIN)/python -m tests.prove)
 
-bench: setup ## CPU per request beside a bare pass-through (QUICK=1: fewer rounds, gated at 1.3x the bar)
+bench: setup ## CPU per request beside a bare pass-through (QUICK=1: fewer rounds)
 	$(call timed,bench,$(if $(QUICK),90,600),$(BIN)/python -m tests.bench $(if $(QUICK),--quick))
+
+bench-store: setup ## decisions into Postgres, chained and verified; then the queries (QUICK=1: 200,000 rows, no queries)
+	$(call timed,bench-store,$(if $(QUICK),90,7200),$(BIN)/python -m tests.bench.store --rows $(if $(QUICK),200000,1000000) $(if $(QUICK),,&& $(BIN)/python -m tests.bench.store_queries --rows 10000000))
+
+chaos: setup ## two tenants' load under a seeded schedule of faults, then the invariants (QUICK=1: 40 s; SEED=n repeats one)
+	$(call timed,chaos,$(if $(QUICK),120,4200),$(BIN)/python -m tests.chaos --seconds $(if $(QUICK),40,3600) $(if $(SEED),--seed $(SEED)))
 
 clean: ## remove the environment and caches, keep the data
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

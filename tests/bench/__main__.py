@@ -19,9 +19,8 @@ from tests.bench.targets import pass_through, upstream
 from tests.harness import Product
 
 BARS = {"short": 2.0}  # wanted: product's worker / bare pass-through, one connection
-GATES = {
-    "short": 3.4
-}  # what fails a build: the bar is not reached yet, and it must not get worse (docs/performance.md)
+# What fails a build: the bar is not reached yet, and it must not get worse (docs/performance.md).
+GATES = {"short": 3.4}
 POLICY = """
 extends: preset/standard
 limits: {requests: 1000000/min, text: 64 KiB}

@@ -27,7 +27,7 @@ from proxy.settings import load_settings
 from proxy.walk import Walk
 from storage.embedded import EngineUrls
 from storage.house_keys import open_house_keys
-from storage.types import DecisionRecord, Grant, LimitKey
+from storage.types import DecisionRecord, Grant, LimitKey, OpenedRecord
 from tests.harness import Product, Recorder
 
 EXCEPTIONS = (ValueError, MemoryError, RecursionError, OSError, KeyError, DetectorError, AssertionError)
@@ -76,7 +76,7 @@ class _BrokenLimits:
 
 
 class _BrokenJournal:
-    def opened(self, record: DecisionRecord) -> None:
+    def opened(self, record: OpenedRecord) -> None:
         raise JournalError("disk full")
 
     async def closed(self, record: DecisionRecord) -> None:

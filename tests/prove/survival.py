@@ -1,110 +1,51 @@
-"""P3: workers killed and Postgres stopped under load; afterwards answers and rows are held against each other."""
+"""P3: workers and the shipper killed, Postgres frozen and killed, under load; then answers are held against rows."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
-import signal
-import time
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import random  # noqa: TID251 - faults, not secrets
 
-import aiohttp
-
-from tests.harness import Product, Recorder
+from tests.chaos.faults import FREEZE_POSTGRES, KILL_POSTGRES, KILL_SHIPPER, KILL_WORKER
+from tests.chaos.invariants import broken, chain_problems, stored_when_settled
+from tests.chaos.traffic import STREAMED, Ledger, send
+from tests.harness import Product, Recorder, streamed
 
 REQUESTS, KILLS, AT_ONCE = 5000, 6, 16
+OTHERS = {1: KILL_SHIPPER, 2: FREEZE_POSTGRES, 4: KILL_POSTGRES}  # beside the kill of that number
+SETTLING = 20.0
 
 
-@dataclass(slots=True)
-class _Load:
-    """What was offered, what was answered (client id to decision id), and what broke off."""
-
-    offered: set[str] = field(default_factory=set)
-    answered: dict[str, str] = field(default_factory=dict)
-    broken: set[str] = field(default_factory=set)
-
-
-def one_row_each(product: Product, _recorder: Recorder) -> str:
-    """No answered request without a row, no row without a request, no id twice."""
+def one_row_each(product: Product, recorder: Recorder) -> str:
+    """No answered request without a row, no row without a request, no id twice, and a chain without a gap."""
     product.policy("extends: preset/standard\n")
-    run = secrets.token_hex(4)
-    load, kills = asyncio.run(_attack(product, run))
-    rows = _rows(product, run, len(load.answered))
-    by_request = Counter(row["request_id"] for row in rows)
-    by_decision = {row["id"] for row in rows}
-    missing = [d for d in load.answered.values() if d not in by_decision]
-    invented = [r for r in by_request if r not in load.offered]
-    twice = [r for r, n in by_request.items() if n > 1]
-    assert not missing, f"{len(missing)} answered without a row"
-    assert not invented, f"{len(invented)} rows that nobody asked for"
-    assert not twice, f"{len(twice)} requests with two rows"
-    interrupted = sum(row["outcome"] == "interrupted" for row in rows)
+    recorder.scripts[STREAMED] = streamed("so many words ", "in the end")
+    ledger = Ledger()
+    asyncio.run(_attack(product, ledger))
+    stored = stored_when_settled(product, ledger, SETTLING)
+    problems = [*broken(ledger, stored), *chain_problems(product)]
+    assert not problems, "; ".join(problems)
+    own = [row for row in stored.rows if row.request_id.startswith(ledger.run)]
+    interrupted = sum(row.outcome == "interrupted" for row in own)
     return (
-        f"{len(load.answered)} answered, {len(load.broken)} broken off by {kills} kills and a Postgres outage, "
-        f"{len(rows)} rows ({interrupted} interrupted), missing 0, invented 0, double 0"
+        f"{len(ledger.answered)} answered, {len(ledger.broken)} broken off by {KILLS} kills, a killed shipper and a "
+        f"Postgres outage, {len(own)} rows ({interrupted} interrupted), missing 0, invented 0, double 0, chain whole"
     )
 
 
-async def _attack(product: Product, run: str) -> tuple[_Load, int]:
-    load, numbers = _Load(), iter(range(REQUESTS))
+async def _attack(product: Product, ledger: Ledger) -> None:
     async with asyncio.TaskGroup() as group:
-        senders = [group.create_task(_sender(product, run, numbers, load)) for _ in range(AT_ONCE)]
-        faults = group.create_task(_faults(product, load))
-        await asyncio.wait(senders)
+        load = group.create_task(send(product, {"demo": product.key}, iter(range(REQUESTS)), AT_ONCE, ledger))
+        faults = group.create_task(_faults(product, ledger))
+        await asyncio.wait([load])
         faults.cancel()
-    return load, KILLS
 
 
-async def _sender(product: Product, run: str, numbers: Iterator[int], load: _Load) -> None:
-    headers = {"Authorization": f"Bearer {product.key}"}
-    async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=20)) as session:
-        for number in numbers:
-            name = f"{run}-{number}"
-            body = {"model": "scripted", "messages": [{"role": "user", "content": f"question {number}"}]}
-            load.offered.add(name)
-            try:
-                async with session.post(
-                    f"{product.url}/chat/completions", json=body, headers={"x-request-id": name}
-                ) as answer:
-                    await answer.read()
-                    load.answered[name] = answer.headers["x-promptshield-decision-id"]
-                    assert answer.status < 600
-            except (aiohttp.ClientError, TimeoutError, OSError):
-                load.broken.add(name)
-
-
-async def _faults(product: Product, load: _Load) -> None:
-    """Kill a random worker again and again, and stop Postgres in the middle: once frozen, once killed."""
-    postgres = next(child for child in product.children() if child.name() == "postgres")
-    for number in range(KILLS):
-        while len(load.offered) < (number + 1) * REQUESTS // (KILLS + 2):
-            await asyncio.sleep(0.02)
-        pids = product.worker_pids()
-        _kill(secrets.choice(pids))
-        if number == 1:
-            postgres.suspend()
-        elif number == 2:
-            postgres.resume()
-            postgres.kill()
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-
-
-def _rows(product: Product, run: str, answered: int) -> list[dict[str, object]]:
-    """Return this run's rows, once they no longer grow."""
-    deadline, before = time.monotonic() + 20, -1
-    rows: list[dict[str, object]] = []
-    while time.monotonic() < deadline:
-        rows = [row for row in product.all_rows() if str(row["request_id"]).startswith(run)]
-        if len(rows) >= answered and len(rows) == before:
-            break
-        before = len(rows)
-    return rows
+async def _faults(product: Product, ledger: Ledger) -> None:
+    """Kill a random worker again and again; in between the shipper dies once, and Postgres is frozen, later killed."""
+    drawing = random.Random()  # noqa: S311
+    async with asyncio.TaskGroup() as group:
+        for number in range(KILLS):
+            while len(ledger.offered) < (number + 1) * REQUESTS // (KILLS + 2):
+                await asyncio.sleep(0.02)
+            for fault in (KILL_WORKER, *([OTHERS[number]] if number in OTHERS else [])):
+                group.create_task(fault.act(product, drawing))
