@@ -13,6 +13,8 @@ import psutil
 
 from tests.harness import Product
 
+OUTAGE = 60.0  # seconds
+LONG_RUN = 600.0
 Act = Callable[[Product, random.Random], Coroutine[None, None, None]]
 
 
@@ -34,9 +36,11 @@ class Moment:
 
 
 def schedule(seed: int, seconds: float, pause: float) -> tuple[Moment, ...]:
-    """Return the faults of a run, about one every `pause` seconds: the same for the same seed. Every kind comes."""
+    """Return the faults of a run, about one every `pause` seconds: the same for the same seed. Every kind comes, but
+    for an outage of a minute in a run that is hardly longer.
+    """
     drawing = random.Random(seed)  # noqa: S311
-    kinds = list(FAULTS)
+    kinds = [*FAULTS, *([LONG_OUTAGE] if seconds > LONG_RUN else [])]
     drawing.shuffle(kinds)
     moments, at = [], pause / 2
     while at < seconds - pause:
@@ -80,6 +84,10 @@ async def _freeze_postgres(product: Product, drawing: random.Random) -> None:
     await asyncio.gather(*(_freeze(session.pid, seconds) for session in _sessions(product)))
 
 
+async def _take_postgres_away(product: Product, _drawing: random.Random) -> None:
+    await asyncio.gather(*(_freeze(session.pid, OUTAGE) for session in _sessions(product)))
+
+
 async def _end_database_sessions(product: Product, _drawing: random.Random) -> None:
     for session in _sessions(product):
         if _is_of_a_client(session):
@@ -94,6 +102,7 @@ async def _freeze_valkey(product: Product, drawing: random.Random) -> None:
     await _freeze(_engine(product, "valkey"), drawing.uniform(0.5, 3))
 
 
+LONG_OUTAGE = Fault("Postgres away for a minute", _take_postgres_away, 1)
 KILL_WORKER = Fault("kill -9 a worker", _kill_worker, 6)
 KILL_SHIPPER = Fault("kill -9 the shipper", _kill_shipper, 3)
 KILL_POSTGRES = Fault("kill -9 Postgres", _kill_postgres, 2)
