@@ -39,7 +39,9 @@ def decide(policy: Policy, inspection: Inspection, facts: Facts, ruleset_revisio
     if nothing or policy.mode is Mode.OFF:
         return _nothing(policy, inspection, ruleset_revision)  # most text: nothing to weigh
     today = datetime.fromtimestamp(facts.at, UTC).date()
-    counted = [f for f in inspection.findings if not excused(f, policy.exclusions, today)]
+    counted, pardoned = list[Finding](), list[Finding]()
+    for finding in inspection.findings:
+        (pardoned if excused(finding, policy.exclusions, today) else counted).append(finding)
     judged = tuple(_judge(finding, policy) for finding in counted)
     outcome = _merge(judged, actions)
     outcome = _weigh_unscanned(outcome, policy, inspection.coverage.unscanned)
@@ -58,7 +60,7 @@ def decide(policy: Policy, inspection: Inspection, facts: Facts, ruleset_revisio
         degraded=degraded,
         stop_reason=outcome.reason if enforced else None,
         unscanned=tuple(sorted(inspection.coverage.unscanned)),
-        excused=len(inspection.findings) - len(counted),
+        excused=tuple(pardoned),
     )
 
 

@@ -244,7 +244,12 @@ class Verdict:
     degraded: tuple[str, ...] = ()
     stop_reason: StopReason | None = None
     unscanned: tuple[Unscanned, ...] = ()
-    excused: int = 0
+    excused: tuple[Finding, ...] = ()
+
+    @property
+    def found(self) -> tuple[Finding, ...]:
+        """What was found, also where somebody excused it: that decides nothing, and is personal all the same."""
+        return (*(item.finding for item in self.judged), *self.excused)
 
     def as_stop(self, reason: StopReason) -> Verdict:
         """Return this verdict as one that stops, because what it asks for cannot be done."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from functools import partial
@@ -139,6 +140,28 @@ async def _answer_stream(
     exchange.status = 200
     await response.prepare(request)
     try:
+        await _relay(parts, exchange, screen, transcript, response, chunks)
+    except (asyncio.CancelledError, ConnectionError):
+        await _close_stream(parts, exchange, screen, transcript)
+        raise
+    finally:
+        upstream.close()
+        if not exchange.closed:  # our own failure: the handler's last line names it, and this is how far it came
+            _sum_up(exchange, screen)
+    await response.write_eof()
+    return response
+
+
+async def _relay(
+    parts: Parts,
+    exchange: Exchange,
+    screen: StreamScreen,
+    transcript: Transcript | None,
+    response: web.StreamResponse,
+    chunks: AsyncIterator[bytes],
+) -> None:
+    """Send what the screen lets through, up to the event that ends the stream, which waits for the journal."""
+    try:
         async for data in screen.run(chunks if transcript is None else _overheard(chunks, transcript)):
             await response.write(
                 data if screen.end is StreamEnd.OPEN else await _ending(parts, exchange, screen, transcript, data)
@@ -147,13 +170,6 @@ async def _answer_stream(
         data = screen.broken("upstream_error", "The upstream broke off.")
         exchange.error_stage = exc.kind
         await response.write(await _ending(parts, exchange, screen, transcript, data))
-    except ConnectionError:
-        exchange.end(Outcome.CLIENT_CLOSED, 200)
-    finally:
-        upstream.close()
-        await _close_stream(parts, exchange, screen, transcript)
-    await response.write_eof()
-    return response
 
 
 async def _ending(
@@ -170,13 +186,17 @@ async def _close_stream(parts: Parts, exchange: Exchange, screen: StreamScreen, 
         return True
     if transcript is not None:
         await remember_stream(parts, exchange, transcript)
+    _sum_up(exchange, screen)
+    cut = screen.end in {StreamEnd.CUT, StreamEnd.UNINSPECTED}
+    exchange.end(_OUTCOMES[screen.end], 200, "content_filter" if cut else "")
+    return await close(parts, exchange)
+
+
+def _sum_up(exchange: Exchange, screen: StreamScreen) -> None:
     exchange.usage = screen.usage
     total = screen.tally.total()
     if total is not None:
         exchange.keep(total, Direction.RESPONSE)
-    cut = screen.end in {StreamEnd.CUT, StreamEnd.UNINSPECTED}
-    exchange.end(_OUTCOMES[screen.end], 200, "content_filter" if cut else "")
-    return await close(parts, exchange)
 
 
 async def _judge(parts: Parts, exchange: Exchange, walk: Walk) -> Screened:

@@ -52,14 +52,19 @@ class Handler:
             exchange.end(Outcome.CLIENT_CLOSED, exchange.status or 499)
             raise
         except Exception as exc:  # noqa: BLE001 - the last line: whatever went wrong, nothing passes
-            return await self._fail(exchange, codec, exc)
+            return await self._fail(exchange, request, codec, exc)
         finally:
             self._in_flight -= 1
-            await close(parts, exchange)
-            if exchange.grant is not None:
-                exchange.grant.release()
-            if exchange.identity is not None:
-                parts.metrics.leave(exchange.identity.tenant)
+            try:
+                await close(parts, exchange)
+            finally:
+                self._let_go(exchange)
+
+    def _let_go(self, exchange: Exchange) -> None:
+        if exchange.grant is not None:
+            exchange.grant.release()
+        if exchange.identity is not None:
+            self._parts.metrics.leave(exchange.identity.tenant)
 
     def _refuse_overload(self) -> None:
         if self._in_flight > self._parts.edge.in_flight:
@@ -108,7 +113,7 @@ class Handler:
         body = codec.error(status, f"upstream_{why.kind}", f"The upstream failed ({why.kind}).")
         return await finish(self._parts, exchange, body)
 
-    async def _fail(self, exchange: Exchange, codec: Codec, why: Exception) -> web.Response:
+    async def _fail(self, exchange: Exchange, request: web.BaseRequest, codec: Codec, why: Exception) -> web.Response:
         # The message may quote the request, so only the kind of error and where it rose are logged.
         frame = why.__traceback__
         while frame is not None and frame.tb_next is not None:
@@ -116,6 +121,10 @@ class Handler:
         place = "" if frame is None else f"{frame.tb_frame.f_code.co_name}:{frame.tb_lineno}"
         _LOG.error("internal error", error=type(why).__name__, place=place, decision=exchange.id)
         exchange.error_stage = type(why).__name__
-        exchange.end(Outcome.INTERNAL_ERROR, 500, "internal_error")
+        begun = request.writer.output_size > 0
+        exchange.end(Outcome.INTERNAL_ERROR, exchange.status if begun else 500, "internal_error")
         body = codec.error(500, "internal_error", "Internal error; nothing was forwarded without inspection.")
-        return await finish(self._parts, exchange, body, retry_headers(500))
+        response = await finish(self._parts, exchange, body, retry_headers(500))
+        if begun:  # a second answer must not stand inside the first: it breaks off instead
+            raise ConnectionError("an answer had begun")
+        return response

@@ -101,7 +101,8 @@ def _become_child(parent: int, name: str, main: Main) -> None:
     except PromptShieldError as exc:
         _LOG.error("process cannot run", process=name, problem=str(exc))
     except BaseException as exc:  # noqa: BLE001 - a forked child must not unwind into its parent's stack
-        _LOG.error("process failed", process=name, error=type(exc).__name__, place=_place(exc))
+        cause = _first_of(exc)
+        _LOG.error("process failed", process=name, error=type(cause).__name__, place=_place(cause))
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -111,6 +112,13 @@ def _become_child(parent: int, name: str, main: Main) -> None:
 def run_loop(main: Coroutine[Any, Any, Any]) -> Any:
     """Run a coroutine to its end on a fresh event loop."""
     return uvloop.run(main)
+
+
+def _first_of(exc: BaseException) -> BaseException:
+    """Return what went wrong first in a group of tasks: the group itself says nothing."""
+    while isinstance(exc, BaseExceptionGroup):
+        exc = exc.exceptions[0]
+    return exc
 
 
 def _place(exc: BaseException) -> str:

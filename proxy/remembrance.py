@@ -54,7 +54,7 @@ async def remember(parts: Parts, exchange: Exchange, document: Any, walk: Walk, 
 
 def note_subjects(exchange: Exchange, walk: Walk, verdict: Verdict, request: Any = None) -> None:
     """Add the hashes of whom a judged text names: what was found to be personal, and a request's end user."""
-    findings = [item.finding for item in verdict.judged]
+    findings = verdict.found
     identifiers = [*end_users(request), *(matched_identifiers(walk.segments, findings) if findings else ())]
     if identifiers:
         exchange.subjects = subject_hashes(identifiers, subject_key(exchange.content_key), exchange.subjects)
@@ -75,8 +75,7 @@ def hear(
     if transcript is None or exchange.policy is None:
         return
     if channel:
-        findings = (item.finding for item in verdict.judged)
-        transcript.take_window(channel, base, walk.segments[0].text, findings)
+        transcript.take_window(channel, base, walk.segments[0].text, verdict.found)
     if not is_maskable(verdict, exchange.policy.mode):
         transcript.forbid()
 

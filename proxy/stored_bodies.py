@@ -71,7 +71,7 @@ def kept_document(form: BodyForm, document: Any, verdict: Verdict, mode: Mode) -
     if not is_maskable(verdict, mode):
         return None
     try:
-        return dump(masked_document(document, (item.finding for item in verdict.judged)))
+        return dump(masked_document(document, verdict.found))
     except UnmaskableError:
         return None
 

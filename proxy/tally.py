@@ -72,7 +72,7 @@ def _heavier(one: Verdict, other: Verdict) -> Verdict:
         intended_action=max(one.intended_action, other.intended_action, key=_weight),
         coverage=coverage,
         degraded=tuple(sorted({*one.degraded, *other.degraded})),
-        excused=one.excused + other.excused,
+        excused=(one.excused + other.excused)[:MOST_FINDINGS],
         unscanned=tuple(sorted({*one.unscanned, *other.unscanned})),
     )
 

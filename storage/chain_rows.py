@@ -30,6 +30,10 @@ _OPEN: Final = (
     f"DECLARE links NO SCROLL CURSOR FOR SELECT {_SELECTED} FROM public.decisions"  # noqa: S608 - our own names
     " WHERE instance = $1 AND tenant_id = $2 AND seq > $3 AND seq <= $4 ORDER BY seq"
 )
+_AT: Final = (
+    f"SELECT {_SELECTED} FROM public.decisions"  # noqa: S608 - our own names
+    " WHERE instance = $1 AND tenant_id = $2 AND seq = ANY($3)"
+)
 _FETCH: Final = f"FETCH {_BATCH} FROM links"
 _CLOSE: Final = "CLOSE links"
 # From one pair to the next through the index, however many rows lie between.
@@ -93,6 +97,12 @@ async def count_unchained(connection: Connection, name: ChainName, span: Span) -
 async def unchained_ids(connection: Connection, name: ChainName, span: Span) -> list[str]:
     """The first thousand."""
     return [row["id"] for row in await connection.fetch(_LATE, *name, span.since, span.until)]
+
+
+async def flaws_at(connection: Connection, name: ChainName, seqs: Sequence[int]) -> list[str]:
+    """What is wrong, each by itself, with the rows at some links of a chain."""
+    links = [_link(row, None) for row in await connection.fetch(_AT, *name, seqs)]
+    return [link.flaw for link in links if link.flaw]
 
 
 async def read_links(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import orjson
+import structlog
 
 from detectors.errors import JournalError, StorageError, UnavailableError
 from storage.apart import apart
@@ -20,6 +21,8 @@ from storage.types import DecisionRecord, Sink
 INTERVAL: Final = 0.2  # seconds between looks, and before the first return to a sink that is away
 LONGEST_PAUSE: Final = 30.0  # seconds; from there on pauses grow no more
 PATIENCE: Final = 60.0  # seconds that one write may take
+_LOG: Final = structlog.get_logger("promptshield.courier")
+_NO_DEAD_LETTERS: Final = "a refused record cannot be put aside"
 UNREADABLE: Final = "no record that this version can read"
 
 
@@ -174,20 +177,20 @@ class Courier:
             try:
                 await self._write(part)
                 self.counts.shipped += len(part)
-            except UnavailableError:
-                return self._come_back_later()
+            except UnavailableError as exc:
+                return self._come_back_later(str(exc))
             except StorageError as exc:
                 if len(part) > 1:
                     size = len(part) // 2  # until the poison is alone
                     continue
                 if not await self._refuse(orjson.dumps(part[0]), str(exc)):
-                    return self._come_back_later()
+                    return self._come_back_later(_NO_DEAD_LETTERS)
             self.pause = 0.0
             del records[: len(part)]
             size *= 2
         while batch.foreign:
             if not await self._refuse(batch.foreign[0], UNREADABLE):
-                return self._come_back_later()
+                return self._come_back_later(_NO_DEAD_LETTERS)
             del batch.foreign[0]
         return None
 
@@ -210,7 +213,9 @@ class Courier:
         self.counts.refused += 1
         return True
 
-    def _come_back_later(self) -> None:
+    def _come_back_later(self, why: str) -> None:
+        if not self.pause:  # once, not at each of the attempts that follow
+            _LOG.warning("a sink takes no decisions for now", sink=self.name, problem=why)
         self.counts.failures += 1
         self.pause = min(LONGEST_PAUSE, 2 * self.pause or INTERVAL)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ class Ledger:
     ) -> None:
         self.instance = signer.instance
         self._database, self._signer, self._file, self._clock = database, signer, file, clock
+        self._publishing = asyncio.Lock()
         self._waiting: list[tuple[CheckpointSink, list[Statement]]] = [(sink, []) for sink in sinks]
 
     async def append(self, connection: Connection, kind: StatementKind, content: JsonObject) -> Statement:
@@ -74,7 +76,15 @@ class Ledger:
         return await self._store(connection, last, kind, content)
 
     async def publish(self) -> None:
-        """Carry outside what was committed and is not there yet. Raises StorageError; nothing is left out for it."""
+        """Carry outside what was committed and is not there yet. Raises StorageError; nothing is left out for it.
+
+        Checkpoints and retention may both ask at once: one at a time, or a statement would be offered twice and the
+        next one not at all.
+        """
+        async with self._publishing:
+            await self._publish()
+
+    async def _publish(self) -> None:
         published = await apart(self._file.last)
         async with self._database.transaction(Role.SHIP) as connection:
             rows = await connection.fetch(_SINCE, self.instance, published.number if published else 0)

@@ -93,6 +93,14 @@ class Database:
             await connection.fetchval("SELECT 1")
 
 
+@asynccontextmanager
+async def reading(connection: Connection, usual: Role) -> AsyncIterator[None]:
+    """Let a body see whole rows as READER in the middle of a transaction under `usual`, with the locks it has."""
+    await connection.execute(_take_on(Role.READER, None))
+    yield
+    await connection.execute(_take_on(usual, None))
+
+
 class Session:
     """One connection outside any pool, whose transactions take on no role: migrations and tools."""
 

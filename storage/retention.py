@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from detectors.errors import StorageError
 from storage.postgres import Connection, Database
-from storage.retired import Removal, Retirement
+from storage.retired import Removal, Retirement, UnsoundError
+from storage.statements import RetiredRange
 from storage.types import Role
 
 BATCH: Final = 20_000  # rows deleted in one transaction where a day's partition has to stay
@@ -22,6 +23,14 @@ class Wishes:
 
     days: Mapping[int, int]
     fallback: int
+
+    def insist(self, ranges: Iterable[RetiredRange], day: date, now: datetime) -> None:
+        """Raise UnsoundError if one of the ranges of `day` is still wanted. The database has looked before, and whoever
+        controls it can let it say anything; only we sign.
+        """
+        for each in ranges:
+            if day + timedelta(1 + self.days.get(each.tenant_id, self.fallback)) > now.astimezone(UTC).date():
+                raise UnsoundError(f"{day} is not removed: a policy still wants it, whatever the database says")
 
 
 @dataclass(slots=True)
@@ -53,8 +62,10 @@ class Retention:
 
         Several instances may call it: each day is one's. A `now` behind the database's clock puts things off; one ahead
         of it changes nothing. Raises StorageError, DatabaseUnavailableError; what was removed until then is signed.
+        A day that cannot be signed for is left, and raises UnsoundError when all others are done.
         """
-        expiry = Expiry()
+        expiry, wishes = Expiry(), Wishes(retain, default)
+        unsound: UnsoundError | None = None
         async with self._database.transaction(Role.SHIP) as connection:
             await connection.execute(
                 "SELECT private.announce_retention($1, $2, $3)", list(retain), list(retain.values()), default
@@ -62,12 +73,16 @@ class Retention:
         try:
             for day, tenants, whole in await self._expired(now):
                 try:
-                    await self._remove(expiry, now, day, tenants if not whole else None)
+                    await self._remove(expiry, wishes, now, day, tenants if not whole else None)
                 except _PostponedError:
                     expiry.postponed_days += 1
+                except UnsoundError as exc:
+                    unsound = exc
         finally:
             await self._retirement.publish()
         expiry.deleted_rollups = await self._expire_rollups()
+        if unsound is not None:
+            raise unsound
         return expiry
 
     async def _expired(self, now: datetime) -> list[tuple[date, list[int], bool]]:
@@ -75,31 +90,34 @@ class Retention:
             rows = await connection.fetch("SELECT day, tenant_ids, whole FROM private.expired_days($1)", now)
         return [(row["day"], row["tenant_ids"], row["whole"]) for row in rows]
 
-    async def _remove(self, expiry: Expiry, now: datetime, day: date, tenants: list[int] | None) -> None:
+    async def _remove(
+        self, expiry: Expiry, wishes: Wishes, now: datetime, day: date, tenants: list[int] | None
+    ) -> None:
         """Remove a day: all of it, or the rows of `tenants`, a batch at a time. Raises _PostponedError."""
         if tenants is None:
-            await self._drop(day, now)
+            await self._drop(day, now, wishes)
             expiry.dropped_days += 1
             return
         for tenant_id in tenants:
             deleted = BATCH
             while deleted >= BATCH:
-                deleted = await self._delete(day, now, tenant_id)
+                deleted = await self._delete(day, now, tenant_id, wishes)
                 expiry.deleted_rows += deleted
 
-    async def _drop(self, day: date, now: datetime) -> None:
+    async def _drop(self, day: date, now: datetime, wishes: Wishes) -> None:
         async with self._database.transaction(Role.SHIP) as connection:
             await _hold(connection, day)
-            await self._retirement.record(connection, _removal(day))
+            wishes.insist(await self._retirement.record(connection, _removal(day)), day, now)
             if not await connection.fetchval("SELECT private.drop_day($1, $2)", day, now):
                 raise _PostponedError("a day is in use")
 
-    async def _delete(self, day: date, now: datetime, tenant_id: int) -> int:
+    async def _delete(self, day: date, now: datetime, tenant_id: int, wishes: Wishes) -> int:
         """Delete a tenant's first rows of a day; return how many: less than BATCH if they were the last."""
         async with self._database.transaction(Role.SHIP) as connection:
             await _hold(connection, day)
             until: datetime = await connection.fetchval("SELECT private.slice_of($1, $2, $3)", tenant_id, day, BATCH)
-            await self._retirement.record(connection, Removal(_start(day), until, _REASON, tenant_id))
+            removal = Removal(_start(day), until, _REASON, tenant_id)
+            wishes.insist(await self._retirement.record(connection, removal), day, now)
             deleted: int = await connection.fetchval(
                 "SELECT private.delete_day($1, $2, $3, $4)", tenant_id, day, until, now
             )

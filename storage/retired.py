@@ -7,10 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from detectors.errors import StorageError
+from storage.chain import ChainName
+from storage.chain_rows import flaws_at
 from storage.checkpoints import Checkpointer
 from storage.ledger import Ledger
-from storage.postgres import Connection, Row
+from storage.postgres import Connection, Row, reading
 from storage.statements import RetiredRange, StatementKind
+from storage.types import Role
+
+
+class UnsoundError(StorageError):
+    """What is about to be removed is not what was chained, so nobody signs that it went on purpose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +65,14 @@ class Retirement:
         Call it under Role.SHIP before the rows go, in the transaction that removes them (or the first of several), with
         a lock held that keeps rows from being added to where they are removed from: what is added in between
         would go unrecorded, and `verify` calls that a deletion. After the commit call `publish()`.
-        Raises StorageError, DatabaseUnavailableError.
+        Raises UnsoundError, StorageError, DatabaseUnavailableError.
         """
         rows = await connection.fetch(
             _ENDS, removal.opened_from, removal.opened_to, removal.tenant_id, removal.partition
         )
         ranges = tuple(_ranges(rows))
         if ranges:
+            await _insist_on_sound_ends(connection, ranges)
             if removal.partition:
                 await self._checkpointer.sign(connection)
             content = {"reason": removal.reason, "ranges": [each.as_json() for each in ranges]}
@@ -73,6 +82,19 @@ class Retirement:
     async def publish(self) -> None:
         """Carry what was committed outside the database. Raises StorageError; a later call carries it all the same."""
         await self._ledger.publish()
+
+
+async def _insist_on_sound_ends(connection: Connection, ranges: Iterable[RetiredRange]) -> None:
+    """Whoever moves a younger row into a day that goes would have us sign its removal: it would be an end, because
+    its neighbours stay. The writer's role cannot read whole rows; the caller's lock keeps them as they are meanwhile.
+    """
+    ends: dict[ChainName, list[int]] = {}
+    for each in ranges:
+        ends.setdefault(ChainName(each.instance, each.tenant_id), []).extend((each.first, each.last))
+    async with reading(connection, Role.SHIP):
+        for name, seqs in ends.items():
+            for flaw in await flaws_at(connection, name, seqs):
+                raise UnsoundError(f"a day is not removed, {flaw}: run `promptshield audit verify`")
 
 
 def _ranges(ends: Iterable[Row]) -> Iterable[RetiredRange]:

@@ -22,7 +22,7 @@ _NAMES: Final = ("opened_at", "tenant", "app")
 COLUMNS: Final = (
     *_NAMES,
     *(field.name for field in fields(DecisionRecord) if field.name not in ERASABLE),
-    *("personal_digest", "seq", "prev", "hash"),
+    *("seq", "prev", "hash"),
 )
 # How a cell starts that a spreadsheet would take for a formula (OWASP, "CSV Injection"), also in full width.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - lookalikes on purpose

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import Final
 
 import structlog
 import typer
@@ -12,7 +13,9 @@ import typer
 from detectors.errors import PromptShieldError
 from proxy.cli import archive, audit, data_keys, decisions, doctor, keys, policy, scan, serve, subjects, tenants
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+_HELP: Final = "An LLM firewall: serve it, test its policies, read its log."
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_HELP)
 app.command("serve")(serve.serve)
 app.command("scan")(scan.scan)
 app.command("doctor")(doctor.doctor)

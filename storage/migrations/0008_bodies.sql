@@ -261,7 +261,7 @@ AS $$
     FROM private.decision_subjects_default
 $$;
 
--- What follows deletes nothing that somebody may still want, whoever calls it.
+-- What follows deletes nothing that somebody may still want, whoever calls it, but for shorten_bodies, which notes it.
 
 -- Drops the bodies whose last day is over; returns how many partitions and rows went.
 CREATE FUNCTION private.drop_expired_bodies() RETURNS TABLE (partitions bigint, rows bigint)
@@ -312,11 +312,23 @@ BEGIN
 END
 $$;
 
--- For a policy that was made stricter: bodies opened more than `days` ago, never less than a day.
+-- For a policy that was made stricter: bodies opened more than `days` ago, never less than a day. Whoever holds the
+-- shipper's login can ask for it, too, so what goes before its own last day leaves a note.
 CREATE FUNCTION private.shorten_bodies(tenant bigint, days integer, most integer) RETURNS bigint
-LANGUAGE sql SECURITY DEFINER
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT private.delete_bodies(tenant, now() - make_interval(days => greatest(days, 1)), most) $$;
+AS $$
+DECLARE
+    went bigint := private.delete_bodies(tenant, now() - make_interval(days => greatest(days, 1)), most);
+BEGIN
+    IF went > 0 THEN
+        INSERT INTO private.admin_audit (actor, action, tenant_id, details) VALUES (
+            session_user, 'bodies.shorten', tenant, jsonb_build_object('days', greatest(days, 1), 'bodies', went)
+        );
+    END IF;
+    RETURN went;
+END
+$$;
 GRANT EXECUTE ON FUNCTION private.shorten_bodies(bigint, integer, integer) TO ps_ship;
 
 -- Deletes the bodies of tenants that are older than the oldest decision of theirs: retention takes those first.

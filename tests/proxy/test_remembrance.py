@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import orjson
 
 from detectors.types import Direction, Kind, Origin, Place, Segment
 from policies.types import Policy, StoredForm
 from proxy.exchange import Exchange
 from proxy.remembrance import client_at, hear, listen, note_subjects
+from proxy.stored_bodies import kept_document
 from proxy.transcript import Transcript
 from proxy.walk import Walk
+from storage.sealed_body import BodyForm
 from storage.subjects import personal_digest, subject_hash, subject_key
 from tests.proxy.conftest import MakeJudged, MakePolicy, MakeVerdict
 
@@ -92,3 +96,17 @@ def test_a_stream_that_nobody_could_look_at_is_not_kept_masked(
     hear(transcript, opened, "c0", 0, walked(TEXT, "/c0"), make_verdict(degraded=("pii",)))
     assert transcript is not None
     assert transcript.kept() is None
+
+
+def test_what_was_excused_is_masked_in_what_is_kept_and_names_a_person_all_the_same(
+    make_policy: MakePolicy, make_judged: MakeJudged, make_verdict: MakeVerdict
+) -> None:
+    policy = make_policy("audit: {store: masked}")
+    opened = exchange(policy)
+    verdict = replace(make_verdict(), excused=(make_judged("/c0", span=SPAN).finding,))
+    transcript = listen(opened, policy)
+    assert isinstance(transcript, Transcript)
+    hear(transcript, opened, "c0", 0, walked(TEXT, "/c0"), verdict)
+    assert orjson.loads(transcript.kept() or b"{}") == {"c0": "write to [EMAIL] today"}
+    assert kept_document(BodyForm.MASKED, {"c0": TEXT}, verdict, policy.mode) == b'{"c0":"write to [EMAIL] today"}'
+    assert opened.subjects == (hash_of("jane.doe@example.com"),)

@@ -71,6 +71,17 @@ async def test_what_expired_in_the_default_partition_is_deleted(
     assert len(await places(as_superuser, "bodies", tenant)) == 1
 
 
+async def test_whoever_has_bodies_go_before_their_day_leaves_a_note(
+    database: Database, keys: DataKeys, tenant: Tenant, make_record: MakeRecord, as_superuser: RunStatement
+) -> None:
+    record = make_record(tenant.id, NOW - timedelta(2))
+    await ship(database, with_body(record, await keys.live(tenant.id), "x", until=tomorrow(30)))
+    async with database.transaction(Role.SHIP) as connection:
+        assert await connection.fetchval("SELECT private.shorten_bodies($1, 1, 10)", tenant.id) == 1
+    noted = await as_superuser("SELECT action FROM private.admin_audit WHERE tenant_id = $1", tenant.id)
+    assert noted == [("bodies.shorten",)]
+
+
 async def test_a_stricter_policy_reaches_bodies_that_are_there_already(
     retention: BodyRetention, database: Database, keys: DataKeys, tenant: Tenant, make_record: MakeRecord,
     as_superuser: RunStatement,

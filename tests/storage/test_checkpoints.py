@@ -10,7 +10,7 @@ import pytest
 from storage.postgres import Database
 from storage.statement_file import read_statements
 from storage.statements import Statement
-from storage.types import Tenant
+from storage.types import Role, Tenant
 from tests.storage.chained import START, ChainedLog
 from tests.storage.conftest import MakeRecord
 
@@ -61,3 +61,27 @@ async def test_failures_are_counted_and_the_loop_goes_on_until_it_is_cancelled(l
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+class _SlowWitness:
+    """A further place for statements, whose answer takes a while."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+
+    async def publish(self, checkpoint: bytes) -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        self.lines.append(checkpoint)
+
+
+async def test_two_who_publish_at_once_offer_each_statement_once(log: ChainedLog) -> None:
+    witness = _SlowWitness()
+    log.start_process(sinks=[witness])
+    await log.checkpointer.checkpoint()
+    for _ in range(2):
+        await log.write(1)
+        async with log.database.transaction(Role.SHIP) as connection:
+            await log.checkpointer.sign(connection)
+    await asyncio.gather(log.ledger.publish(), log.ledger.publish())
+    assert witness.lines == [statement.line() for statement in published(log)]
