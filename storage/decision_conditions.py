@@ -42,10 +42,14 @@ class DecisionFilter:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """SQL about `d`, a decision, in which `{}` stands for each of the values."""
+    """SQL about `d`, a decision, in which `{}` stands for each of the values.
+
+    `indexed`: an index knows all decisions that it holds for, whenever they were opened.
+    """
 
     sql: str
     values: tuple[Any, ...]
+    indexed: bool = False
 
 
 def join_conditions(conditions: Iterable[Condition]) -> tuple[str, list[Any]]:
@@ -120,7 +124,9 @@ def _of_finding(wanted: DecisionFilter) -> list[Condition]:
     if not given:
         return []
     return [  # the first is what the index knows, the second what is meant
-        Condition("d.scores <> '[]' AND private.marks(d.scores) @> {}::jsonb", (_json([*given.values()]),)),
+        Condition(
+            "d.scores <> '[]' AND private.marks(d.scores) @> {}::jsonb", (_json([*given.values()]),), indexed=True
+        ),
         Condition("d.scores @> {}::jsonb", (_json([given]),)),
     ]
 
