@@ -14,6 +14,8 @@ from storage.postgres import Database
 from storage.types import Identity, Tenant
 from tests.storage.conftest import RunStatement
 
+pytestmark = pytest.mark.slow  # a database of their own
+
 PEPPER = b"pepper for tests"
 
 

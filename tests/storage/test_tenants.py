@@ -10,6 +10,8 @@ from storage.tenants import TenantStore
 from storage.types import Tenant
 from tests.storage.conftest import RunStatement
 
+pytestmark = pytest.mark.slow  # a database of their own
+
 
 async def test_a_tenant_is_found_and_listed_by_slug(database: Database) -> None:
     store = TenantStore(database)
