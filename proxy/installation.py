@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import orjson
 
 import policies
+from detectors.errors import StorageError
 from proxy.settings import Settings
 from storage.api_keys import ApiKeyStore
 from storage.claim import claim_database
@@ -84,16 +85,27 @@ async def _has_key(house_keys: HouseKeys, database: Database) -> bool:
 
 
 def _write_private(file: Path, text: str) -> None:
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
+    """Write a file that only we may read; whatever breaks off, it is there whole or not at all."""
+    unfinished = file.with_name(f"{file.name}.new")
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
         opened.write(text)
+        opened.flush()
+        os.fsync(opened.fileno())
+    unfinished.rename(file)
 
 
 def instance_name(settings: Settings) -> str:
-    """Return the name under which this data folder journals: made once, so that no journal is left behind."""
+    """Return the name under which this data folder journals: made once, so that no journal is left behind.
+
+    Raises StorageError for a file without a name: with none, the journal would lie where those of all instances do.
+    """
     file = settings.data / "instance"
     if not file.exists():
-        file.write_text(secrets.token_hex(4))
-    return file.read_text().strip()
+        _write_private(file, secrets.token_hex(4))
+    name = file.read_text().strip()
+    if not name:
+        raise StorageError(f"{file} is empty: write the name of the folder below {settings.journal_folder} into it")
+    return name
 
 
 def runtime_file(settings: Settings) -> Path:

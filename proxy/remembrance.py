@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from detectors.errors import StorageError
 from detectors.types import Direction
@@ -11,14 +11,11 @@ from policies.types import Policy, StoredForm, Verdict
 from proxy.exchange import Exchange, digest
 from proxy.json_document import dump
 from proxy.parts import Parts
-from proxy.stored_bodies import Keeping, is_maskable, keeping, kept_document
+from proxy.stored_bodies import Keeping, form_of, is_maskable, keeping, kept_document
 from proxy.subjects import end_users, matched_identifiers, personal_json, subject_hashes
 from proxy.transcript import Transcript
 from proxy.walk import Walk
-from storage.sealed_body import BodyForm
 from storage.subjects import personal_digest, subject_hash, subject_key
-
-_FORMS: Final = {StoredForm.MASKED: BodyForm.MASKED, StoredForm.ENCRYPTED: BodyForm.ENCRYPTED}
 
 
 class Client(NamedTuple):
@@ -64,7 +61,7 @@ def listen(exchange: Exchange, policy: Policy) -> Transcript | None:
     """Return what keeps a streamed answer while it passes, None if the policy keeps nothing."""
     if policy.store is StoredForm.NONE:
         return None
-    return Transcript(_FORMS.get(policy.store), exchange.content_key)
+    return Transcript(form_of(policy), exchange.content_key)
 
 
 def hear(

@@ -42,6 +42,11 @@ class Keeping:
         return dict(body.as_json(self.until))
 
 
+def form_of(policy: Policy) -> BodyForm | None:
+    """Return the form in which a policy keeps bodies, None if it keeps none or only their hashes."""
+    return _FORMS.get(policy.store)
+
+
 async def keeping(
     data_keys: DataKeys, policy: Policy, tenant_id: int, decision_id: str, opened_at: float
 ) -> Keeping | None:
@@ -49,7 +54,7 @@ async def keeping(
 
     `opened_at` is epoch seconds. Raises StorageError if a key cannot be had.
     """
-    form = _FORMS.get(policy.store)
+    form = form_of(policy)
     if form is None:
         return None
     key = await data_keys.live(tenant_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -40,7 +40,6 @@ class UpkeepCounts:
     checkpoints: int = 0
     checkpoint_failures: int = 0
     retention_failures: int = 0
-    expired: dict[str, int] = field(default_factory=lambda: {"decisions": 0, "days": 0, "bodies": 0})
 
 
 class Upkeep:
@@ -62,12 +61,12 @@ class Upkeep:
         self._retention = Retention(database, Retirement(ledger, self._checkpointer))
         self._bodies, self._partitions = BodyRetention(database), Partitions(database)
         self._tenants, self._policies = TenantStore(database), policies
-        self._expired, self._failures = UpkeepCounts().expired, 0
+        self._failures = 0
 
     @property
     def counts(self) -> UpkeepCounts:
         signed = self._checkpointer.counts
-        return UpkeepCounts(signed.signed, signed.failures, self._failures, dict(self._expired))
+        return UpkeepCounts(signed.signed, signed.failures, self._failures)
 
     async def run_forever(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -102,12 +101,9 @@ class Upkeep:
         await self._policies.recover()
         now = datetime.now(UTC)
         bodies = await self._wishes(lambda policy: policy.retain_bodies_days)
-        ended = await self._bodies.run_once(now, bodies.days, bodies.fallback)
+        await self._bodies.run_once(now, bodies.days, bodies.fallback)
         decisions = await self._wishes(lambda policy: policy.retain_days)
         expiry = await self._retention.run_once(now, decisions.days, decisions.fallback)
-        self._expired["bodies"] += ended.rows
-        self._expired["decisions"] += expiry.deleted_rows
-        self._expired["days"] += expiry.dropped_days
         return not expiry.postponed_days
 
     async def _wishes(self, days: Callable[[Policy], int]) -> Wishes:

@@ -167,10 +167,10 @@ def test_a_policy_saved_badly_leaves_the_last_good_one(product: Product, recorde
     (product.data / "policies" / "editor.yaml").unlink()
 
 
-def test_it_starts_below_a_private_folder(tmp_path_factory: pytest.TempPathFactory, upstream: Recorder) -> None:
+def test_it_starts_below_a_private_folder(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> None:
     private = tmp_path_factory.mktemp("private")
     private.chmod(0o700)
-    product = Product(private / "data", upstream=upstream.url, workers=1)
+    product = Product(private / "data", upstream=recorder.url, workers=1)
     try:
         product.start()
         assert post(product, GOOD)[0] == 200
