@@ -81,8 +81,9 @@ class Worker:
 async def build_worker(
     settings: Settings, detection: Detection, house_keys: HouseKeys, urls: EngineUrls, number: int, instance: str
 ) -> Worker:
-    """Build worker `number`. Raises PolicyError, JournalError, DatabaseUnavailableError."""
-    database = await Database.connect(urls.database_url, size=2)
+    """Build worker `number`. Raises PolicyError, JournalError."""
+    # A worker that is replaced while the database is away is to answer, if only that it knows nobody yet.
+    database = await Database.connect(urls.database_url, size=2, at_once=False)
     redis = RedisClient.connect(urls.redis_url)
     windows = SlidingWindows(redis, lambda: settings.workers)
     policies = policy_store(settings, detection)

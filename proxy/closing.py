@@ -54,9 +54,10 @@ def answer_headers(exchange: Exchange) -> dict[str, str]:
     headers = {
         **exchange.headers,
         "x-request-id": exchange.request_id,
-        "x-promptshield-decision-id": exchange.id,
         "x-promptshield-action": str(exchange.action),
     }
+    if exchange.identity is not None:  # whoever nobody knows has no row, and no decision is named to them
+        headers["x-promptshield-decision-id"] = exchange.id
     if exchange.degraded:
         headers["x-promptshield-degraded"] = ",".join(exchange.degraded)
     if exchange.policy is not None and exchange.policy.disclose is Disclose.FULL:

@@ -25,6 +25,7 @@ from storage.types import Outcome
 
 _LOG: Final = structlog.get_logger("promptshield.proxy")
 _UPSTREAM_STATUS: Final = {"timeout": 504}
+_SOON_OVER: Final = frozenset({"overloaded", "identity_unavailable"})  # a moment later, or with another worker
 
 
 class Handler:
@@ -100,7 +101,7 @@ class Handler:
     async def _reject(self, exchange: Exchange, codec: Codec, why: EdgeError) -> web.Response:
         exchange.end(Outcome.REJECTED, why.status, why.code)
         body = codec.error(why.status, why.code, why.message, why.param)
-        retry = {"retry-after": "1"} if why.code == "overloaded" else retry_headers(why.status)
+        retry = {"retry-after": "1"} if why.code in _SOON_OVER else retry_headers(why.status)
         response = await finish(self._parts, exchange, body, retry)
         if why.status in {400, 408, 413}:  # what is left of the body is not worth reading
             response.force_close()

@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Final, Protocol
 
 from detectors.errors import EdgeError, IdentityError, StorageError
@@ -60,7 +61,7 @@ class KeyDirectory:
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._own_key = secrets.token_bytes(32)
         self._revisions: Revisions | None = None
-        self._confirmed_at = clock()
+        self._confirmed_at = -inf
         self.confirmed = False  # whether the last look at the database succeeded
         self._asking = asyncio.Semaphore(8)
 

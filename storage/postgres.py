@@ -49,20 +49,25 @@ class Database:
         self._pool = pool
 
     @classmethod
-    async def connect(cls, url: str, *, size: int = 4) -> Self:
-        """Open at most `size` connections to `url`. Raises DatabaseUnavailableError, StorageError for a bad address."""
+    async def connect(cls, url: str, *, size: int = 4, at_once: bool = True) -> Self:
+        """Open at most `size` connections to `url`, the first one at once, or when it is needed.
+
+        Raises DatabaseUnavailableError, StorageError for a bad address.
+        """
         with _translated(), _address_kept_secret():
-            return cls(
-                await asyncpg.create_pool(
-                    url,
-                    min_size=1,
-                    max_size=size,
-                    # PgBouncer in transaction mode gives each transaction another server session.
-                    statement_cache_size=0,
-                    timeout=CONNECT_SECONDS,
-                    command_timeout=COMMAND_SECONDS,
-                )
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=0,
+                max_size=size,
+                # PgBouncer in transaction mode gives each transaction another server session.
+                statement_cache_size=0,
+                timeout=CONNECT_SECONDS,
+                command_timeout=COMMAND_SECONDS,
             )
+            if at_once:
+                async with pool.acquire(timeout=CONNECT_SECONDS):
+                    pass
+        return cls(pool)
 
     async def close(self) -> None:
         """Wait for running transactions, then close all connections."""

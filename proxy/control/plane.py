@@ -58,7 +58,7 @@ async def run_control(
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
-    database = await Database.connect(urls.database_url, size=3)
+    database = await Database.connect(urls.database_url, size=3, at_once=False)
     folder = settings.journal_folder / place.instance
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     surroundings = Surroundings(database, settings.sinks_folder)

@@ -43,7 +43,8 @@ def main() -> int:
     print(f"faults: {', '.join(f'{count} x {kind}' for kind, count in sorted(kinds.items()))}")
     interrupted = sum(row.outcome == "interrupted" for row in stored.rows)
     print(
-        f"{len(ledger.offered)} offered, {len(ledger.answered)} answered, {len(ledger.broken)} broken off; "
+        f"{len(ledger.offered)} offered, {len(ledger.answered)} answered, {len(ledger.broken)} broken off, "
+        f"{len(ledger.unidentified)} told that keys cannot be checked; "
         f"{len(stored.rows)} rows ({interrupted} interrupted)"
     )
     for problem in problems:

@@ -69,6 +69,7 @@ def broken(ledger: Ledger, stored: Stored) -> Sequence[str]:
         "a decision stored twice": [] if len(rows) == len(stored.rows) else ["ids"],
         "a request with two rows": [name for name, count in requests.items() if count > 1],
         "a row that nobody asked for": [name for name in requests if name not in ledger.offered],
+        "a row of somebody whom nobody knew": [name for name in requests if name in ledger.unidentified],
         "rollups that are not the sum of the rows": [] if dict(per_tenant) == stored.rollups else [str(stored.rollups)],
         "dead letters": [str(stored.dead_letters)] if stored.dead_letters else [],
     }

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import aiohttp
+import orjson
 
 from tests.harness import Product
 
@@ -18,21 +19,37 @@ PATIENCE = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One answer that arrived whole: whose key asked, the decision it names, and the status."""
+    """One answer that arrived whole: whose key asked, the decision it names ("" for none), and the status."""
 
     tenant: str
     decision: str
     status: int
+    code: str = ""
+
+    @property
+    def unidentified(self) -> bool:
+        """Whether a worker said that it cannot know whose key this is: only then there is no decision."""
+        return (self.decision, self.status, self.code) == ("", 503, "identity_unavailable")
 
 
 @dataclass(slots=True)
 class Ledger:
-    """What the clients know, by the request id they chose: the run's name and a number."""
+    """What the clients know, by the request id they chose: the run's name and a number.
+
+    `unidentified` were answered by a worker that began while the database was away, and so knows nobody yet.
+    """
 
     run: str = field(default_factory=lambda: secrets.token_hex(4))
     offered: set[str] = field(default_factory=set)
     answered: dict[str, Answered] = field(default_factory=dict)
+    unidentified: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
+
+    def take(self, name: str, answer: Answered) -> None:
+        if answer.unidentified:
+            self.unidentified.add(name)
+        else:
+            self.answered[name] = answer
 
 
 async def send(product: Product, keys: Mapping[str, str], numbers: Iterator[int], at_once: int, ledger: Ledger) -> None:
@@ -50,9 +67,10 @@ async def _client(product: Product, tenant: str, key: str, numbers: Iterator[int
             name = f"{ledger.run}-{number}"
             ledger.offered.add(name)
             try:
-                ledger.answered[name] = await _ask(session, product.url, tenant, name, number)
+                ledger.take(name, await _ask(session, product.url, tenant, name, number))
             except (aiohttp.ClientError, TimeoutError, OSError):
                 ledger.broken.add(name)
+            if name not in ledger.answered:
                 await asyncio.sleep(0.01)  # nobody hammers a door that is shut
 
 
@@ -66,4 +84,5 @@ async def _ask(session: aiohttp.ClientSession, url: str, tenant: str, name: str,
         said = await answer.read()
         if answer.status == 200 and streaming and not said.rstrip().endswith(b"data: [DONE]"):
             raise aiohttp.ClientPayloadError("the stream did not come to its end")
-        return Answered(tenant, answer.headers["x-promptshield-decision-id"], answer.status)
+        code = orjson.loads(said)["error"]["code"] if answer.status == 503 else ""
+        return Answered(tenant, answer.headers.get("x-promptshield-decision-id", ""), answer.status, code)

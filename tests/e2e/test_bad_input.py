@@ -123,10 +123,11 @@ def test_without_a_key_nothing_is_told_and_nothing_recorded(product: Product, re
     status, answer, headers = post(product, GOOD, Authorization="")
     assert (status, answer["error"]["code"]) == (401, "missing_api_key")
     assert recorder.received == []
+    assert "x-promptshield-decision-id" not in headers
     later = post(product, b"{")[2]["x-promptshield-decision-id"]
-    rows = {row["id"] for row in product.shipped([later])}
-    assert later in rows
-    assert headers["x-promptshield-decision-id"] not in rows
+    rows = product.shipped([later])
+    assert later in {row["id"] for row in rows}
+    assert headers["x-request-id"] not in {row["request_id"] for row in rows}
 
 
 def test_every_refusal_with_a_known_tenant_has_a_row(product: Product, recorder: Recorder) -> None:

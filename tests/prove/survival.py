@@ -28,7 +28,8 @@ def one_row_each(product: Product, recorder: Recorder) -> str:
     interrupted = sum(row.outcome == "interrupted" for row in own)
     return (
         f"{len(ledger.answered)} answered, {len(ledger.broken)} broken off by {KILLS} kills, a killed shipper and a "
-        f"Postgres outage, {len(own)} rows ({interrupted} interrupted), missing 0, invented 0, double 0, chain whole"
+        f"Postgres outage, {len(ledger.unidentified)} told that keys cannot be checked, {len(own)} rows "
+        f"({interrupted} interrupted), missing 0, invented 0, double 0, chain whole"
     )
 
 

@@ -159,6 +159,17 @@ async def test_a_key_that_nobody_can_look_up_is_unavailable_and_not_unknown(
     assert await keys.identify(KEY) == ACME
 
 
+async def test_whoever_has_never_reached_the_database_is_not_fresh(database: Database) -> None:
+    database.away = True
+    directory = KeyDirectory(database, database.read, PEPPER, 300, lambda: database.seconds)
+    await directory.check()
+    assert not directory.fresh
+
+    database.away = False
+    await directory.check()
+    assert directory.fresh
+
+
 async def test_a_flood_of_guesses_does_not_push_out_a_key_in_use(
     keys: KeyDirectory, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,16 @@ async def test_a_tenant_does_not_outlive_its_transaction(migrated: DatabaseUrls,
     await database.close()
 
 
+async def test_whoever_connects_later_learns_then_that_nobody_is_there(migrated: DatabaseUrls) -> None:
+    nowhere = "postgresql://ps@127.0.0.1:9/ps"  # the discard port: nothing listens there
+    with pytest.raises(DatabaseUnavailableError):
+        await Database.connect(nowhere)
+    database = await Database.connect(nowhere, at_once=False)
+    with pytest.raises(DatabaseUnavailableError):
+        await database.ping()
+    await database.close()
+
+
 async def test_a_failing_body_is_rolled_back(database: Database, tenant: Tenant) -> None:
     async def fail() -> None:
         async with database.transaction(Role.APP, tenant.id) as connection:
