@@ -97,6 +97,7 @@ class _Plan:
     remembered: tuple[Detector, ...]
     fresh: tuple[Detector, ...]
     salt: bytes
+    recalled: tuple[DetectorRun, ...]  # the account of those that are remembered when all is known
 
 
 def _plan(stage: Stage, detectors: Sequence[Detector]) -> _Plan:
@@ -109,6 +110,7 @@ def _plan(stage: Stage, detectors: Sequence[Detector]) -> _Plan:
         remembered=remembered,
         fresh=tuple(d for d in members if not d.cacheable),
         salt=salt.encode(),
+        recalled=tuple(_account(d, RunStatus.OK, (), 0.0) for d in remembered),
     )
 
 
@@ -142,25 +144,27 @@ class Chain:
                 runs += [_skipped(d, reason) for d in (*plan.remembered, *plan.fresh)]
                 continue
             if plan.remembered:
-                await self._run_all(plan.remembered, self._cache_keys(plan, segments, options), batch, options, runs)
+                keys = self._cache_keys(plan, segments, options)
+                unseen = [i for i in batch.inspectable if not self._recall(keys, i, batch)]
+                if unseen:
+                    await self._run_all(plan.remembered, unseen, keys, batch, options, runs)
+                else:  # all is known: nobody has to look
+                    runs += plan.recalled
             if plan.fresh:
-                await self._run_all(plan.fresh, None, batch, options, runs)
+                await self._run_all(plan.fresh, batch.inspectable, None, batch, options, runs)
             findings = batch.findings(options.content_key)
         return Inspection(tuple(findings), tuple(runs), batch.coverage(options.left_out))
 
     async def _run_all(
         self,
         detectors: Sequence[Detector],
+        unseen: Sequence[int],
         keys: Sequence[bytes] | None,
         batch: Batch,
         options: InspectionOptions,
         runs: list[DetectorRun],
     ) -> None:
-        """Run detectors over what `keys` does not recall, and remember what they said if all of them could look."""
-        unseen = [i for i in batch.inspectable if not self._recall(keys, i, batch)]
-        if not unseen:  # all is known: nobody has to look
-            runs += [_account(detector, RunStatus.OK, (), 0.0) for detector in detectors]
-            return
+        """Run detectors over the `unseen` segments, and remember by `keys` what they said if all of them could look."""
         views = [batch.lattice(i).views for i in unseen]
         outcomes: list[tuple[str, Sequence[tuple[Hit, ...]]]] = []
         cache = self._cache

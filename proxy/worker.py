@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 import time
@@ -21,6 +22,8 @@ from proxy.settings import Settings
 from storage.embedded import EngineUrls
 from storage.house_keys import HouseKeys
 
+# An exchange leaves hardly a cycle behind, so looking for them after every 700 new objects was 3 to 5 % of a worker.
+_COLLECT_AFTER: Final = (10_000, 20, 20)
 _LOG: Final = structlog.get_logger("promptshield.worker")
 
 
@@ -38,6 +41,7 @@ async def run_worker(
     settings: Settings, detection: Detection, house_keys: HouseKeys, urls: EngineUrls, place: WorkerPlace
 ) -> None:
     """Serve until SIGTERM, then stop being ready, let streams finish, flush and return."""
+    gc.set_threshold(*_COLLECT_AFTER)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stopping.set)

@@ -19,8 +19,6 @@ from tests.bench.targets import pass_through, upstream
 from tests.harness import Product
 
 BARS = {"short": 2.0}  # wanted: product's worker / bare pass-through, one connection
-# What fails a build: the bar is not reached yet, and it must not get worse (docs/performance.md).
-GATES = {"short": 3.4}
 POLICY = """
 extends: preset/standard
 limits: {requests: 1000000/min, text: 64 KiB}
@@ -67,7 +65,7 @@ def main() -> int:
             }
             for connections in (1, 16):
                 for kind in KINDS:
-                    held = compare(kind, connections, targets, product.key, rounds, count) and held
+                    held = compare(kind, connections, targets, product.key, rounds, count, slack) and held
             print(f"memory: worker {psutil.Process(worker).memory_info().rss / 2**20:.0f} MB RSS (bar 150)")
             held = held and psutil.Process(worker).memory_info().rss <= 150 * 2**20 * slack
             print(f"start: {product.started_in:.1f} s cold; processes: {len(everyone)}")
@@ -75,9 +73,18 @@ def main() -> int:
 
 
 def compare(
-    kind: str, connections: int, targets: dict[str, tuple[str, Cpu]], key: str, rounds: int, count: int
+    kind: str,
+    connections: int,
+    targets: dict[str, tuple[str, Cpu]],
+    key: str,
+    rounds: int,
+    count: int,
+    slack: float,
 ) -> bool:
-    """Measure the targets in turn, round after round, so that noise meets all of them; print one line."""
+    """Measure the targets in turn, round after round, so that noise meets all of them; print one line.
+
+    Return whether the bar is held, stretched by `slack`.
+    """
     figures: dict[str, list[tuple[float, float]]] = {name: [] for name in targets}
     for number in range(rounds + 1):
         for name, (url, cpu) in targets.items():
@@ -97,7 +104,7 @@ def compare(
         f"wall ms: direct {wall['direct']:.3f} bare {wall['bare']:.3f} product {wall['worker']:.3f}",
         flush=True,
     )
-    return bar is None or ratio <= GATES[kind]
+    return bar is None or ratio <= bar * slack
 
 
 if __name__ == "__main__":
