@@ -6,7 +6,7 @@ from aiohttp import web
 
 from detectors.errors import EdgeError, IdentityError
 from policies.types import Policy
-from proxy.codec import Codec, JsonObject
+from proxy.codec import Codec, JsonObject, Target
 from proxy.exchange import Exchange
 from proxy.identity import Presented, presented_key
 from proxy.parts import Parts
@@ -16,9 +16,9 @@ from proxy.walk import Walk
 from storage.types import LimitKey
 
 
-async def admit(parts: Parts, exchange: Exchange, request: web.BaseRequest, codec: Codec) -> Presented:
+async def admit(parts: Parts, exchange: Exchange, request: web.BaseRequest, codec: Codec, query: str) -> Presented:
     """Give the exchange its identity, policy and grant. Raises EdgeError 401, 429 or 503."""
-    presented = presented_key(request.headers, codec)
+    presented = presented_key(request.headers, codec, query)
     try:
         exchange.identity = await parts.keys.identify(presented.key)
     except IdentityError as exc:
@@ -46,12 +46,14 @@ async def _take(parts: Parts, exchange: Exchange, policy: Policy) -> None:
         raise EdgeError(429, "rate_limit_exceeded", f"More than {rate.limit} requests in {rate.seconds} seconds.")
 
 
-def hold_to_policy(exchange: Exchange, policy: Policy, codec: Codec, body: JsonObject, walk: Walk) -> None:
+def hold_to_policy(
+    exchange: Exchange, policy: Policy, codec: Codec, target: Target, body: JsonObject, walk: Walk
+) -> None:
     """Hold models and the lengths of the newest user texts against the policy. Raises EdgeError 400 or 403."""
-    models = codec.models(body)
-    if not models:
+    models = codec.models(target, body)
+    if not models and codec.needs_model:
         raise EdgeError(400, "missing_required_parameter", "You must provide a model parameter.", "model")
-    exchange.model = models[0]
+    exchange.model = models[0] if models else ""
     for model in models:
         if not policy.allows_model(model):
             raise EdgeError(403, "model_not_allowed", "The policy does not allow this model.", "model")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from functools import partial
@@ -11,10 +12,10 @@ from typing import Any, Final
 from aiohttp import web
 
 from detectors.errors import UpstreamError
-from detectors.types import Direction
+from detectors.types import Direction, Unscanned
 from policies.types import BlockAs, Mode, Policy, StopReason, Verdict
-from proxy.closing import answer_headers, close, finish
-from proxy.codec import Codec, Refusal
+from proxy.closing import answer_headers, close, finish, finish_bytes
+from proxy.codec import Codec, Refusal, StreamReader, Target
 from proxy.exchange import Exchange
 from proxy.json_document import JsonError, parse
 from proxy.parts import Parts
@@ -22,12 +23,14 @@ from proxy.pointer import UneditableError, apply_edits
 from proxy.remembrance import hear, listen, remember, remember_stream
 from proxy.responses import retry_headers, upstream_headers
 from proxy.screen import Screened
+from proxy.sse import SSE
 from proxy.streaming import StreamEnd, StreamScreen
 from proxy.transcript import Transcript
 from proxy.upstream import UpstreamAnswer
 from proxy.walk import Walk
 from storage.types import Outcome
 
+_MEDIA_TYPE: Final = re.compile(r"(?:audio|image|video)/[a-z0-9.+-]{1,60}")
 _STREAM_STARTS: Final = (b"data:", b"event:", b":", b"id:", b"retry:")
 _OUTCOMES: Final = {
     StreamEnd.FINISHED: Outcome.ANSWERED,
@@ -52,19 +55,36 @@ async def screen_document(parts: Parts, exchange: Exchange, document: Any, walk:
 
 
 async def answer(
-    parts: Parts, exchange: Exchange, codec: Codec, request: web.BaseRequest, upstream: UpstreamAnswer
+    parts: Parts, exchange: Exchange, codec: Codec, target: Target, request: web.BaseRequest, upstream: UpstreamAnswer
 ) -> web.StreamResponse:
     """Screen the upstream's answer and send it. Raises UpstreamError while nothing was sent."""
     exchange.headers |= upstream_headers(upstream.headers)
-    if upstream.status < 300 and "text/event-stream" in upstream.headers.get("Content-Type", ""):
-        return await _answer_stream(parts, exchange, codec, request, upstream, _timed(exchange, upstream.chunks()))
+    kind = upstream.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    reader = codec.stream(target)
+    if upstream.status < 300 and (kind == SSE or (exchange.streaming and kind == reader.content_type)):
+        chunks = _timed(exchange, upstream.chunks())
+        return await _answer_stream(parts, exchange, reader, request, upstream, chunks)
     started = time.perf_counter()
     raw = await upstream.read()
     exchange.upstream_seconds += time.perf_counter() - started
     if upstream.status < 300 and raw.lstrip().startswith(_STREAM_STARTS):
         # A stream under a wrong label is still a stream.
-        return await _answer_stream(parts, exchange, codec, request, upstream, _once(raw))
+        return await _answer_stream(parts, exchange, reader, request, upstream, _once(raw))
+    if upstream.status < 300 and codec.media_answers and kind != "application/json":
+        return await _answer_media(parts, exchange, codec, raw, kind)
     return await _answer_json(parts, exchange, codec, upstream, raw)
+
+
+async def _answer_media(parts: Parts, exchange: Exchange, codec: Codec, raw: bytes, kind: str) -> web.Response:
+    """Pass bytes on in which nobody can look for text, if the policy allows what is unscanned."""
+    policy = _policy(exchange)
+    walk = Walk(Direction.RESPONSE, codec.vocabulary)
+    walk.unread(Unscanned.MEDIA)
+    verdict = await screen_document(parts, exchange, None, walk)
+    if verdict.effect.stop:
+        return await refuse(parts, exchange, codec, verdict, Direction.RESPONSE, policy)
+    exchange.end(Outcome.ANSWERED, 200)
+    return await finish_bytes(parts, exchange, raw, kind if _MEDIA_TYPE.fullmatch(kind) else "application/octet-stream")
 
 
 async def _answer_json(
@@ -119,7 +139,7 @@ async def refuse(
 async def _answer_stream(
     parts: Parts,
     exchange: Exchange,
-    codec: Codec,
+    reader: StreamReader,
     request: web.BaseRequest,
     upstream: UpstreamAnswer,
     chunks: AsyncIterator[bytes],
@@ -128,14 +148,14 @@ async def _answer_stream(
     exchange.streaming = True
     transcript = listen(exchange, policy)
     screen = StreamScreen(
-        codec.stream(),
+        reader,
         lambda walk: _judge(parts, exchange, walk),
         lambda verdict: Refusal(verdict, Direction.RESPONSE, policy.disclose, exchange.id),
         policy.block_as,
         partial(hear, transcript, exchange),
         enforcing=policy.mode is Mode.ENFORCE,
     )
-    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
+    response = web.StreamResponse(headers={"Content-Type": reader.content_type, "Cache-Control": "no-cache"})
     response.headers.update(answer_headers(exchange))
     exchange.status = 200
     await response.prepare(request)

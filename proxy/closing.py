@@ -15,7 +15,7 @@ from proxy.exchange import Exchange
 from proxy.json_document import dump
 from proxy.parts import Parts
 from proxy.record import record_of
-from proxy.responses import body_response, error_response
+from proxy.responses import JSON, body_response, error_response
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -40,13 +40,19 @@ async def finish(
     parts: Parts, exchange: Exchange, document: JsonObject, headers: Mapping[str, str] = _NO_HEADERS
 ) -> web.Response:
     """Journal, then return a whole answer with our headers; 503 instead if the decision cannot be recorded."""
-    body = dump(document)
+    return await finish_bytes(parts, exchange, dump(document), JSON, headers)
+
+
+async def finish_bytes(
+    parts: Parts, exchange: Exchange, body: bytes, content_type: str, headers: Mapping[str, str] = _NO_HEADERS
+) -> web.Response:
+    """As `finish`, for an answer that is serialised already."""
     exchange.headers["x-promptshield-overhead-ms"] = f"{exchange.overhead_seconds() * 1000:.2f}"
     if not await close(parts, exchange):
         return error_response(
             503, "audit_unavailable", "Decisions cannot be recorded at the moment.", answer_headers(exchange)
         )
-    return body_response(exchange.status, body, {**headers, **answer_headers(exchange)})
+    return body_response(exchange.status, body, {**headers, **answer_headers(exchange), "Content-Type": content_type})
 
 
 def answer_headers(exchange: Exchange) -> dict[str, str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from detectors.frozen import statically_frozen
 from detectors.types import Direction
 from policies.types import BlockAs, Disclose, Verdict
+from proxy.sse import SseEvent
 from proxy.walk import Walk
 
 JsonObject = dict[str, Any]
@@ -18,11 +19,14 @@ Headers = Mapping[str, str]
 @statically_frozen
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a request goes: method, path below the mount (without query) and the query string."""
+    """Where a request goes: method, path below the mount (without query), the query string, and the dialect that the
+    mount names (empty where there was none).
+    """
 
     method: str
     path: str
     query: str = ""
+    mount: str = ""
 
 
 @statically_frozen
@@ -32,6 +36,16 @@ class Usage:
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+
+
+@statically_frozen
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An object that lives at the provider: what kind it is, its id, and where the request names it (a pointer)."""
+
+    kind: str
+    id: str
+    pointer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +88,33 @@ class Frame:
     usage: Usage | None = None
 
 
+class EventParser(Protocol):
+    """Cuts a stream into events. No sockets."""
+
+    def feed(self, chunk: bytes) -> Iterator[SseEvent]:
+        """Yield the events that `chunk` completes. Raises SseError."""
+
+    def finish(self) -> Iterator[SseEvent]:
+        """Yield what is left at the end of the stream. Raises SseError."""
+
+
 class StreamReader(Protocol):
     """One stream of a dialect. Holds what later frames need of earlier ones."""
 
+    @property
+    def content_type(self) -> str:
+        """What the stream is sent as: `text/event-stream`, or `application/json` for one long array."""
+
+    def parser(self) -> EventParser:
+        """Return what cuts this stream's bytes into events."""
+
     def read(self, event: str, data: str) -> Frame:
         """Read one event's data. Raises JsonError for what cannot be parsed."""
+
+    def finish(self) -> Frame | None:
+        """Return the last frame where the upstream's stream ended in order but its dialect has no end marker; None
+        if the end is none that the dialect knows.
+        """
 
     def text_event(self, channel: str, text: str) -> bytes:
         """Return the event that carries `text` on a channel seen before."""
@@ -96,32 +132,67 @@ class StreamReader(Protocol):
 @runtime_checkable
 class Codec(Protocol):
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Which requests it reads: `openai_chat`."""
+
+    @property
+    def dialect(self) -> str:
+        """Whose dialect that is: `openai`, `anthropic` or `gemini`. Upstreams and mounts go by it."""
+
     @property
     def vocabulary(self) -> frozenset[str]:
         """The keys that the dialect itself defines; every other key is somebody's text."""
 
-    def claims(self, method: str, path: str, headers: Headers) -> bool:
-        """Tell whether this codec reads that request; the first codec that says so gets it."""
+    @property
+    def needs_model(self) -> bool:
+        """Whether a request without a model is refused. Else the first upstream of the dialect gets it."""
+
+    @property
+    def media_answers(self) -> bool:
+        """Whether an answer may be bytes that are no text (speech): then the policy's `unscanned.media` decides."""
+
+    def claims(self, method: str, path: str) -> bool:
+        """Tell whether this codec reads that request. Where several do, `routing` chooses by dialect."""
 
     def upstream_path(self, target: Target) -> str:
-        """Return what follows the upstream's base URL."""
+        """Return what follows the upstream's base URL, with what of the query may go there."""
 
-    def models(self, body: JsonObject) -> tuple[str, ...]:
+    def read_body(self, raw: bytes, content_type: str) -> JsonObject:
+        """Return the request's document. Raises EdgeError 400 that says where it is broken, 415."""
+
+    def write_body(self, document: JsonObject) -> tuple[bytes, str]:
+        """Return a document as it goes upstream, and its content type."""
+
+    def models(self, target: Target, body: JsonObject) -> tuple[str, ...]:
         """Return every model the request may reach, the wanted one first."""
 
-    def streaming(self, body: JsonObject) -> bool: ...
+    def listed_models(self, document: JsonObject) -> list[tuple[str, JsonObject]]:
+        """Return the models that an upstream's list names, each with its entry. Raises ValueError for no list."""
+
+    def model_list(self, entries: list[JsonObject]) -> JsonObject:
+        """Return the list of models, out of their entries, as the dialect's SDKs read it."""
+
+    def references(self, target: Target, body: JsonObject) -> tuple[Reference, ...]:
+        """Return the provider's objects that the request leans on, whose content nobody sees here."""
+
+    def creations(self, answer: JsonObject) -> tuple[Reference, ...]:
+        """Return the objects that an answer (or one event of a stream) says it has made at the provider."""
+
+    def streaming(self, target: Target, body: JsonObject) -> bool: ...
     def segments(self, body: Any, direction: Direction) -> Walk:
         """Walk a whole body. Never raises for odd shapes: what is not understood is `unknown` and scanned."""
 
     def usage(self, body: JsonObject) -> Usage: ...
-    def credential(self, headers: Headers) -> str | None:
-        """Return the key in the dialect's own header."""
+    def credential(self, headers: Headers, query: str) -> str | None:
+        """Return the key in the dialect's own header, or in the query where the dialect puts it there."""
 
     def credential_headers(self, credential: str) -> dict[str, str]:
-        """Return the header that carries a credential to the upstream."""
+        """Return the headers that carry a credential to the upstream."""
 
-    def stream(self) -> StreamReader: ...
+    def forwarded(self, headers: Headers) -> dict[str, str]:
+        """Return those of the client's headers that the dialect needs upstream (versions, beta flags)."""
+
+    def stream(self, target: Target) -> StreamReader: ...
     def refusal(self, refusal: Refusal) -> JsonObject:
         """Return the body of a 400 that says the request, or the answer, was blocked."""
 
@@ -134,4 +205,5 @@ class Codec(Protocol):
     def param(self, pointer: str) -> str:
         """Return a JSON Pointer as the dialect writes places: `messages[3].content`."""
 
-    def error(self, status: int, code: str, message: str, param: str | None = None) -> JsonObject: ...
+    def error(self, status: int, code: str, message: str, param: str | None = None) -> JsonObject:
+        """Return an error in the shape that the dialect's SDKs read."""

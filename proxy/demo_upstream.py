@@ -15,6 +15,7 @@ from aiohttp.typedefs import Handler
 
 from proxy.codec import JsonObject
 from proxy.demo_answer import Answer, answer_to, usage
+from proxy.settings import UpstreamSettings
 
 MODELS = ("demo-small", "demo-large", "demo-tools")
 LARGEST_BODY = 64 * 1024 * 1024
@@ -39,6 +40,11 @@ def demo_app(*, delay: float = 0.02) -> web.Application:
     app.router.add_get("/v1/models", _list_models)
     app.router.add_get("/v1/models/{model:.+}", _show_model)
     return app
+
+
+def demo_upstreams(port: int) -> tuple[UpstreamSettings, ...]:
+    """Return the demo upstream on a port, once for each dialect that it speaks."""
+    return (UpstreamSettings(name="demo", base_url=f"http://127.0.0.1:{port}/v1"),)
 
 
 async def run_demo(listener: socket.socket) -> None:

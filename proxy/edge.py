@@ -18,7 +18,8 @@ from proxy.json_document import JsonError, parse
 from proxy.responses import error_response
 
 _CODINGS: Final = frozenset({"", "identity", "gzip", "deflate", "br", "zstd"})
-_MOUNTS: Final = ("/openai", "/openrouter")
+# OpenRouter speaks several dialects at one address: there the path and the headers tell.
+_MOUNTS: Final = {"/openai": "openai", "/openrouter": "", "/anthropic": "anthropic", "/gemini": "gemini"}
 _PATH: Final = re.compile(r"/[A-Za-z0-9._~!$&'()*+,=:@/-]*")
 _HOST: Final = re.compile(r"[A-Za-z0-9.\-_:\[\]]{1,255}")
 _KEY_HEADERS: Final = ("Authorization", "x-promptshield-key", "api-key")
@@ -75,16 +76,20 @@ def read_target(request: web.BaseRequest) -> Target:
     if any(len(request.headers.getall(name, ())) > 1 for name in _KEY_HEADERS):
         raise EdgeError(401, "invalid_api_key", "Send one API key.")
     path, _, query = request.raw_path.partition("?")
-    return Target(request.method, _normal_path(path), query)
+    below, mount = _normal_path(path)
+    return Target(request.method, below, query, mount)
 
 
 @lru_cache(maxsize=256)
-def _normal_path(path: str) -> str:
-    """Return the path below its mount. Raises EdgeError 404 for whatever could be read in two ways."""
+def _normal_path(path: str) -> tuple[str, str]:
+    """Return the path below its mount, and the mount's dialect.
+
+    Raises EdgeError 404 for whatever could be read in two ways.
+    """
     if not _PATH.fullmatch(path) or "//" in path or "/." in path:
         raise EdgeError(404, "unknown_path", "There is nothing at this path.")
     mount = next((mount for mount in _MOUNTS if path.startswith(f"{mount}/")), "")
-    return path.removeprefix(mount)
+    return path.removeprefix(mount), _MOUNTS.get(mount, "")
 
 
 async def read_body(request: web.BaseRequest, limit: int, idle: float) -> bytes:

@@ -22,9 +22,9 @@ _FORWARDED: Final = frozenset(
 )
 
 
-def choose_upstream(parts: Parts, exchange: Exchange) -> UpstreamSettings:
-    """Return who serves the exchange's model. Raises EdgeError 404."""
-    upstream = parts.upstreams.serving(exchange.model)
+def choose_upstream(parts: Parts, exchange: Exchange, codec: Codec) -> UpstreamSettings:
+    """Return who serves the exchange's model in the codec's dialect. Raises EdgeError 404."""
+    upstream = parts.upstreams.serving(codec.dialect, exchange.model)
     if upstream is None:
         raise EdgeError(404, "model_not_found", "No upstream serves this model.", "model")
     exchange.upstream = upstream.name
@@ -37,18 +37,22 @@ async def forward(
     upstream: UpstreamSettings,
     codec: Codec,
     target: Target,
-    body: bytes | None,
+    content: tuple[bytes, str] | None,
     headers: Mapping[str, str],
     presented: Presented,
 ) -> UpstreamAnswer:
-    """Journal the exchange as opened, then send. Raises EdgeError 503 without a journal, UpstreamError."""
+    """Journal the exchange as opened, then send; `content` is the body with its type.
+
+    Raises EdgeError 503 without a journal, UpstreamError.
+    """
+    body, content_type = content or (None, "")
     if body is not None:
         exchange.digests["forwarded"] = digest(exchange.content_key, body)
     journal_opened(parts, exchange)
     request = UpstreamRequest(
         target.method,
         codec.upstream_path(target),
-        _headers(exchange, upstream, codec, headers, presented, has_body=body is not None),
+        _headers(exchange, upstream, codec, target, headers, presented, content_type),
         body,
     )
     exchange.provider_saw_prompt = body is not None
@@ -74,17 +78,17 @@ def _headers(
     exchange: Exchange,
     upstream: UpstreamSettings,
     codec: Codec,
+    target: Target,
     headers: Mapping[str, str],
     presented: Presented,
-    *,
-    has_body: bool,
+    content_type: str,
 ) -> dict[str, str]:
-    sent = {name: headers[name] for name in _FORWARDED if name in headers}
+    sent = {name: headers[name] for name in _FORWARDED if name in headers} | codec.forwarded(headers)
     sent["Accept-Encoding"], sent["x-request-id"] = "identity", exchange.request_id
-    if has_body:
-        sent["Content-Type"] = "application/json"
+    if content_type:
+        sent["Content-Type"] = content_type
     policy = exchange.policy
-    theirs = codec.credential(headers) if presented.own_header else None
+    theirs = codec.credential(headers, target.query) if presented.own_header else None
     if theirs is not None and policy is not None and policy.credentials is Credentials.CLIENT:
         return sent | codec.credential_headers(theirs)
     return sent | (codec.credential_headers(upstream.credential) if upstream.credential else {})

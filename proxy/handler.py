@@ -14,13 +14,13 @@ from proxy.admission import admit, hold_to_policy
 from proxy.answering import answer, refuse, screen_document
 from proxy.closing import close, finish
 from proxy.codec import Codec, Target
-from proxy.edge import read_body, read_json, read_target
+from proxy.edge import read_body, read_target
 from proxy.exchange import Exchange
 from proxy.forward import choose_upstream, forward
-from proxy.json_document import dump
 from proxy.model_list import claims_models, list_models
 from proxy.parts import Parts
 from proxy.responses import retry_headers
+from proxy.routing import choose_codec, default_codec, error_codec
 from storage.types import Outcome
 
 _LOG: Final = structlog.get_logger("promptshield.proxy")
@@ -33,17 +33,20 @@ class Handler:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._fallback = default_codec(parts.codecs)  # whose errors are sent while nobody knows what is spoken
         self._in_flight = 0
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         parts = self._parts
         exchange = Exchange.open(request.headers.get("x-request-id"), request.method, request.remote or "")
-        codec = parts.codecs[0]
+        codec = self._fallback
         self._in_flight += 1
         try:
             self._refuse_overload()
             target = read_target(request)
-            codec = next((c for c in parts.codecs if c.claims(target.method, target.path, request.headers)), codec)
+            codec = choose_codec(parts.codecs, target, request.headers) or error_codec(
+                parts.codecs, target, request.headers
+            )
             return await self._tell(exchange, request, target, codec)
         except EdgeError as exc:
             return await self._reject(exchange, codec, exc)
@@ -75,26 +78,28 @@ class Handler:
         self, exchange: Exchange, request: web.BaseRequest, target: Target, codec: Codec
     ) -> web.StreamResponse:
         parts = self._parts
-        presented = await admit(parts, exchange, request, codec)
+        presented = await admit(parts, exchange, request, codec, target.query)
         exchange.dialect, exchange.vocabulary = codec.name, codec.vocabulary
         if claims_models(target):
             return await list_models(parts, exchange, codec, target, presented)
-        if not codec.claims(target.method, target.path, request.headers):
+        if not codec.claims(target.method, target.path):
             raise EdgeError(404, "unknown_path", "There is nothing at this path.")
         exchange.route = f"{target.method} {target.path}"
         policy = exchange.policy
         assert policy is not None  # noqa: S101 - admitted
-        body = read_json(await read_body(request, policy.limits.body, parts.edge.body_idle))
-        exchange.streaming = codec.streaming(body)
+        raw = await read_body(request, policy.limits.body, parts.edge.body_idle)
+        body = codec.read_body(raw, request.headers.get("Content-Type", ""))
+        exchange.streaming = codec.streaming(target, body)
         walk = codec.segments(body, Direction.REQUEST)
-        hold_to_policy(exchange, policy, codec, body, walk)
-        upstream = choose_upstream(parts, exchange)
+        hold_to_policy(exchange, policy, codec, target, body, walk)
+        upstream = choose_upstream(parts, exchange, codec)
         verdict = await screen_document(parts, exchange, body, walk)
         if verdict.effect.stop:
             return await refuse(parts, exchange, codec, verdict, Direction.REQUEST, policy)
-        sent = await forward(parts, exchange, upstream, codec, target, dump(body), request.headers, presented)
+        content = codec.write_body(body)
+        sent = await forward(parts, exchange, upstream, codec, target, content, request.headers, presented)
         try:
-            return await answer(parts, exchange, codec, request, sent)
+            return await answer(parts, exchange, codec, target, request, sent)
         finally:
             sent.close()
 

@@ -119,9 +119,9 @@ class KeyDirectory:
         return known
 
 
-def presented_key(headers: Headers, codec: Codec) -> Presented:
-    """Take our key from its own header, else from the dialect's. Raises EdgeError 401 if there is none."""
-    own, theirs = headers.get(OUR_HEADER), codec.credential(headers)
+def presented_key(headers: Headers, codec: Codec, query: str) -> Presented:
+    """Take our key from its own header, else from where the dialect puts it. Raises EdgeError 401 if there is none."""
+    own, theirs = headers.get(OUR_HEADER), codec.credential(headers, query)
     key = own or theirs
     if not key:
         message = "No API key: send it as 'Authorization: Bearer sk-ps-...' or in the x-promptshield-key header."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -15,16 +16,17 @@ from proxy.codec import Codec, Target
 from proxy.exchange import Exchange
 from proxy.forward import forward
 from proxy.identity import Presented
-from proxy.json_document import JsonError, parse
+from proxy.json_document import parse
 from proxy.parts import Parts
 from proxy.settings import UpstreamSettings
 from storage.types import Outcome
 
-PATH = "/v1/models"
+PATH: Final = "/v1/models"
+_PATHS: Final = re.compile(r"/(?:v1|v1beta)/models(?:/(.+))?")
 
 
 def claims_models(target: Target) -> bool:
-    return target.method == "GET" and (target.path == PATH or target.path.startswith(f"{PATH}/"))
+    return target.method == "GET" and _PATHS.fullmatch(target.path) is not None
 
 
 async def list_models(
@@ -33,14 +35,15 @@ async def list_models(
     """Answer with one list over all upstreams, or one model of it. Raises EdgeError 404, UpstreamError if all fail."""
     exchange.route = f"GET {PATH}"
     models = await _gather(parts, exchange, codec, presented)
-    wanted = unquote(target.path.removeprefix(PATH).lstrip("/"))
+    match = _PATHS.fullmatch(target.path)
+    wanted = unquote(match.group(1) or "") if match else ""
     if wanted:
-        found = next((model for model in models if model["id"] == wanted), None)
+        found = next((entry for name, entry in models if name == wanted), None)
         if found is None:
             raise EdgeError(404, "model_not_found", "No upstream serves this model.", "model")
         document = found
     else:
-        document = {"object": "list", "data": models}
+        document = codec.model_list([entry for _, entry in models])
     verdict = await screen_document(parts, exchange, document, codec.segments(document, Direction.RESPONSE))
     policy = exchange.policy
     if verdict.effect.stop and policy is not None:
@@ -49,36 +52,37 @@ async def list_models(
     return await finish(parts, exchange, document)
 
 
-async def _gather(parts: Parts, exchange: Exchange, codec: Codec, presented: Presented) -> list[dict[str, Any]]:
+async def _gather(
+    parts: Parts, exchange: Exchange, codec: Codec, presented: Presented
+) -> list[tuple[str, dict[str, Any]]]:
     models: dict[str, dict[str, Any]] = {}
     failure: UpstreamError | None = None
-    for upstream in parts.upstreams.all:
+    for upstream in parts.upstreams.speaking(codec.dialect):
         try:
-            for model in await _ask(parts, exchange, upstream, codec, presented):
-                if parts.upstreams.serving(model["id"]) is upstream and _allowed(exchange, model["id"]):
-                    models.setdefault(model["id"], model)
+            for name, entry in await _ask(parts, exchange, upstream, codec, presented):
+                if parts.upstreams.serving(codec.dialect, name) is upstream and _allowed(exchange, name):
+                    models.setdefault(name, entry)
         except UpstreamError as exc:
             failure = exc
     if failure is not None and not models:
         raise failure
-    return list(models.values())
+    return list(models.items())
 
 
 async def _ask(
     parts: Parts, exchange: Exchange, upstream: UpstreamSettings, codec: Codec, presented: Presented
-) -> list[dict[str, Any]]:
+) -> list[tuple[str, dict[str, Any]]]:
     exchange.upstream = upstream.name
     answer = await forward(parts, exchange, upstream, codec, Target("GET", PATH), None, {}, presented)
     try:
         document = parse(await answer.read())
-    except JsonError as exc:
+        if answer.status != 200 or not isinstance(document, dict):
+            raise UpstreamError(upstream.name, "protocol")
+        return codec.listed_models(document)
+    except ValueError as exc:  # no JSON, or no list
         raise UpstreamError(upstream.name, "protocol") from exc
     finally:
         answer.close()
-    listed = document.get("data") if isinstance(document, dict) else None
-    if answer.status != 200 or not isinstance(listed, list):
-        raise UpstreamError(upstream.name, "protocol")
-    return [model for model in listed if isinstance(model, dict) and isinstance(model.get("id"), str)]
 
 
 def _allowed(exchange: Exchange, model: str) -> bool:

@@ -14,6 +14,7 @@ from proxy.providers._openai_shapes import error_body
 from storage.types import Grant
 
 JsonObject = dict[str, Any]
+JSON: Final = "application/json"
 _HOP_BY_HOP: Final = frozenset(
     {
         "connection",
@@ -38,8 +39,8 @@ _PLAIN: Final = re.compile(r"[!-~]{1,256}")  # no spaces
 
 
 def body_response(status: int, body: bytes, headers: Mapping[str, str]) -> web.Response:
-    """Return an answer whose body is serialised JSON."""
-    return web.Response(status=status, body=body, headers={"Content-Type": "application/json", **headers})
+    """Return an answer whose body is serialised; as JSON unless the headers say otherwise."""
+    return web.Response(status=status, body=body, headers={"Content-Type": JSON, **headers})
 
 
 def json_response(status: int, body: JsonObject, headers: Mapping[str, str] | None = None) -> web.Response:

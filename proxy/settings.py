@@ -22,6 +22,10 @@ from storage.sink import SinkSettings, models_of, refuse_equal_names
 DEFAULT_FILE: Final = Path("promptshield.yaml")
 DEFAULT_DATA: Final = Path(".promptshield")
 _REFERENCE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}|^os\.environ/([A-Za-z_][A-Za-z0-9_]*)$")
+_OTHER_PROVIDERS: Final = (
+    ("anthropic", "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY"),
+    ("gemini", "https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_KEY"),
+)
 _WEAK: Final = frozenset({"sk-1234", "changeme", "password", "secret", "admin", "master"})
 
 
@@ -51,10 +55,12 @@ class Timeouts(Strict):
 
 
 class UpstreamSettings(Strict):
-    """An LLM service. `models` are patterns of what it serves; of several that fit, the lowest `priority` gets it."""
+    """An LLM service, and the dialect it speaks. `models` are patterns of what it serves; of several that fit, the
+    lowest `priority` gets it. `base_url` goes before what follows the version (`/v1`, `/v1beta`) in a path.
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,38}$")
-    dialect: Literal["openai"] = "openai"
+    dialect: Literal["openai", "anthropic", "gemini"] = "openai"
     base_url: str
     credential: str = Field(default="", repr=False)
     models: tuple[str, ...] = ("*",)
@@ -256,4 +262,9 @@ def _default_upstreams(environment: Mapping[str, str]) -> list[JsonObject]:
     if environment.get("OPENAI_API_KEY"):
         base = environment.get("OPENAI_API_BASE") or "https://api.openai.com/v1"
         found.append({"name": "openai", "base_url": base, "credential": environment["OPENAI_API_KEY"], "priority": 20})
+    found += [
+        {"name": name, "dialect": name, "base_url": base, "credential": environment[variable], "priority": 20}
+        for name, base, variable in _OTHER_PROVIDERS
+        if environment.get(variable)
+    ]
     return found

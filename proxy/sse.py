@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+SSE: Final = "text/event-stream"
 LONGEST_EVENT: Final = 4 << 20  # bytes of one event; a provider's longest is far below
 _BOM: Final = b"\xef\xbb\xbf"
 

@@ -10,11 +10,11 @@ from typing import Final
 from detectors.types import Coverage, Direction, Kind, Origin, Place, Segment
 from detectors.window import Window
 from policies.types import BlockAs, Pseudonym, StopReason, Verdict
-from proxy.codec import Frame, Piece, Refusal, StreamReader, Usage
+from proxy.codec import EventParser, Frame, Piece, Refusal, StreamReader, Usage
 from proxy.json_document import JsonError
 from proxy.pointer import UneditableError, apply_edits, edit_text
 from proxy.screen import Screened
-from proxy.sse import SseError, SseEvent, SseParser
+from proxy.sse import SseError, SseEvent
 from proxy.tally import Tally
 from proxy.walk import Walk
 
@@ -64,11 +64,16 @@ class StreamScreen:
     async def run(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Yield the screened stream. Raises UpstreamError where the upstream broke off."""
         try:
-            async for event in _events(chunks):
-                async for data in self._screen(event):
+            async for event in _events(self._reader.parser(), chunks):
+                async for data in self._screen(self._reader.read(event.event, event.data)):
                     yield data
                 if self.end is not StreamEnd.OPEN:
                     return
+            last = self._reader.finish()
+            if last is not None:
+                async for data in self._screen(last):
+                    yield data
+                return
         except (SseError, JsonError):
             # Never passed on raw: what cannot be read cannot be judged.
             yield self.broken("upstream_protocol_error", "The upstream sent an unreadable event.")
@@ -82,8 +87,7 @@ class StreamScreen:
         self.end = StreamEnd.BROKEN
         return self._reader.failure(502, code, message)
 
-    async def _screen(self, event: SseEvent) -> AsyncIterator[bytes]:
-        frame = self._reader.read(event.event, event.data)
+    async def _screen(self, frame: Frame) -> AsyncIterator[bytes]:
         self.usage = frame.usage or self.usage
         for piece in frame.pieces:
             released = await self._push(piece)
@@ -98,7 +102,7 @@ class StreamScreen:
             self.end = StreamEnd.FINISHED
         elif frame.failed:
             self.end = StreamEnd.BROKEN
-        if not frame.bare:
+        if not frame.bare or frame.last:
             await self._screen_rest(frame)
             yield self._reader.write(frame)
 
@@ -171,8 +175,7 @@ class _StoppedError(Exception):
         super().__init__(verdict.stop_reason)
 
 
-async def _events(chunks: AsyncIterator[bytes]) -> AsyncIterator[SseEvent]:
-    parser = SseParser()
+async def _events(parser: EventParser, chunks: AsyncIterator[bytes]) -> AsyncIterator[SseEvent]:
     async for chunk in chunks:
         for event in parser.feed(chunk):
             yield event

@@ -26,7 +26,7 @@ from aiohttp.http_parser import RawRequestMessage, RawRequestMessagePy
 from detectors.errors import EngineError, PromptShieldError, SettingsError, StorageError
 from proxy.app import Detection, load_detection, policy_store
 from proxy.control.plane import ControlPlace, run_control
-from proxy.demo_upstream import run_demo
+from proxy.demo_upstream import demo_upstreams, run_demo
 from proxy.installation import (
     embedded_engines,
     engine_urls,
@@ -37,7 +37,7 @@ from proxy.installation import (
     runtime_file,
 )
 from proxy.processes import SIGNALS, Main, Process
-from proxy.settings import Listener, Settings, UpstreamSettings
+from proxy.settings import Listener, Settings
 from proxy.worker import WorkerPlace, run_worker
 from storage.embedded import EmbeddedEngines, EngineUrls
 from storage.house_keys import HouseKeys, open_house_keys
@@ -129,9 +129,7 @@ class Supervisor:
         if not settings.upstreams:
             demo_listener = _listeners(Listener(port=0), 1)[0]
             self._others.append(Process("demo", partial(run_demo, demo_listener)))
-            base_url = f"http://127.0.0.1:{demo_listener.getsockname()[1]}/v1"
-            demo = UpstreamSettings(name="demo", base_url=base_url)
-            settings = settings.model_copy(update={"upstreams": (demo,)})
+            settings = settings.model_copy(update={"upstreams": demo_upstreams(demo_listener.getsockname()[1])})
         self._others.append(
             Process(
                 "control",

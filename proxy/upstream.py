@@ -43,10 +43,18 @@ class UpstreamPool(Protocol):
 
 
 class Upstreams:
-    """Which upstream serves a model: of those whose patterns fit, the one with the lowest priority number."""
+    """Which upstream serves a model: of those of a dialect whose patterns fit, the one with the lowest priority."""
 
     def __init__(self, settings: Sequence[UpstreamSettings]) -> None:
-        self.all = tuple(sorted(settings, key=lambda upstream: upstream.priority))
+        ordered = sorted(settings, key=lambda upstream: upstream.priority)
+        self._by_dialect: dict[str, tuple[UpstreamSettings, ...]] = {
+            dialect: tuple(upstream for upstream in ordered if upstream.dialect == dialect)
+            for dialect in {upstream.dialect for upstream in ordered}
+        }
 
-    def serving(self, model: str) -> UpstreamSettings | None:
-        return next((upstream for upstream in self.all if upstream.serves(model)), None)
+    def serving(self, dialect: str, model: str) -> UpstreamSettings | None:
+        """Return who serves a model; without a model, the first of the dialect."""
+        return next((upstream for upstream in self.speaking(dialect) if not model or upstream.serves(model)), None)
+
+    def speaking(self, dialect: str) -> Sequence[UpstreamSettings]:
+        return self._by_dialect.get(dialect, ())

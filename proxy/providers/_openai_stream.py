@@ -12,6 +12,7 @@ from proxy.json_document import JsonError, dump, parse
 from proxy.pointer import escape, unescape
 from proxy.providers._openai_answer import ANSWER_FACTS
 from proxy.providers._openai_shapes import VOCABULARY, error_body, is_fact, refusal_body, usage_of
+from proxy.sse import SSE, SseParser
 from proxy.walk import Walk
 
 DONE: Final = b"data: [DONE]\n\n"
@@ -28,9 +29,17 @@ class ChatStream:
     A channel is the index of its choice and the path of its text in there: `0/delta/tool_calls/1/function/arguments`.
     """
 
+    content_type = SSE
+
     def __init__(self) -> None:
         self._envelope: JsonObject = {"id": "", "object": "chat.completion.chunk", "created": 0, "model": ""}
         self._unfinished: set[int] = set()
+
+    def parser(self) -> SseParser:
+        return SseParser()
+
+    def finish(self) -> None:
+        """Only [DONE] ends such a stream."""
 
     def read(self, event: str, data: str) -> Frame:
         nothing = Walk(Direction.RESPONSE, VOCABULARY)

@@ -20,6 +20,7 @@ from proxy.json_document import JsonError, NumberToken, dump, parse
 from proxy.pointer import apply_edits, escape, resolve
 from proxy.sse import SseParser
 from proxy.walk import LONG_INTEGER
+from tests.contracts.targets import TARGETS
 
 CODECS = discover(proxy.providers, "CODEC", Codec)  # type: ignore[type-abstract]
 WORDS = sorted({word for codec in CODECS for word in codec.vocabulary})
@@ -78,7 +79,22 @@ def texts_of(value: Any, pointer: str = "") -> Iterator[tuple[Place, str]]:
 
 def test_there_are_codecs_to_check() -> None:
     assert len(CODECS) > 0
-    assert len({codec.name for codec in CODECS}) == len(CODECS)
+    assert {codec.name for codec in CODECS} == TARGETS.keys()
+
+
+@every_codec
+def test_a_codec_claims_its_own_request_and_names_a_path_for_the_upstream(codec: Codec) -> None:
+    target = TARGETS[codec.name]
+    assert codec.claims(target.method, target.path)
+    assert codec.upstream_path(target).startswith("/")
+
+
+@every_codec
+@few
+@given(body=st.dictionaries(KEYS, JSON, max_size=5))
+def test_a_body_that_is_written_can_be_read_again(codec: Codec, body: Any) -> None:
+    raw, content_type = codec.write_body(body)
+    assert codec.read_body(raw, content_type) == parse(dump(body))
 
 
 @every_codec
@@ -96,7 +112,7 @@ def test_every_text_of_any_body_is_a_segment_or_counted_as_skipped(
     assert len(unread) <= sum(walk.skipped.values()) + sum(walk.unscanned.values())
     assert all(pointer.rpartition("/")[2] in codec.vocabulary for place, pointer in unread if place is Place.KEY)
     values = {resolve(body, pointer) for place, pointer in unread if place is Place.VALUE}
-    assert all(NO_TEXT.fullmatch(value) for value in values - set(codec.models(body)))
+    assert all(NO_TEXT.fullmatch(value) for value in values - set(codec.models(TARGETS[codec.name], body)))
 
 
 @every_codec
@@ -143,9 +159,9 @@ def test_what_is_scanned_is_what_is_sent(codec: Codec, direction: Direction, bod
 @given(body=BODY)
 def test_reading_a_body_never_fails_and_never_changes_it(codec: Codec, body: Any) -> None:
     before = copy.deepcopy(body)
-    assert all(codec.models(body))
+    assert all(codec.models(TARGETS[codec.name], body))
     codec.usage(body)
-    codec.streaming(body)
+    codec.streaming(TARGETS[codec.name], body)
     for direction in Direction:
         codec.segments(body, direction)
 
@@ -185,11 +201,11 @@ def pieces_of(reader: StreamReader, data: str) -> list[tuple[str, str]]:
 @few
 @given(document=BODY)
 def test_text_taken_out_of_an_event_can_be_put_into_one_of_its_own(codec: Codec, document: Any) -> None:
-    reader = codec.stream()
+    reader = codec.stream(TARGETS[codec.name])
     frame = reader.read("", dump(document).decode())
     for piece in frame.pieces:
         (alone,) = events(reader.text_event(piece.channel, piece.text))
-        again = pieces_of(codec.stream(), alone)
+        again = pieces_of(codec.stream(TARGETS[codec.name]), alone)
         assert [text for _, text in again] == [piece.text]
         if not any(step.isdecimal() for step in piece.channel.split("/")[1:]):
             assert [channel for channel, _ in again] == [piece.channel]
@@ -199,7 +215,7 @@ def test_text_taken_out_of_an_event_can_be_put_into_one_of_its_own(codec: Codec,
 @few
 @given(document=BODY)
 def test_what_is_sent_of_an_event_was_read_but_for_identifiers(codec: Codec, document: Any) -> None:
-    reader = codec.stream()
+    reader = codec.stream(TARGETS[codec.name])
     frame = reader.read("", dump(document).decode())
     read = {segment.text for segment in frame.rest.segments}
     sent = [] if frame.bare else [parse(data.encode()) for data in events(reader.write(frame))]
@@ -214,7 +230,7 @@ def test_what_is_sent_of_an_event_was_read_but_for_identifiers(codec: Codec, doc
 @given(data=st.text(max_size=30))
 def test_data_that_is_no_event_is_an_error_or_nothing_but_never_a_crash(codec: Codec, data: str) -> None:
     try:
-        frame = codec.stream().read("", data)
+        frame = codec.stream(TARGETS[codec.name]).read("", data)
     except JsonError:
         return
     assert frame.bare or frame.last or isinstance(frame.document, dict)
@@ -224,17 +240,17 @@ def test_data_that_is_no_event_is_an_error_or_nothing_but_never_a_crash(codec: C
 @pytest.mark.parametrize("disclose", Disclose)
 @pytest.mark.parametrize("block_as", BlockAs)
 def test_a_cut_can_be_read_by_its_own_dialect(codec: Codec, block_as: BlockAs, disclose: Disclose) -> None:
-    said = events(codec.stream().cut(refusal(disclose), block_as))
+    said = events(codec.stream(TARGETS[codec.name]).cut(refusal(disclose), block_as))
 
-    frames = [codec.stream().read("", data) for data in said]
+    frames = [codec.stream(TARGETS[codec.name]).read("", data) for data in said]
     assert any(frame.failed or frame.last for frame in frames)
     assert not any(frame.last for frame in frames[:-1])
 
 
 @every_codec
 def test_a_failure_is_told_without_an_end_marker(codec: Codec) -> None:
-    (said,) = events(codec.stream().failure(502, "upstream_incomplete", "It broke off."))
-    frame = codec.stream().read("", said)
+    (said,) = events(codec.stream(TARGETS[codec.name]).failure(502, "upstream_incomplete", "It broke off."))
+    frame = codec.stream(TARGETS[codec.name]).read("", said)
 
     assert (frame.failed, frame.last) == (True, False)
 
@@ -250,11 +266,11 @@ def test_an_error_is_an_object_that_says_code_and_message(codec: Codec, status: 
 
 @every_codec
 def test_a_credential_is_found_where_it_is_put(codec: Codec) -> None:
-    assert codec.credential(codec.credential_headers("sk-abc")) == "sk-abc"
-    assert codec.credential({}) is None
+    assert codec.credential(codec.credential_headers("sk-abc"), "") == "sk-abc"
+    assert codec.credential({}, "") is None
 
 
 @every_codec
 def test_paths_that_are_nobodys_are_claimed_by_nobody(codec: Codec) -> None:
     for method, path in (("GET", "/"), ("POST", "/v1/unknown"), ("TRACE", "/v1/chat/completions"), ("POST", "")):
-        assert not codec.claims(method, path, {})
+        assert not codec.claims(method, path)

@@ -25,6 +25,7 @@ from proxy.pointer import apply_edits
 from proxy.screen import Screen, Screened
 from proxy.streaming import StreamScreen
 from proxy.walk import Walk
+from tests.contracts.targets import TARGETS
 
 HERE: Final = Path(__file__).parent
 CASES: Final = sorted(file.parent for file in HERE.glob("*/*/request.json"))
@@ -61,7 +62,7 @@ async def _outputs(case: Path, detection: Detection) -> Mapping[str, bytes]:
 async def _stream(codec: Codec, screen: Screen, upstream: bytes) -> AsyncIterator[bytes]:
     policy = _policy("mask")
     streaming = StreamScreen(
-        codec.stream(),
+        codec.stream(TARGETS[codec.name]),
         lambda walk: _judged(screen, walk, policy),
         lambda verdict: Refusal(verdict, Direction.RESPONSE, Disclose.FULL, "decision-1"),
         policy.block_as,

@@ -22,6 +22,7 @@ from proxy.app import Detection, Worker, build_worker, load_detection
 from proxy.edge import EdgeServer
 from proxy.handler import Handler
 from proxy.parts import Parts
+from proxy.providers import openai_chat
 from proxy.screen import Screen, Screened
 from proxy.settings import load_settings
 from proxy.walk import Walk
@@ -125,7 +126,7 @@ def _faults(parts: Parts, detection: Detection) -> list[tuple[str, Parts]]:
         ("limits fail", replace(parts, limits=_BrokenLimits())),
         ("policies fail", replace(parts, policies=_BrokenPolicies())),
         ("the journal is full", replace(parts, journal=_BrokenJournal())),  # type: ignore[arg-type]
-        ("the codec fails", replace(parts, codecs=[_broken_codec(detection)])),
+        ("the codec fails", replace(parts, codecs=[_broken_codec()])),
     ]
 
 
@@ -134,8 +135,8 @@ def _with(parts: Parts, detection: Detection, failure: type[BaseException] | str
     return replace(parts, screen=Screen(Chain([detector], ViewBuilder([]), "r"), detection.actions))
 
 
-def _broken_codec(detection: Detection) -> Any:
-    class Broken(type(detection.codecs[0])):  # type: ignore[misc]
+def _broken_codec() -> Any:
+    class Broken(type(openai_chat.CODEC)):  # type: ignore[misc]
         def segments(self, body: Any, direction: Any) -> Walk:
             raise IndexError
 

@@ -17,6 +17,7 @@ from proxy.app import Detection, load_detection
 from proxy.exchange import digest
 from proxy.json_document import dump, parse
 from proxy.pointer import apply_edits, resolve
+from proxy.providers import openai_chat
 from proxy.screen import Screen
 from storage.house_keys import open_house_keys
 from tests.harness import Product, Received, Recorder
@@ -112,7 +113,7 @@ async def _send(product: Product, recorder: Recorder, bodies: list[bytes]) -> li
 
 
 async def _screen(detection: Detection, policy: Policy, body: bytes) -> Any:
-    walk = detection.codecs[0].segments(parse(body), Direction.REQUEST)
+    walk = openai_chat.CODEC.segments(parse(body), Direction.REQUEST)
     screen = Screen(detection.chain, detection.actions)
     screened = await screen.judge(walk, policy, Facts(at=time.time()), 1, b"")
     return walk, screened.verdict.effect.edits

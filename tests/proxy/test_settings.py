@@ -155,7 +155,7 @@ def test_whoever_has_a_credential_serves_when_the_file_names_nobody(load: Load) 
     elsewhere = load("", OPENAI_API_KEY="a", OPENAI_API_BASE="http://h/v1/").upstreams[0]
     default = load("", OPENAI_API_KEY="a", OPENAI_API_BASE="").upstreams[0]
 
-    assert [getattr(both.serving(model), "name", None) for model in ("gpt-4o", "meta/llama")] == [
+    assert [getattr(both.serving("openai", model), "name", None) for model in ("gpt-4o", "meta/llama")] == [
         "openai",
         "openrouter",
     ]

@@ -18,6 +18,7 @@ from proxy.screen import Screen, Screened
 from proxy.sse import SseParser
 from proxy.streaming import StreamEnd, StreamScreen
 from proxy.walk import Walk
+from tests.contracts.targets import TARGETS
 
 DONE = b"data: [DONE]\n\n"
 BENIGN = "The harbour opens at nine. Boats leave every hour, and the last one returns at dusk. " * 12
@@ -61,7 +62,7 @@ def run(screen: Screen, make_policy: Callable[[str], Policy]) -> Run:
         raw = b"".join(event if isinstance(event, bytes) else sse(event) for event in events)
         cut = [raw[i : i + chunk] for i in range(0, len(raw), chunk)] if chunk else [raw]
         streaming = StreamScreen(
-            CODEC.stream(),
+            CODEC.stream(TARGETS[CODEC.name]),
             lambda walk: screen.judge(walk, policy, Facts(at=0.0), 1, b"k" * 32),
             lambda verdict: Refusal(verdict, Direction.RESPONSE, Disclose.CATEGORY, "decision-1"),
             policy.block_as,
@@ -427,7 +428,7 @@ async def test_a_detector_that_fails_lets_nothing_through(
         return Screened(verdict, (failed,))
 
     refuse = lambda v: Refusal(v, Direction.RESPONSE, Disclose.ID, "d")  # noqa: E731
-    screen = StreamScreen(CODEC.stream(), judge, refuse, BlockAs.CONTENT_FILTER)
+    screen = StreamScreen(CODEC.stream(TARGETS[CODEC.name]), judge, refuse, BlockAs.CONTENT_FILTER)
     sent = b"".join([data async for data in screen.run(arriving([b"".join(map(sse, said(BENIGN)))]))])
 
     assert b"harbour" not in sent

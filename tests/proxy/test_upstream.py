@@ -25,20 +25,28 @@ def named(name: str, *models: str, priority: int = 100) -> UpstreamSettings:
 
 @pytest.mark.parametrize(
     ("model", "name"),
-    [("gpt-4o", "all"), ("meta/llama", "routed"), ("claude-3", "claude"), ("Claude-3", "all"), ("", "all")],
+    [("gpt-4o", "all"), ("meta/llama", "routed"), ("claude-3", "claude"), ("Claude-3", "all"), ("", "claude")],
 )
 def test_of_the_upstreams_that_serve_a_model_the_first_in_priority_gets_it(model: str, name: str) -> None:
     upstreams = Upstreams(
         [named("all", "*"), named("routed", "*/*", priority=10), named("claude", "claude-*", priority=5)]
     )
 
-    served = upstreams.serving(model)
+    served = upstreams.serving("openai", model)
     assert served
     assert served.name == name
 
 
+def test_an_upstream_serves_its_own_dialect_only() -> None:
+    other = UpstreamSettings(name="other", dialect="anthropic", base_url="http://h", priority=1)
+    upstreams = Upstreams([named("all", "*"), other])
+    assert [upstream.name for upstream in upstreams.speaking("anthropic")] == ["other"]
+    assert upstreams.serving("openai", "m") == named("all", "*")
+    assert upstreams.serving("gemini", "m") is None
+
+
 def test_a_model_that_nobody_serves_has_no_upstream() -> None:
-    assert Upstreams([named("claude", "claude-*")]).serving("gpt-4o") is None
+    assert Upstreams([named("claude", "claude-*")]).serving("openai", "gpt-4o") is None
 
 
 async def echo(request: web.Request) -> web.Response:

@@ -1,0 +1,76 @@
+"""What all endpoints of the OpenAI dialect have in common: keys, errors, refusals, how places are named."""
+
+from __future__ import annotations
+
+from proxy.codec import Headers, JsonObject, Reference, Refusal, Target, Usage
+from proxy.edge import read_json
+from proxy.json_document import dump
+from proxy.providers._openai_shapes import VOCABULARY, error_body, param_of, refusal_body, usage_of
+from proxy.responses import JSON
+
+
+class OpenAiDialect:
+    """The parts of a codec that do not depend on the endpoint."""
+
+    dialect = "openai"
+    vocabulary = VOCABULARY
+    needs_model = True
+    media_answers = False
+
+    def upstream_path(self, target: Target) -> str:
+        return target.path.removeprefix("/v1")
+
+    def read_body(self, raw: bytes, content_type: str) -> JsonObject:
+        return read_json(raw)
+
+    def write_body(self, document: JsonObject) -> tuple[bytes, str]:
+        return dump(document), JSON
+
+    def models(self, target: Target, body: JsonObject) -> tuple[str, ...]:
+        fallbacks = body.get("models")
+        named = [body.get("model"), *(fallbacks if isinstance(fallbacks, list) else [fallbacks])]
+        return tuple(dict.fromkeys(model for model in named if isinstance(model, str) and model))
+
+    def listed_models(self, document: JsonObject) -> list[tuple[str, JsonObject]]:
+        listed = document.get("data")
+        if not isinstance(listed, list):
+            raise ValueError("no list of models")  # noqa: TRY004 - what an upstream said, not what we passed
+        return [
+            (entry["id"], entry) for entry in listed if isinstance(entry, dict) and isinstance(entry.get("id"), str)
+        ]
+
+    def model_list(self, entries: list[JsonObject]) -> JsonObject:
+        return {"object": "list", "data": entries}
+
+    def references(self, target: Target, body: JsonObject) -> tuple[Reference, ...]:
+        return ()
+
+    def creations(self, answer: JsonObject) -> tuple[Reference, ...]:
+        return ()
+
+    def streaming(self, target: Target, body: JsonObject) -> bool:
+        return body.get("stream") is True
+
+    def usage(self, body: JsonObject) -> Usage:
+        return usage_of(body) or Usage()
+
+    def credential(self, headers: Headers, query: str) -> str | None:
+        scheme, _, token = headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and token:
+            return token.strip()
+        return headers.get("api-key")  # as Azure's clients send it
+
+    def credential_headers(self, credential: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {credential}"}
+
+    def forwarded(self, headers: Headers) -> dict[str, str]:
+        return {}
+
+    def refusal(self, refusal: Refusal) -> JsonObject:
+        return refusal_body(refusal)
+
+    def param(self, pointer: str) -> str:
+        return param_of(pointer)
+
+    def error(self, status: int, code: str, message: str, param: str | None = None) -> JsonObject:
+        return error_body(status, code, message, param)

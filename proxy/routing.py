@@ -1,0 +1,48 @@
+"""Which codec reads a request: by its mount, else by its route, else by the headers that only one dialect has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from proxy.codec import Codec, Headers, Target
+
+DEFAULT_DIALECT: Final = "openai"
+_GEMINI_HEADERS: Final = ("x-goog-api-key", "x-goog-api-client")
+
+
+def choose_codec(codecs: Sequence[Codec], target: Target, headers: Headers) -> Codec | None:
+    """Return who reads this request, None if nobody does. A mount rules out every other dialect."""
+    claiming = [codec for codec in codecs if codec.claims(target.method, target.path)]
+    if target.mount:
+        claiming = [codec for codec in claiming if codec.dialect == target.mount]
+    if len(claiming) < 2:
+        return claiming[0] if claiming else None
+    wanted = spoken_dialect(target, headers)
+    return next((codec for codec in claiming if codec.dialect == wanted), claiming[0])
+
+
+def error_codec(codecs: Sequence[Codec], target: Target, headers: Headers) -> Codec:
+    """Return whose errors the sender of this request can read, whether or not anybody reads the request itself."""
+    wanted = spoken_dialect(target, headers)
+    return next((codec for codec in codecs if codec.dialect == wanted), None) or default_codec(codecs)
+
+
+def default_codec(codecs: Sequence[Codec]) -> Codec:
+    """Return a codec of the dialect that most clients speak."""
+    return next(codec for codec in codecs if codec.dialect == DEFAULT_DIALECT)
+
+
+def spoken_dialect(target: Target, headers: Headers) -> str:
+    """Return the dialect that mount and headers point to; OpenAI's where they say nothing."""
+    if target.mount:
+        return target.mount
+    if "anthropic-version" in headers:
+        return "anthropic"
+    if any(name in headers for name in _GEMINI_HEADERS) or _has_key(target.query) or target.path.startswith("/v1beta"):
+        return "gemini"
+    return DEFAULT_DIALECT
+
+
+def _has_key(query: str) -> bool:
+    return query.startswith("key=") or "&key=" in query
