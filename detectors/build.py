@@ -9,7 +9,7 @@ import detectors.decoders
 from detectors.chain import Chain, FindingsCache
 from detectors.decoding import Decoder
 from detectors.discovery import discover
-from detectors.rules import RuleSet
+from detectors.rules import STORE, RuleSet
 from detectors.signature_scan import SignatureScan
 from detectors.types import Category, Detector
 from detectors.views import ViewBuilder
@@ -32,5 +32,5 @@ def build_detectors(rules: RuleSet) -> tuple[Detector, ...]:
 
 def build_chain(rules: RuleSet, cache: FindingsCache | None = None) -> Chain:
     """Build the chain of every discovered detector and decoder over `rules`."""
-    views = ViewBuilder(discover(detectors.decoders, "DECODER", Decoder))
+    views = ViewBuilder(discover(detectors.decoders, "DECODER", Decoder), STORE)
     return Chain(build_detectors(rules), views, rules.revision, cache)

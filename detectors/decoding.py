@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from detectors.types import Offsets, Span
 
+REACH = 160  # characters that belong to a sentence around a mark inside of it
 SHORTEST = 6  # decoded runs below this many characters say nothing
 _CONTROL = re.compile(r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]")
 # What reads as text inside of bytes that do not as a whole: ASCII, or ASCII in UTF-16.
@@ -18,20 +19,31 @@ _STRETCH = re.compile(rb"(?:[\t\n\r\x20-\x7E]\0?){12,}+")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One encoded stretch and what it says. `within` maps a span of `text` into the stretch; None maps to all of it."""
+    """One encoded stretch and what it says. `within` maps a span of `text` into the stretch; None maps to all of it.
+
+    `cut`: a bound was reached, so the stretch says more than this.
+    """
 
     span: Span
     text: str
     within: Offsets | None = None
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """Where `gate` (an RE2 pattern) does not occur, `decode` is not called. `decode` is linear and raises nothing."""
+    """Where `gate` (an RE2 pattern) does not occur, `decode` is not called. `decode` is linear and raises nothing.
+
+    A decoder that `rewrites` gives back the text with its escapes read; such decoders are one step together, around
+    their `marks` (of one that has none, from end to end). `raw`: it reads what cleaning takes away.
+    """
 
     name: str
     gate: str
     decode: Callable[[str], Iterator[Run]]
+    rewrites: bool = False
+    marks: re.Pattern[str] | None = None
+    raw: bool = False
 
 
 class Aligned:
@@ -97,6 +109,43 @@ class RunOffsets:
 
     def _run_at(self, position: int) -> int:
         return max(0, bisect_right(self._made, position) - 1)
+
+
+def rewritten(text: str, pattern: re.Pattern[str], say: str | Callable[[re.Match[str]], str]) -> Run:
+    """Return the whole text with every match of `pattern` replaced by `say` or by what that makes of it."""
+    return Run(Span(0, len(text)), pattern.sub(say, text), Pieces(partial(_rewritten_pieces, text, pattern, say)))
+
+
+def _rewritten_pieces(text: str, pattern: re.Pattern[str], say: str | Callable[[re.Match[str]], str]) -> Sequence[Span]:
+    pieces: list[Span] = []
+    end = 0
+    for match in pattern.finditer(text):
+        pieces += [Span(i, i + 1) for i in range(end, match.start())]
+        pieces += [Span(*match.span())] * len(say if isinstance(say, str) else say(match))
+        end = match.end()
+    return pieces + [Span(i, i + 1) for i in range(end, len(text))]
+
+
+def stretches(text: str, *marks: re.Pattern[str]) -> Sequence[Span]:
+    """Return the parts of `text` around its marks, each with what a sentence reaches on both sides of one."""
+    places = (mark.span() for pattern in marks for mark in pattern.finditer(text))
+    return around(text, places if len(marks) == 1 else sorted(places))
+
+
+def around(text: str, places: Iterable[tuple[int, int]]) -> Sequence[Span]:
+    """Return the parts of `text` around places in order, those that meet made one."""
+    parts: list[Span] = []
+    start, end = 0, -1
+    for first, last in places:
+        if first - REACH > end >= 0:
+            parts.append(Span(start, end))
+            end = -1
+        if end < 0:
+            start = max(0, first - REACH)
+        end = max(end, min(len(text), last + REACH))
+    if end >= 0:
+        parts.append(Span(start, end))
+    return parts
 
 
 def readable(raw: bytes) -> str | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from pathlib import Path
 
-from detectors.decoding import Aligned, Decoder, Run, RunOffsets
+from detectors.decoding import Aligned, Decoder, Run, RunOffsets, stretches
 from detectors.frozen import statically_frozen
 from detectors.matcher import Matcher, Pattern
-from detectors.normalise import FoldOffsets, clean, fold, skeleton
+from detectors.normalise import FoldOffsets, alphabet_of, clean, fold, skeleton
 from detectors.types import Kind, Offsets, Segment, Span, View
 
 MAX_DEPTH = 4
@@ -54,47 +56,96 @@ class _Exact:
 
 
 class ViewBuilder:
-    """Builds lattices with a set of decoders, whose gates are one matcher: most text is gated in one pass."""
+    """Builds lattices with a set of decoders, whose gates are one matcher: most text is gated in one pass.
 
-    def __init__(self, decoders: Sequence[Decoder]) -> None:
+    `store` is where the compiled gates are kept.
+    """
+
+    def __init__(self, decoders: Sequence[Decoder], store: Path | None = None) -> None:
         self._decoders = tuple(decoders)
-        self._gates = Matcher([Pattern(decoder.gate) for decoder in decoders])
+        self._gates = Matcher([Pattern(decoder.gate) for decoder in decoders], store=store)
 
     def build(self, segment: Segment) -> Lattice:
         """Return every reading within the bounds: depth 4, 64 views, decoded text at most 4x the input and 1 MiB."""
         start = _Exact(segment.text, (), None, 0)
-        if segment.kind is not Kind.SEAM and _cleaned(start) is None and not self._gates.matching(segment.text):
-            return Lattice(_plain_readings(segment, start), False)  # ordinary text: nothing hidden, nothing encoded
+        alphabet = alphabet_of(segment.text)
+        if (
+            segment.kind is not Kind.SEAM
+            and _cleaned(start, alphabet) is None
+            and not self._gates.matching(segment.text)
+        ):
+            return Lattice(_plain_readings(segment, start, alphabet), False)  # nothing hidden, nothing encoded
         budget = _Budget(decoded=min(max(4 * len(segment.text), SMALL), MAX_DECODED))
         views: list[View] = []
         seen = {segment.text}
         queue = deque(_starting_points(segment))
         while queue and len(views) <= MAX_VIEWS - READINGS:
             exact = queue.popleft()
-            cleaned = _cleaned(exact)
+            alphabet = alphabet_of(exact.text)
+            cleaned = _cleaned(exact, alphabet)
             if cleaned is None:
-                views.extend(_plain_readings(segment, exact))
+                views.extend(_plain_readings(segment, exact, alphabet))
             else:
                 views.append(View(segment, exact.text, exact.transforms, exact.offsets))
                 if cleaned.text not in seen:
                     seen.add(cleaned.text)
                     queue.append(cleaned)
-            queue.extend(self._decode(exact, budget, seen))
+            for decoded in self._decode(exact, budget, seen, raw=cleaned is not None):
+                if decoded.text not in seen:
+                    seen.add(decoded.text)
+                    queue.append(decoded)
+                elif len(views) <= MAX_VIEWS - READINGS:  # said in a second place, which a mask must know, too
+                    views.extend(_plain_readings(segment, decoded, alphabet_of(decoded.text)))
+                else:
+                    budget.exhausted = True
         return Lattice(tuple(views), budget.exhausted or bool(queue))
 
-    def _decode(self, exact: _Exact, budget: _Budget, seen: set[str]) -> Iterator[_Exact]:
-        for index in self._gates.matching(exact.text):
-            decoder = self._decoders[index]
-            runs = list(decoder.decode(exact.text))
-            joined = "\n".join(run.text for run in runs)
-            if not joined or joined in seen:
+    def _decode(self, exact: _Exact, budget: _Budget, seen: set[str], *, raw: bool) -> Iterator[_Exact]:
+        for step in self._steps(exact.text, raw):
+            decoded = _through(step, exact, budget)
+            # Deeper down, what was seen is mostly the same place by another way.
+            if decoded is exact or (decoded.text in seen and exact.depth > 0):
                 continue
             if exact.depth >= MAX_DEPTH:
                 budget.exhausted = True
-            elif budget.spend(len(joined)):
-                seen.add(joined)
-                offsets = RunOffsets(runs, exact.offsets, gap=1)
-                yield _Exact(joined, (*exact.transforms, decoder.name), offsets, exact.depth + 1)
+            elif budget.spend(len(decoded.text)):
+                yield decoded
+
+    def _steps(self, text: str, raw: bool) -> Sequence[Sequence[Decoder]]:
+        """Return the decoders whose gates `text` passes: those that rewrite make one step, each other one its own.
+
+        Rewriting in every order would read a page with escapes of four kinds fifteen times over. Of a `raw` text, which
+        is also cleaned and then decoded, only what cleaning takes away is read.
+        """
+        passed = [self._decoders[index] for index in self._gates.matching(text)]
+        if raw:
+            return [[decoder] for decoder in passed if decoder.raw]
+        rewriting = [decoder for decoder in passed if decoder.rewrites]
+        apart = [[decoder] for decoder in passed if not decoder.rewrites]
+        return [rewriting, *apart] if rewriting else apart
+
+
+def _through(step: Sequence[Decoder], exact: _Exact, budget: _Budget) -> _Exact:
+    """Return what a text says behind the decoders of a step, one after the other; itself if they find nothing."""
+    made = exact
+    for decoder in sorted(step, key=lambda decoder: decoder.marks is not None):
+        if decoder.marks is not None and made is exact:
+            made = _around_marks(step, exact)
+        runs = list(decoder.decode(made.text))
+        budget.exhausted |= any(run.cut for run in runs)
+        joined = "\n".join(run.text for run in runs)
+        if joined and joined != made.text:
+            offsets = RunOffsets(runs, made.offsets, gap=1)
+            made = _Exact(joined, (*made.transforms, decoder.name), offsets, exact.depth + 1)
+    return exact if made.transforms == exact.transforms else made
+
+
+def _around_marks(step: Sequence[Decoder], exact: _Exact) -> _Exact:
+    """Return the parts of a text that have any marks of a step in them or near."""
+    parts = stretches(exact.text, *(decoder.marks for decoder in step if decoder.marks is not None))
+    runs = [Run(part, exact.text[part.start : part.end], Aligned()) for part in parts]
+    offsets = RunOffsets(runs, exact.offsets, gap=1)
+    return _Exact("\n".join(run.text for run in runs), exact.transforms, offsets, exact.depth)
 
 
 def _starting_points(segment: Segment) -> Iterator[_Exact]:
@@ -111,24 +162,24 @@ def _without_joints(segment: Segment) -> _Exact:
     return _Exact("".join(run.text for run in runs), ("joined",), RunOffsets(runs, None, gap=0), 0)
 
 
-def _cleaned(exact: _Exact) -> _Exact | None:
+def _cleaned(exact: _Exact, alphabet: AbstractSet[str] | None) -> _Exact | None:
     """Return the text without what is invisible, if that changes it; it is then read and decoded in its own right."""
     if exact.text.isascii() and exact.text.isprintable():
         return None
-    text = clean(exact.text)
+    text = clean(exact.text, alphabet)
     if text == exact.text:
         return None
     offsets = FoldOffsets(exact.text, collapse=False, below=exact.offsets)
     return _Exact(text, (*exact.transforms, "cleaned"), offsets, exact.depth)
 
 
-def _plain_readings(segment: Segment, exact: _Exact) -> tuple[View, ...]:
+def _plain_readings(segment: Segment, exact: _Exact, alphabet: AbstractSet[str] | None) -> tuple[View, ...]:
     """Return a text as it is, folded, and with lookalikes replaced where there are any."""
-    folded = fold(exact.text)
+    folded = fold(exact.text, alphabet)
     offsets = FoldOffsets(exact.text, collapse=True, below=exact.offsets)
     as_is = View(segment, exact.text, exact.transforms, exact.offsets)
     plain = View(segment, folded, (*exact.transforms, "folded"), offsets)
-    bare = folded if folded.isascii() else skeleton(exact.text)
+    bare = folded if folded.isascii() else skeleton(exact.text, alphabet)
     if bare == folded:
         return as_is, plain
     return as_is, plain, View(segment, bare, (*exact.transforms, "folded", "skeleton"), offsets)

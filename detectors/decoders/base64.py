@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from detectors.decoding import Decoder, Run, readable, readable_stretches
+from detectors.compressed import said_by
+from detectors.decoding import Decoder, Run, readable_stretches
 from detectors.types import Span
 
 # A wrapped blob continues after a line end, a quote prefix or a written line end.
@@ -26,11 +27,11 @@ def _decode(text: str) -> Iterator[Run]:
             continue
         run = _GLUE.sub(lambda glue: " " * len(glue.group()), match.group())
         symbols = run.translate(_PLAIN)
-        said = readable(_bytes(symbols))
+        said = said_by(_bytes(symbols))
         if said is None:
             yield from _inside(run, symbols, match.start())
         else:
-            yield Run(Span(*match.span()), said)
+            yield Run(Span(*match.span()), said.text, cut=said.cut)
 
 
 def _inside(run: str, symbols: str, start: int) -> Iterator[Run]:

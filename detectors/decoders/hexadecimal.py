@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from detectors.decoding import Decoder, Run, readable, readable_stretches
+from detectors.compressed import said_by
+from detectors.decoding import Decoder, Run, readable_stretches
 from detectors.types import Span
 
 _BYTE = r"(?:\\x|0x)?[0-9A-Fa-f]{2}[\s,:;-]{0,2}"
@@ -18,11 +19,11 @@ def _decode(text: str) -> Iterator[Run]:
     for match in _RUN.finditer(text):
         run = _NOISE.sub(lambda noise: " " * len(noise.group()), match.group()).rstrip()
         digits = run.replace(" ", "")
-        said = readable(_bytes(digits))
+        said = said_by(_bytes(digits))
         if said is None:
             yield from _inside(run, digits, match.start())
         else:
-            yield Run(Span(0, len(run)).shift(match.start()), said)
+            yield Run(Span(0, len(run)).shift(match.start()), said.text, cut=said.cut)
 
 
 def _inside(run: str, digits: str, start: int) -> Iterator[Run]:

@@ -24,12 +24,11 @@ _WORDS = (
     "pretend",
     "restrictions",
 )
+BACKWARDS: Final = rf"(?i)\b(?:{'|'.join(word[::-1] for word in _WORDS)})\b"
 
 
 def _decode(text: str) -> Iterator[Run]:
     yield Run(Span(0, len(text)), text[::-1], Mirrored(len(text)))
 
 
-DECODER: Final = Decoder(
-    "reversed", rf"(?i)\b(?:{'|'.join(word[::-1] for word in _WORDS)})\b|[\x{{202D}}\x{{202E}}\x{{2067}}]", _decode
-)
+DECODER: Final = Decoder("reversed", rf"{BACKWARDS}|[\x{{202D}}\x{{202E}}\x{{2067}}]", _decode, raw=True)

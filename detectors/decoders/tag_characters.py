@@ -29,4 +29,4 @@ def _places(unflagged: str) -> Sequence[Span]:
     return [Span(i, i + 1) for stretch in _TAGS.finditer(unflagged) for i in range(*stretch.span())]
 
 
-DECODER: Final = Decoder("tag_characters", r"[\x{E0020}-\x{E007E}]", _decode)
+DECODER: Final = Decoder("tag_characters", r"[\x{E0020}-\x{E007E}]", _decode, raw=True)

@@ -11,6 +11,7 @@ import pytest
 import detectors.decoders
 from detectors.decoding import Decoder
 from detectors.discovery import discover
+from detectors.rules import STORE
 from detectors.types import Direction, Kind, Origin, Place, Segment, Span
 from detectors.views import Lattice, ViewBuilder
 
@@ -21,7 +22,7 @@ class Linear(Protocol):
 
 @pytest.fixture(scope="session")
 def builder() -> ViewBuilder:
-    return ViewBuilder(discover(detectors.decoders, "DECODER", Decoder))
+    return ViewBuilder(discover(detectors.decoders, "DECODER", Decoder), STORE)
 
 
 @pytest.fixture(scope="session")

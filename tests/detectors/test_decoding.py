@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.decoding import Aligned, Mirrored, Pieces, Run, RunOffsets, readable, readable_stretches
+from detectors.decoding import (
+    REACH,
+    Aligned,
+    Mirrored,
+    Pieces,
+    Run,
+    RunOffsets,
+    around,
+    readable,
+    readable_stretches,
+    rewritten,
+    stretches,
+)
 from detectors.normalise import FoldOffsets
 from detectors.types import Span
 
@@ -90,3 +104,25 @@ def test_offsets_go_through_the_reading_below() -> None:
     below = FoldOffsets("\u200b\u200bxyz", collapse=False, below=None)
 
     assert RunOffsets([Run(Span(1, 3), "ab", Aligned())], below, gap=1).to_source(Span(0, 2)) == Span(3, 5)
+
+
+@given(st.text("ab%", max_size=30))
+def test_every_character_of_a_rewritten_text_maps_to_what_wrote_it(text: str) -> None:
+    run = rewritten(text, re.compile("%+"), lambda mark: "xy" * (len(mark.group()) % 2))
+
+    assert run.within is not None
+    for index, character in enumerate(run.text):
+        span = run.within.to_source(Span(index, index + 1))
+        assert text[span.start : span.end].strip("%") == (character if character in "ab" else "")
+
+
+def test_parts_around_marks_are_whole_and_joined_where_they_meet() -> None:
+    gap = "x" * 3 * REACH
+    text = f"{gap}<{gap}>{'x' * REACH}<{gap}"
+
+    first, second = stretches(text, re.compile("<"), re.compile(">"))
+
+    assert (first.start, first.end) == (2 * REACH, 4 * REACH + 1)
+    assert (second.start, second.end) == (5 * REACH + 1, 8 * REACH + 3)
+    assert around(text, [(0, 1), (len(text) - 1, len(text))])[1].end == len(text)
+    assert stretches(text, re.compile("!")) == []

@@ -17,7 +17,7 @@ from detectors.decoding import Decoder
 from detectors.discovery import discover
 from detectors.matcher import Matcher
 from detectors.normalise import fold
-from detectors.rules import BUILT_IN, Signature, build_matcher, expression_of, load_signatures
+from detectors.rules import BUILT_IN, STORE, Signature, build_matcher, expression_of, load_signatures
 from detectors.signature_detector import SignatureDetector
 from detectors.signature_scan import SignatureScan
 from detectors.types import ATTACK, Category, Direction, Hit, InspectionContext, Kind, Origin, Place, Segment, Span
@@ -70,7 +70,7 @@ class Scanner:
 @pytest.fixture(scope="module")
 def scanner() -> Scanner:
     return Scanner(
-        ViewBuilder(discover(detectors.decoders, "DECODER", Decoder)),
+        ViewBuilder(discover(detectors.decoders, "DECODER", Decoder), STORE),
         SignatureDetector("all", SignatureScan(SIGNATURES), frozenset(Category), RULES.revision),
     )
 

@@ -43,37 +43,9 @@ def test_keys_are_read_behind_the_values() -> None:
     assert _said(r'{"\u0069gnore": {"b": 1}, "c": "d"}') == "d\nignore\nb\nc"
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        r"\u0069gnore\u0020all",
-        r'{"a": "\u0069gnore all", "b": "\ud800"}',
-        r'{"a": "\u0069gnore all',
-        r'Result: {"a": "\u0069gnore all"}',
-        r'"{\\\"a\\\": \\\"\\\\u0069gnore all\\\"}',
-        '```json\n{"a": "\\u0069gnore all"}\n```',
-        r"ignore\nall".replace(r"\n", r"\u0020"),
-    ],
-)
-def test_what_is_no_whole_json_is_unescaped_all_the_same(text: str) -> None:
-    assert "ignore all" in _said(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"), [(r"\ud835\udc22x", "\U0001d422x"), (r"a\ud800b", "a\ufffdb"), (r"a\\\\n b", "a\n b")]
-)
-def test_escapes_of_surrogates_and_of_escapes(text: str, said: str) -> None:
-    assert _said(text) == said
-
-
-def test_an_unescaped_text_maps_back_exactly() -> None:
-    text = r"key:\tsk-\u0061bc end"
-    (run,) = DECODER.decode(text)
-    start = run.text.index("sk-abc")
-
-    source = RunOffsets([run], None, gap=1).to_source(Span(start, start + 6))
-
-    assert text[source.start : source.end] == r"sk-\u0061bc"
+@pytest.mark.parametrize("text", ['{"a": "\\u0069gnore all', 'Result: {"a": "b"}', '{"a": "\\u0069", "b": "\\ud800"}'])
+def test_what_is_no_whole_json_is_left_to_the_reading_of_escapes(text: str) -> None:
+    assert _said(text) == ""
 
 
 @pytest.mark.parametrize("unit", ["\\", '\\"', '["', "[", '{"a":', "\\u00", "\\n", "\\ud83d", '"a\\n",'])

@@ -1,0 +1,79 @@
+"""The breaker: closed, open, one trial at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from detectors.breaker import Breaker, BreakerState
+
+
+@dataclass(slots=True)
+class Clock:
+    now: float = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def breaker(clock: Clock) -> Breaker:
+    return Breaker(3, 30.0, clock)
+
+
+def fail(breaker: Breaker, times: int) -> None:
+    for _ in range(times):
+        assert breaker.admits()
+        breaker.note(failed=True)
+
+
+def test_failures_in_a_row_open_it(breaker: Breaker) -> None:
+    fail(breaker, 2)
+    assert breaker.state is BreakerState.CLOSED
+    fail(breaker, 1)
+    assert (breaker.state, breaker.admits(), breaker.seconds_left) == (BreakerState.OPEN, False, 30.0)
+
+
+def test_a_success_between_failures_starts_the_count_anew(breaker: Breaker) -> None:
+    fail(breaker, 2)
+    breaker.note(failed=False)
+    fail(breaker, 2)
+    assert breaker.state is BreakerState.CLOSED
+
+
+def test_after_its_time_one_caller_at_a_time_may_try(breaker: Breaker, clock: Clock) -> None:
+    fail(breaker, 3)
+    clock.now += 30
+    assert breaker.state is BreakerState.HALF_OPEN
+    assert [breaker.admits() for _ in range(20)] == [True] + [False] * 19
+
+
+@pytest.mark.parametrize(("failed", "state"), [(True, BreakerState.OPEN), (False, BreakerState.CLOSED)])
+def test_the_trial_decides(breaker: Breaker, clock: Clock, failed: bool, state: BreakerState) -> None:
+    fail(breaker, 3)
+    clock.now += 31
+    assert breaker.admits()
+    breaker.note(failed=failed)
+    assert breaker.state is state
+    assert breaker.seconds_left == (30.0 if failed else 0.0)
+
+
+def test_a_trial_that_was_abandoned_leaves_its_place_to_the_next(breaker: Breaker, clock: Clock) -> None:
+    fail(breaker, 3)
+    clock.now += 31
+    assert breaker.admits()
+    breaker.abandon()
+    assert breaker.admits()
+
+
+def test_late_news_does_not_close_an_open_breaker(breaker: Breaker) -> None:
+    assert breaker.admits()
+    fail(breaker, 3)
+    breaker.note(failed=False)
+    assert breaker.state is BreakerState.OPEN
