@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 timed = @start=$$SECONDS; { $(3); } || exit 1; took=$$((SECONDS - start)); \
 	echo "$(1): $$took s (budget $(2) s)"; test $$took -le $(2)
 
-.PHONY: help setup run test unit e2e check golden prove bench bench-store chaos clean
+.PHONY: help setup run test unit e2e check golden prove fuzz bench bench-store chaos clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -49,6 +49,9 @@ golden: setup ## rewrite the golden documents; read the diff
 
 prove: setup ## the five promises, five lines with figures
 	$(call timed,prove,60,$(BIN)/python -m tests.prove)
+
+fuzz: setup ## odd and broken requests, seeded, against the running product (QUICK=1: 20,000 at most; SEED=n repeats one)
+	$(call timed,fuzz,$(if $(QUICK),120,3600),$(BIN)/python -m tests.fuzz --requests $(if $(QUICK),20000 --seconds 85,100000 --seconds 3300) $(if $(SEED),--seed $(SEED)))
 
 bench: setup ## CPU per request beside a bare pass-through (QUICK=1: fewer rounds)
 	$(call timed,bench,$(if $(QUICK),90,600),$(BIN)/python -m tests.bench $(if $(QUICK),--quick))

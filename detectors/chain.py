@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
+from detectors.aside import Aside
 from detectors.batch import Batch, StageHits
 from detectors.errors import DetectorError
 from detectors.frozen import statically_frozen
@@ -41,6 +43,7 @@ class StageGate(Protocol):
 
 
 _NOTHING = Coverage()
+Result = TypeVar("Result")
 
 
 @statically_frozen
@@ -50,6 +53,7 @@ class InspectionOptions:
 
     `content_key` keys the hashes of texts (cache keys and `SegmentRef.content`); without it nothing is cached.
     `left_out` is what the segments do not hold, for the receipt: skipped by rule, or unscannable.
+    `aside` is where the pattern stage reads what is too long for the event loop; without it all is read on the loop.
     """
 
     context: InspectionContext = field(default_factory=InspectionContext)
@@ -57,6 +61,7 @@ class InspectionOptions:
     refiner_deadline: float = 2.0
     gate: StageGate | None = None
     left_out: Coverage = _NOTHING
+    aside: Aside | None = None
 
 
 @statically_frozen
@@ -143,17 +148,27 @@ class Chain:
             if reason is not None and not plan.required:
                 runs += [_skipped(d, reason) for d in (*plan.remembered, *plan.fresh)]
                 continue
-            if plan.remembered:
-                keys = self._cache_keys(plan, segments, options)
-                unseen = [i for i in batch.inspectable if not self._recall(keys, i, batch)]
-                if unseen:
-                    await self._run_all(plan.remembered, unseen, keys, batch, options, runs)
-                else:  # all is known: nobody has to look
-                    runs += plan.recalled
-            if plan.fresh:
-                await self._run_all(plan.fresh, batch.inspectable, None, batch, options, runs)
-            findings = batch.findings(options.content_key)
+            look = self._look(plan, batch, options, runs)
+            if options.aside is not None and plan.stage is Stage.PATTERN:
+                findings = await options.aside.run(partial(_to_its_end, look))
+            else:
+                findings = await look
         return Inspection(tuple(findings), tuple(runs), batch.coverage(options.left_out))
+
+    async def _look(
+        self, plan: _Plan, batch: Batch, options: InspectionOptions, runs: list[DetectorRun]
+    ) -> list[Finding]:
+        """Run one stage over what it has not seen before; return all that is found by now."""
+        if plan.remembered:
+            keys = self._cache_keys(plan, batch.segments, options)
+            unseen = [i for i in batch.inspectable if not self._recall(keys, i, batch)]
+            if unseen:
+                await self._run_all(plan.remembered, unseen, keys, batch, options, runs)
+            else:  # all is known: nobody has to look
+                runs += plan.recalled
+        if plan.fresh:
+            await self._run_all(plan.fresh, batch.inspectable, None, batch, options, runs)
+        return batch.findings(options.content_key)
 
     async def _run_all(
         self,
@@ -219,6 +234,17 @@ class Chain:
             hits, status, reason = None, RunStatus.ERROR, type(exc).__name__
         seconds = self._clock() - started
         return _account(detector, status, hits or (), seconds, reason), hits
+
+
+def _to_its_end(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine that never waits, as no detector of the pattern stage does, outside of any event loop."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        result: Result = done.value
+        return result
+    work.close()
+    raise RuntimeError("a detector of the pattern stage waits")
 
 
 def _content(segment: Segment) -> bytes:

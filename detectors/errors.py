@@ -101,8 +101,10 @@ class EdgeError(PromptShieldError):
 
 
 class UpstreamError(PromptShieldError):
-    """The upstream failed before or during its answer. `kind` is connect, timeout, reset, protocol or too_large."""
+    """The upstream failed before or during its answer. `kind` is connect, timeout, reset, protocol, too_large, or
+    unavailable where its breaker let nobody through. `sent` is whether it may have got anything of the request.
+    """
 
-    def __init__(self, upstream: str, kind: str) -> None:
-        self.upstream, self.kind = upstream, kind
+    def __init__(self, upstream: str, kind: str, *, sent: bool = True) -> None:
+        self.upstream, self.kind, self.sent = upstream, kind, sent
         super().__init__(f"upstream {upstream}: {kind}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -51,8 +52,10 @@ class _Engine(Protocol):
 
 
 class _HyperscanEngine:
+    """A database, with a scratch space for each thread that scans with it: two scans must never share one."""
+
     def __init__(self, database: hyperscan.Database) -> None:
-        self._database = database
+        self._database, self._of_thread = database, threading.local()
 
     def matching(self, data: bytes) -> list[int]:
         found: list[int] = []
@@ -60,7 +63,11 @@ class _HyperscanEngine:
         def keep(index: int, _start: int, _end: int, _flags: int, _context: object) -> None:
             found.append(index)
 
-        self._database.scan(data, match_event_handler=keep)
+        try:
+            scratch = self._of_thread.scratch
+        except AttributeError:
+            scratch = self._of_thread.scratch = hyperscan.Scratch(self._database)
+        self._database.scan(data, match_event_handler=keep, scratch=scratch)
         found.sort()
         return found
 

@@ -95,7 +95,7 @@ class Severity(IntEnum):
 
 
 class Stage(IntEnum):
-    """A detector's cost tier; the chain runs them in this order."""
+    """A detector's cost tier; the chain runs them in this order. Those of the first compute, and wait for nothing."""
 
     PATTERN = 1
     MODEL = 2
@@ -117,6 +117,7 @@ class Unscanned(StrEnum):
     OVERSIZE = "oversize"
     DECODE_BUDGET = "decode_budget"
     TOKEN_IDS = "token_ids"  # noqa: S105 - a reason, not a secret
+    EMBEDDING_TOKEN_IDS = "embedding_token_ids"  # noqa: S105 - the same where no model acts on them
 
 
 @statically_frozen

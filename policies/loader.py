@@ -25,6 +25,7 @@ from policies.types import (
     Mode,
     Policy,
     PolicyLimits,
+    References,
     Rule,
     StoredForm,
 )
@@ -110,6 +111,7 @@ def _compile(layers: Sequence[_Layer], policy_id: str, known_rules: frozenset[st
         disclose=_last((c.disclose for c in contents), Disclose.CATEGORY),
         block_as=_last((c.block_as for c in contents), BlockAs.ERROR),
         credentials=_last((c.credentials for c in contents), Credentials.UPSTREAM),
+        references=_last((c.references for c in contents), References.KNOWN),
         audit_level=_last((c.audit.level for c in contents), AuditLevel.REQUIRED),
         retain_days=retain_days,
         store=_last((c.audit.store for c in contents), StoredForm.NONE),

@@ -10,7 +10,18 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from detectors.documents import nearest
 from detectors.types import Category, Direction, Origin, Severity, Unscanned
 from policies.quantities import parse_days, parse_rate, parse_size
-from policies.types import ActionName, AuditLevel, BlockAs, Credentials, Disclose, FailureMode, Mode, Rate, StoredForm
+from policies.types import (
+    ActionName,
+    AuditLevel,
+    BlockAs,
+    Credentials,
+    Disclose,
+    FailureMode,
+    Mode,
+    Rate,
+    References,
+    StoredForm,
+)
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
@@ -105,6 +116,7 @@ class UnscannedDocument(Strict):
     oversize: Literal["block", "flag", "allow"] | None = None
     decode_budget: Literal["block", "flag", "allow"] | None = None
     token_ids: Literal["block", "flag", "allow"] | None = None
+    embedding_token_ids: Literal["block", "flag", "allow"] | None = None
 
     def given(self) -> dict[Unscanned, ActionName]:
         return {Unscanned(k): ActionName(v) for k, v in self.model_dump(exclude_none=True).items()}
@@ -157,6 +169,7 @@ class PolicyDocument(Strict):
     disclose: Disclose | None = None
     block_as: BlockAs | None = None
     credentials: Credentials | None = None
+    references: References | None = None
     unscanned: UnscannedDocument = UnscannedDocument()
     models: ModelsDocument = ModelsDocument()
     limits: LimitsDocument = LimitsDocument()

@@ -58,6 +58,13 @@ class BlockAs(StrEnum):
     REFUSAL = "refusal"
 
 
+class References(StrEnum):
+    """Which objects at a provider a request may lean on: those that its tenant made through here, or any."""
+
+    KNOWN = "known"
+    ANY = "any"
+
+
 class Credentials(StrEnum):
     """Whose credential goes upstream: ours for the upstream, or the one the client sent beside our key."""
 
@@ -184,6 +191,7 @@ class Policy:
     disclose: Disclose
     block_as: BlockAs
     credentials: Credentials
+    references: References
     audit_level: AuditLevel
     retain_days: int
     store: StoredForm

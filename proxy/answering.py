@@ -12,14 +12,16 @@ from typing import Any, Final
 from aiohttp import web
 
 from detectors.errors import UpstreamError
-from detectors.types import Direction, Unscanned
+from detectors.types import Direction, Origin, Unscanned
 from policies.types import BlockAs, Mode, Policy, StopReason, Verdict
 from proxy.closing import answer_headers, close, finish, finish_bytes
 from proxy.codec import Codec, Refusal, StreamReader, Target
 from proxy.exchange import Exchange
 from proxy.json_document import JsonError, parse
 from proxy.parts import Parts
+from proxy.plain_text import charset_of, text_of
 from proxy.pointer import UneditableError, apply_edits
+from proxy.provider_state import note_creations
 from proxy.remembrance import hear, listen, remember, remember_stream
 from proxy.responses import retry_headers, upstream_headers
 from proxy.screen import Screened
@@ -63,27 +65,33 @@ async def answer(
     reader = codec.stream(target)
     if upstream.status < 300 and (kind == SSE or (exchange.streaming and kind == reader.content_type)):
         chunks = _timed(exchange, upstream.chunks())
-        return await _answer_stream(parts, exchange, reader, request, upstream, chunks)
+        return await _answer_stream(parts, exchange, codec, reader, request, upstream, chunks)
     started = time.perf_counter()
     raw = await upstream.read()
     exchange.upstream_seconds += time.perf_counter() - started
-    if upstream.status < 300 and raw.lstrip().startswith(_STREAM_STARTS):
+    sound = codec.media_answers and charset_of(raw) is None  # sound may begin with any byte
+    if upstream.status < 300 and raw.lstrip().startswith(_STREAM_STARTS) and not sound:
         # A stream under a wrong label is still a stream.
-        return await _answer_stream(parts, exchange, reader, request, upstream, _once(raw))
+        return await _answer_stream(parts, exchange, codec, reader, request, upstream, _once(raw))
     if upstream.status < 300 and codec.media_answers and kind != "application/json":
         return await _answer_media(parts, exchange, codec, raw, kind)
     return await _answer_json(parts, exchange, codec, upstream, raw)
 
 
 async def _answer_media(parts: Parts, exchange: Exchange, codec: Codec, raw: bytes, kind: str) -> web.Response:
-    """Pass bytes on in which nobody can look for text, if the policy allows what is unscanned."""
+    """Screen an answer that is no JSON: as one text if it reads as one, else as bytes that the policy may let pass."""
     policy = _policy(exchange)
     walk = Walk(Direction.RESPONSE, codec.vocabulary)
-    walk.unread(Unscanned.MEDIA)
-    verdict = await screen_document(parts, exchange, None, walk)
+    document = {"text": text_of(raw, kind)}
+    walk.visit(document["text"], Origin.ASSISTANT, "/text")
+    if document["text"] is None:
+        walk.unread(Unscanned.MEDIA)
+    verdict = await screen_document(parts, exchange, document, walk)
     if verdict.effect.stop:
         return await refuse(parts, exchange, codec, verdict, Direction.RESPONSE, policy)
     exchange.end(Outcome.ANSWERED, 200)
+    if document["text"] is not None:
+        return await finish_bytes(parts, exchange, document["text"].encode(), "text/plain; charset=utf-8")
     return await finish_bytes(parts, exchange, raw, kind if _MEDIA_TYPE.fullmatch(kind) else "application/octet-stream")
 
 
@@ -96,6 +104,8 @@ async def _answer_json(
     except JsonError as exc:
         # An HTML page or a plain text could be anything, also an echo of the prompt: ours goes out instead.
         raise UpstreamError(exchange.upstream, "protocol") from exc
+    if upstream.status >= 400 and isinstance(document, list) and len(document) == 1:
+        document = document[0]  # Google's array streams put their errors into an array too
     if not isinstance(document, dict):
         raise UpstreamError(exchange.upstream, "protocol")
     exchange.usage = codec.usage(document)
@@ -105,6 +115,8 @@ async def _answer_json(
         return await refuse(parts, exchange, codec, verdict, Direction.RESPONSE, policy, document)
     if verdict.effect.edits:
         codec.without_copies(document)
+    if upstream.status < 300:
+        await note_creations(parts, exchange, codec.creations(document))
     status = _relayed_status(upstream.status)
     exchange.end(Outcome.ANSWERED if status < 300 else Outcome.UPSTREAM_ERROR, status, _error_code(document))
     return await finish(parts, exchange, document)
@@ -139,6 +151,7 @@ async def refuse(
 async def _answer_stream(
     parts: Parts,
     exchange: Exchange,
+    codec: Codec,
     reader: StreamReader,
     request: web.BaseRequest,
     upstream: UpstreamAnswer,
@@ -153,6 +166,7 @@ async def _answer_stream(
         lambda verdict: Refusal(verdict, Direction.RESPONSE, policy.disclose, exchange.id),
         policy.block_as,
         partial(hear, transcript, exchange),
+        lambda event: note_creations(parts, exchange, codec.creations(event)),
         enforcing=policy.mode is Mode.ENFORCE,
     )
     response = web.StreamResponse(headers={"Content-Type": reader.content_type, "Cache-Control": "no-cache"})

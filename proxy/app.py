@@ -22,6 +22,7 @@ from proxy.pool.connection_pool import ConnectionPool
 from proxy.screen import Screen
 from proxy.settings import Settings
 from proxy.upstream import Upstreams
+from proxy.upstream_health import UpstreamHealth
 from storage.api_keys import ApiKeyStore
 from storage.cache import LruFindingsCache
 from storage.data_keys import DataKeys
@@ -31,6 +32,7 @@ from storage.journal import Journal
 from storage.key_encryption import key_ring_source
 from storage.limits import SlidingWindows
 from storage.postgres import Database
+from storage.provider_objects import ProviderObjects
 from storage.redis_client import RedisClient
 from storage.revisions import read_revisions
 
@@ -94,14 +96,16 @@ async def build_worker(
         house_keys.pepper,
         settings.identity.max_stale,
     )
+    metrics, pool, upstreams = WorkerMetrics(number), ConnectionPool(), Upstreams(settings.upstreams)
     parts = Parts(
         codecs=detection.codecs,
         keys=keys,
         policies=policies,
         limits=windows,
         screen=Screen(detection.chain, detection.actions),
-        upstreams=Upstreams(settings.upstreams),
-        pool=ConnectionPool(),
+        upstreams=upstreams,
+        pool=pool,
+        health=UpstreamHealth(upstreams.all, pool, metrics),
         journal=Journal(
             settings.journal_folder / instance,
             settings.journal.sync,
@@ -109,7 +113,8 @@ async def build_worker(
         ),
         house_keys=house_keys,
         data_keys=DataKeys(database, key_ring_source(settings.keys_folder)),
-        metrics=WorkerMetrics(number),
+        objects=ProviderObjects(database),
+        metrics=metrics,
         edge=settings.edge,
         instance=instance,
         worker=number,

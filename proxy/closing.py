@@ -75,14 +75,17 @@ def answer_headers(exchange: Exchange) -> dict[str, str]:
 
 
 def _receipt(verdict: Verdict) -> str:
+    """Return how many of the request's segments were read, now or before, of how many: `14/15`."""
     coverage = verdict.coverage
-    skipped, unscanned = sum(coverage.skipped.values()), sum(coverage.unscanned.values())
-    return f"scanned={coverage.scanned},cached={coverage.cached},skipped={skipped},unscanned={unscanned}"
+    read = coverage.scanned + coverage.cached
+    return f"{read}/{read + sum(coverage.skipped.values()) + sum(coverage.unscanned.values())}"
 
 
 def _count(parts: Parts, exchange: Exchange) -> None:
     tenant = exchange.identity.tenant if exchange.identity else ""
     judged = [item for verdict in exchange.verdicts() for item in verdict.judged]
     parts.metrics.detections(tenant, exchange.runs.values(), judged)
+    for verdict in exchange.verdicts():
+        parts.metrics.coverage(verdict.coverage)
     parts.metrics.count("promptshield_requests_total", (tenant, str(exchange.outcome), str(exchange.action)))
     parts.metrics.observe("promptshield_overhead_seconds", (), exchange.overhead_seconds())

@@ -149,7 +149,9 @@ class Codec(Protocol):
 
     @property
     def media_answers(self) -> bool:
-        """Whether an answer may be bytes that are no text (speech): then the policy's `unscanned.media` decides."""
+        """Whether an answer may be no JSON: what of it reads as text (subtitles) is screened, and about what does not
+        (speech) the policy's `unscanned.media` decides.
+        """
 
     def claims(self, method: str, path: str) -> bool:
         """Tell whether this codec reads that request. Where several do, `routing` chooses by dialect."""
@@ -157,8 +159,15 @@ class Codec(Protocol):
     def upstream_path(self, target: Target) -> str:
         """Return what follows the upstream's base URL, with what of the query may go there."""
 
-    def read_body(self, raw: bytes, content_type: str) -> JsonObject:
-        """Return the request's document. Raises EdgeError 400 that says where it is broken, 415."""
+    @property
+    def models_path(self) -> str:
+        """Where an upstream of the dialect lists its models, the longest page of them there is."""
+
+    def read_body(self, target: Target, raw: bytes, content_type: str) -> JsonObject:
+        """Return the request's document, with what the target says and a body says elsewhere (a model).
+
+        Raises EdgeError 400 that says where it is broken, 415.
+        """
 
     def write_body(self, document: JsonObject) -> tuple[bytes, str]:
         """Return a document as it goes upstream, and its content type."""

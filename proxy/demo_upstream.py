@@ -15,6 +15,12 @@ from aiohttp.typedefs import Handler
 
 from proxy.codec import JsonObject
 from proxy.demo_answer import Answer, answer_to, usage
+from proxy.demo_anthropic import MOUNT as ANTHROPIC
+from proxy.demo_anthropic import anthropic_routes
+from proxy.demo_endpoints import DemoEndpoints
+from proxy.demo_gemini import MOUNT as GEMINI
+from proxy.demo_gemini import gemini_routes
+from proxy.demo_responses import responses_routes
 from proxy.settings import UpstreamSettings
 
 MODELS = ("demo-small", "demo-large", "demo-tools")
@@ -37,14 +43,23 @@ def demo_app(*, delay: float = 0.02) -> web.Application:
     app = web.Application(client_max_size=LARGEST_BODY, middlewares=[_errors])
     app[DELAY] = delay
     app.router.add_post("/v1/chat/completions", _chat)
+    app.router.add_routes(DemoEndpoints(delay).routes())
     app.router.add_get("/v1/models", _list_models)
     app.router.add_get("/v1/models/{model:.+}", _show_model)
+    app.router.add_routes(anthropic_routes(delay, MODELS))
+    app.router.add_routes(responses_routes(delay))
+    app.router.add_routes(gemini_routes(delay, MODELS))
     return app
 
 
 def demo_upstreams(port: int) -> tuple[UpstreamSettings, ...]:
     """Return the demo upstream on a port, once for each dialect that it speaks."""
-    return (UpstreamSettings(name="demo", base_url=f"http://127.0.0.1:{port}/v1"),)
+    here = f"http://127.0.0.1:{port}"
+    return (
+        UpstreamSettings(name="demo", base_url=f"{here}/v1"),
+        UpstreamSettings(name="demo-anthropic", dialect="anthropic", base_url=f"{here}{ANTHROPIC}/v1"),
+        UpstreamSettings(name="demo-gemini", dialect="gemini", base_url=f"{here}{GEMINI}/v1beta"),
+    )
 
 
 async def run_demo(listener: socket.socket) -> None:

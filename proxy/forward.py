@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from detectors.errors import EdgeError, JournalError
+from detectors.errors import EdgeError, JournalError, UpstreamError
 from policies.types import AuditLevel, Credentials
 from proxy.codec import Codec, Target
 from proxy.exchange import Exchange, digest
@@ -22,26 +22,27 @@ _FORWARDED: Final = frozenset(
 )
 
 
-def choose_upstream(parts: Parts, exchange: Exchange, codec: Codec) -> UpstreamSettings:
-    """Return who serves the exchange's model in the codec's dialect. Raises EdgeError 404."""
-    upstream = parts.upstreams.serving(codec.dialect, exchange.model)
-    if upstream is None:
+def choose_upstreams(parts: Parts, exchange: Exchange, codec: Codec) -> Sequence[UpstreamSettings]:
+    """Return who serves the exchange's model in the codec's dialect, the first choice first. Raises EdgeError 404."""
+    upstreams = parts.upstreams.serving(codec.dialect, exchange.model)
+    if not upstreams:
         raise EdgeError(404, "model_not_found", "No upstream serves this model.", "model")
-    exchange.upstream = upstream.name
-    return upstream
+    exchange.upstream = upstreams[0].name
+    return upstreams
 
 
 async def forward(
     parts: Parts,
     exchange: Exchange,
-    upstream: UpstreamSettings,
+    upstreams: Sequence[UpstreamSettings],
     codec: Codec,
     target: Target,
+    path: str,
     content: tuple[bytes, str] | None,
     headers: Mapping[str, str],
     presented: Presented,
 ) -> UpstreamAnswer:
-    """Journal the exchange as opened, then send; `content` is the body with its type.
+    """Journal the exchange as opened, then send to `path` below the base URL; `content` is the body with its type.
 
     Raises EdgeError 503 without a journal, UpstreamError.
     """
@@ -49,16 +50,18 @@ async def forward(
     if body is not None:
         exchange.digests["forwarded"] = digest(exchange.content_key, body)
     journal_opened(parts, exchange)
-    request = UpstreamRequest(
-        target.method,
-        codec.upstream_path(target),
-        _headers(exchange, upstream, codec, target, headers, presented, content_type),
-        body,
-    )
+
+    def request_for(upstream: UpstreamSettings) -> UpstreamRequest:
+        sent = _headers(exchange, upstream, codec, target, headers, presented, content_type)
+        return UpstreamRequest(target.method, path, sent, body)
+
     exchange.provider_saw_prompt = body is not None
     started = time.perf_counter()
     try:
-        return await parts.pool.send(upstream, request)
+        return await parts.health.send(upstreams, request_for, lambda name: setattr(exchange, "upstream", name))
+    except UpstreamError as exc:
+        exchange.provider_saw_prompt = exc.sent and body is not None
+        raise
     finally:
         exchange.upstream_seconds += time.perf_counter() - started
 

@@ -8,24 +8,29 @@ from typing import Final
 import structlog
 from aiohttp import web
 
+from detectors.aside import breathe
 from detectors.errors import EdgeError, UpstreamError
 from detectors.types import Direction
 from proxy.admission import admit, hold_to_policy
 from proxy.answering import answer, refuse, screen_document
 from proxy.closing import close, finish
 from proxy.codec import Codec, Target
-from proxy.edge import read_body, read_target
+from proxy.edge import expected_size, read_body, read_target
 from proxy.exchange import Exchange
-from proxy.forward import choose_upstream, forward
+from proxy.forward import choose_upstreams, forward
 from proxy.model_list import claims_models, list_models
+from proxy.overload import RETRY_HEADERS, Place, Room
 from proxy.parts import Parts
+from proxy.provider_state import hold_references
+from proxy.refusals import METRIC, reason_of
 from proxy.responses import retry_headers
 from proxy.routing import choose_codec, default_codec, error_codec
 from storage.types import Outcome
 
 _LOG: Final = structlog.get_logger("promptshield.proxy")
-_UPSTREAM_STATUS: Final = {"timeout": 504}
-_SOON_OVER: Final = frozenset({"overloaded", "identity_unavailable"})  # a moment later, or with another worker
+_UPSTREAM_STATUS: Final = {"timeout": 504, "unavailable": 503}
+# A moment later, or with another worker, it may go well.
+_SOON_OVER: Final = frozenset({"overloaded", "overloaded_tenant", "identity_unavailable"})
 
 
 class Handler:
@@ -34,20 +39,20 @@ class Handler:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._fallback = default_codec(parts.codecs)  # whose errors are sent while nobody knows what is spoken
-        self._in_flight = 0
+        self._room = Room(parts.edge.in_flight, parts.edge.held)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         parts = self._parts
         exchange = Exchange.open(request.headers.get("x-request-id"), request.method, request.remote or "")
         codec = self._fallback
-        self._in_flight += 1
+        place = Place(self._room)
         try:
-            self._refuse_overload()
+            place.enter()
             target = read_target(request)
             codec = choose_codec(parts.codecs, target, request.headers) or error_codec(
                 parts.codecs, target, request.headers
             )
-            return await self._tell(exchange, request, target, codec)
+            return await self._tell(exchange, place, request, target, codec)
         except EdgeError as exc:
             return await self._reject(exchange, codec, exc)
         except UpstreamError as exc:
@@ -58,7 +63,7 @@ class Handler:
         except Exception as exc:  # noqa: BLE001 - the last line: whatever went wrong, nothing passes
             return await self._fail(exchange, request, codec, exc)
         finally:
-            self._in_flight -= 1
+            place.leave()
             try:
                 await close(parts, exchange)
             finally:
@@ -70,34 +75,40 @@ class Handler:
         if exchange.identity is not None:
             self._parts.metrics.leave(exchange.identity.tenant)
 
-    def _refuse_overload(self) -> None:
-        if self._in_flight > self._parts.edge.in_flight:
-            raise EdgeError(503, "overloaded", "Too many requests at once; try again in a second.")
-
     async def _tell(
-        self, exchange: Exchange, request: web.BaseRequest, target: Target, codec: Codec
+        self, exchange: Exchange, place: Place, request: web.BaseRequest, target: Target, codec: Codec
     ) -> web.StreamResponse:
         parts = self._parts
         presented = await admit(parts, exchange, request, codec, target.query)
+        policy = exchange.policy
+        assert exchange.identity is not None  # noqa: S101 - admitted
+        assert policy is not None  # noqa: S101 - admitted
+        place.claim(exchange.identity.tenant, expected_size(request, policy.limits.body))
         exchange.dialect, exchange.vocabulary = codec.name, codec.vocabulary
         if claims_models(target):
             return await list_models(parts, exchange, codec, target, presented)
         if not codec.claims(target.method, target.path):
             raise EdgeError(404, "unknown_path", "There is nothing at this path.")
         exchange.route = f"{target.method} {target.path}"
-        policy = exchange.policy
-        assert policy is not None  # noqa: S101 - admitted
-        raw = await read_body(request, policy.limits.body, parts.edge.body_idle)
-        body = codec.read_body(raw, request.headers.get("Content-Type", ""))
+        raw = await read_body(request, policy.limits.body, parts.edge.body_idle, parts.edge.body_total)
+        place.correct(len(raw))
+        body = codec.read_body(target, raw, request.headers.get("Content-Type", ""))
+        await breathe(len(raw))
         exchange.streaming = codec.streaming(target, body)
         walk = codec.segments(body, Direction.REQUEST)
+        await breathe(len(raw))
         hold_to_policy(exchange, policy, codec, target, body, walk)
-        upstream = choose_upstream(parts, exchange, codec)
+        upstreams = choose_upstreams(parts, exchange, codec)
+        references = codec.references(target, body)
+        if references:  # objects live at one upstream
+            await hold_references(parts, exchange, codec, references)
+            upstreams = upstreams[:1]
         verdict = await screen_document(parts, exchange, body, walk)
         if verdict.effect.stop:
             return await refuse(parts, exchange, codec, verdict, Direction.REQUEST, policy)
         content = codec.write_body(body)
-        sent = await forward(parts, exchange, upstream, codec, target, content, request.headers, presented)
+        path = codec.upstream_path(target)
+        sent = await forward(parts, exchange, upstreams, codec, target, path, content, request.headers, presented)
         try:
             return await answer(parts, exchange, codec, target, request, sent)
         finally:
@@ -105,8 +116,9 @@ class Handler:
 
     async def _reject(self, exchange: Exchange, codec: Codec, why: EdgeError) -> web.Response:
         exchange.end(Outcome.REJECTED, why.status, why.code)
+        self._parts.metrics.count(METRIC, (reason_of(why.code),))
         body = codec.error(why.status, why.code, why.message, why.param)
-        retry = {"retry-after": "1"} if why.code in _SOON_OVER else retry_headers(why.status)
+        retry = RETRY_HEADERS if why.code in _SOON_OVER else retry_headers(why.status)
         response = await finish(self._parts, exchange, body, retry)
         if why.status in {400, 408, 413}:  # what is left of the body is not worth reading
             response.force_close()
@@ -117,7 +129,7 @@ class Handler:
         status = _UPSTREAM_STATUS.get(why.kind, 502)
         exchange.end(Outcome.UPSTREAM_ERROR, status, f"upstream_{why.kind}")
         body = codec.error(status, f"upstream_{why.kind}", f"The upstream failed ({why.kind}).")
-        return await finish(self._parts, exchange, body)
+        return await finish(self._parts, exchange, body, {"retry-after": "5"} if why.kind == "unavailable" else {})
 
     async def _fail(self, exchange: Exchange, request: web.BaseRequest, codec: Codec, why: Exception) -> web.Response:
         # The message may quote the request, so only the kind of error and where it rose are logged.

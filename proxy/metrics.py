@@ -10,7 +10,7 @@ from typing import Final
 
 import orjson
 
-from detectors.types import DetectorRun, RunStatus
+from detectors.types import Coverage, DetectorRun, RunStatus
 from policies.types import ActionName, Judged
 
 SECONDS_BUCKETS: Final = (
@@ -24,6 +24,7 @@ HISTOGRAMS: Final = {
     "detection_confidence_histogram": CONFIDENCE_BUCKETS,
     "promptshield_overhead_seconds": SECONDS_BUCKETS,
 }
+_SEGMENTS: Final = "promptshield_segments_total"
 MAX_DATAGRAM: Final = 60_000  # bytes of rows
 MAX_ROW: Final = 32_000
 Labels = tuple[str, ...]
@@ -73,6 +74,18 @@ class WorkerMetrics:
                 self.observe("detection_duration_seconds", labels, run.seconds)
             if run.hits:
                 self.observe("detection_confidence_histogram", labels, run.confidence)
+
+    def coverage(self, coverage: Coverage) -> None:
+        """Count the segments of one direction by what became of them."""
+        counters = self._counters
+        if coverage.scanned:
+            counters[_SEGMENTS, ("scanned", "")] += coverage.scanned
+        if coverage.cached:
+            counters[_SEGMENTS, ("cached", "")] += coverage.cached
+        for reason, count in coverage.skipped.items():
+            counters[_SEGMENTS, ("skipped", reason)] += count
+        for unscanned, count in coverage.unscanned.items():
+            counters[_SEGMENTS, ("unscannable", str(unscanned))] += count
 
     def take(self) -> list[bytes]:
         """Return the deltas as datagrams, each below the size a socket takes, and start again from zero."""

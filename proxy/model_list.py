@@ -22,7 +22,7 @@ from proxy.settings import UpstreamSettings
 from storage.types import Outcome
 
 PATH: Final = "/v1/models"
-_PATHS: Final = re.compile(r"/(?:v1|v1beta)/models(?:/(.+))?")
+_PATHS: Final = re.compile(r"/v1(?:alpha|beta)?/models(?:/(.+))?")
 
 
 def claims_models(target: Target) -> bool:
@@ -60,7 +60,7 @@ async def _gather(
     for upstream in parts.upstreams.speaking(codec.dialect):
         try:
             for name, entry in await _ask(parts, exchange, upstream, codec, presented):
-                if parts.upstreams.serving(codec.dialect, name) is upstream and _allowed(exchange, name):
+                if upstream in parts.upstreams.serving(codec.dialect, name)[:1] and _allowed(exchange, name):
                     models.setdefault(name, entry)
         except UpstreamError as exc:
             failure = exc
@@ -73,7 +73,9 @@ async def _ask(
     parts: Parts, exchange: Exchange, upstream: UpstreamSettings, codec: Codec, presented: Presented
 ) -> list[tuple[str, dict[str, Any]]]:
     exchange.upstream = upstream.name
-    answer = await forward(parts, exchange, upstream, codec, Target("GET", PATH), None, {}, presented)
+    answer = await forward(
+        parts, exchange, [upstream], codec, Target("GET", PATH), codec.models_path, None, {}, presented
+    )
     try:
         document = parse(await answer.read())
         if answer.status != 200 or not isinstance(document, dict):

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 from policies.types import PolicySource
 from proxy.codec import Codec
+from proxy.edge_settings import EdgeSettings
 from proxy.identity import KeyDirectory
 from proxy.metrics import WorkerMetrics
 from proxy.screen import Screen
-from proxy.settings import EdgeSettings
 from proxy.upstream import UpstreamPool, Upstreams
+from proxy.upstream_health import UpstreamHealth
 from storage.data_keys import DataKeys
 from storage.house_keys import HouseKeys
 from storage.journal import Journal
+from storage.provider_objects import ProviderObjects
 from storage.types import Limits
 
 
@@ -29,9 +31,11 @@ class Parts:
     screen: Screen
     upstreams: Upstreams
     pool: UpstreamPool
+    health: UpstreamHealth
     journal: Journal
     house_keys: HouseKeys
     data_keys: DataKeys
+    objects: ProviderObjects
     metrics: WorkerMetrics
     edge: EdgeSettings
     instance: str

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from detectors.aside import Aside
 from detectors.chain import Chain, Inspection, InspectionOptions, StageGate
 from detectors.frozen import statically_frozen
 from detectors.seams import seams
@@ -28,6 +30,7 @@ class Screen:
 
     def __init__(self, chain: Chain, actions: Actions, gate: StageGate | None = None) -> None:
         self._chain, self._actions, self._gate = chain, actions, gate
+        self._aside = Aside()
 
     @property
     def revision(self) -> str:
@@ -35,16 +38,27 @@ class Screen:
 
     async def judge(self, walk: Walk, policy: Policy, facts: Facts, tenant_id: int, content_key: bytes) -> Screened:
         """Return the verdict on everything that `walk` met, seams included."""
-        segments: Sequence[Segment] = walk.segments
-        if len(walk.segments) > 1 and walk.messages:
-            segments = [*walk.segments, *seams(walk.messages)]
         left_out = Coverage(0, 0, walk.skipped, walk.unscanned)
         if policy.mode is Mode.OFF:  # walk, count and record only
-            inspection = _unread(left_out, len(segments))
-        else:
-            options = InspectionOptions(InspectionContext(tenant_id), content_key, gate=self._gate, left_out=left_out)
-            inspection = await self._chain.inspect(segments, options)
-        return Screened(decide(policy, inspection, facts, self.revision, self._actions), inspection.runs)
+            inspection = _unread(left_out, len(walk.segments))
+            return Screened(self._decide(policy, inspection, facts), inspection.runs)
+        aside = self._aside.for_reading(walk.segments)
+        segments = _with_seams(walk) if aside is None else await aside.run(partial(_with_seams, walk))
+        context = InspectionContext(tenant_id)
+        options = InspectionOptions(context, content_key, gate=self._gate, left_out=left_out, aside=aside)
+        inspection = await self._chain.inspect(segments, options)
+        if aside is None:
+            return Screened(self._decide(policy, inspection, facts), inspection.runs)
+        return Screened(await aside.run(partial(self._decide, policy, inspection, facts)), inspection.runs)
+
+    def _decide(self, policy: Policy, inspection: Inspection, facts: Facts) -> Verdict:
+        return decide(policy, inspection, facts, self.revision, self._actions)
+
+
+def _with_seams(walk: Walk) -> Sequence[Segment]:
+    if len(walk.segments) < 2 or not walk.messages:
+        return walk.segments
+    return [*walk.segments, *seams(walk.messages)]
 
 
 def _unread(left_out: Coverage, segments: int) -> Inspection:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from detectors.documents import Document, JsonObject, read_document
 from detectors.errors import SettingsError
 from policies.quantities import parse_size
+from proxy.edge_settings import EdgeSettings
 from storage.journal import Sync
 from storage.sink import SinkSettings, models_of, refuse_equal_names
 
@@ -54,6 +55,13 @@ class Timeouts(Strict):
     between_chunks: float = Field(default=60, gt=0)
 
 
+class BreakerSettings(Strict):
+    """After `threshold` failures in a row nobody is let through for `recovery` seconds."""
+
+    threshold: int = Field(default=5, ge=1)
+    recovery: float = Field(default=30, gt=0)
+
+
 class UpstreamSettings(Strict):
     """An LLM service, and the dialect it speaks. `models` are patterns of what it serves; of several that fit, the
     lowest `priority` gets it. `base_url` goes before what follows the version (`/v1`, `/v1beta`) in a path.
@@ -65,6 +73,7 @@ class UpstreamSettings(Strict):
     credential: str = Field(default="", repr=False)
     models: tuple[str, ...] = ("*",)
     timeouts: Timeouts = Timeouts()
+    breaker: BreakerSettings = BreakerSettings()
     priority: int = 100
 
     @field_validator("base_url")
@@ -89,17 +98,6 @@ class IdentitySettings(Strict):
     """`max_stale`: seconds a known key stays valid while Postgres cannot be asked."""
 
     max_stale: float = Field(default=300, ge=0)
-
-
-class EdgeSettings(Strict):
-    """Bounds of a worker: seconds a client may be silent while sending its body, exchanges at once, and at the end
-    the seconds during which it still accepts (`grace`) and then lets streams finish (`drain`).
-    """
-
-    body_idle: float = Field(default=30, gt=0)
-    in_flight: int = Field(default=1000, gt=0)
-    grace: float = Field(default=0.2, ge=0)
-    drain: float = Field(default=60, ge=0)
 
 
 class MetricsSettings(Strict):
@@ -170,14 +168,35 @@ def load_settings(
     environment: Mapping[str, str] = os.environ,
 ) -> Settings:
     """Read the file (default `promptshield.yaml`, if there); `environment` and `data` win. Raises SettingsError."""
-    document = _document(file, environment)
+    document = _with_breakers(_document(file, environment), environment)
     given = _from_environment(environment, data)
     if not document.content.get("upstreams"):
-        given["upstreams"] = _default_upstreams(environment)
+        given["upstreams"] = _with_threshold(_default_upstreams(environment), environment)
     # By themselves first: an error in them stands in no file.
     Document(Path("environment"), given, None, SettingsError).validate(Settings)
     model = _with_sinks(document)
     return Document(document.file, document.content | given, document.root, SettingsError).validate(model)
+
+
+def _with_breakers(document: Document, environment: Mapping[str, str]) -> Document:
+    upstreams = document.content.get("upstreams")
+    if not isinstance(upstreams, list):
+        return document
+    content = document.content | {"upstreams": _with_threshold(upstreams, environment)}
+    return Document(document.file, content, document.root, SettingsError)
+
+
+def _with_threshold(upstreams: list[Any], environment: Mapping[str, str]) -> list[Any]:
+    """Give upstreams whose breaker names no threshold that of CIRCUIT_BREAKER_THRESHOLD."""
+    threshold = environment.get("CIRCUIT_BREAKER_THRESHOLD")
+    if not threshold:
+        return upstreams
+    return [
+        {**upstream, "breaker": {"threshold": threshold, **(upstream.get("breaker") or {})}}
+        if isinstance(upstream, dict) and isinstance(upstream.get("breaker", {}), dict)
+        else upstream
+        for upstream in upstreams
+    ]
 
 
 def _with_sinks(document: Document) -> type[Settings]:

@@ -10,7 +10,7 @@ from typing import Final
 from detectors.types import Coverage, Direction, Kind, Origin, Place, Segment
 from detectors.window import Window
 from policies.types import BlockAs, Pseudonym, StopReason, Verdict
-from proxy.codec import EventParser, Frame, Piece, Refusal, StreamReader, Usage
+from proxy.codec import EventParser, Frame, JsonObject, Piece, Refusal, StreamReader, Usage
 from proxy.json_document import JsonError
 from proxy.pointer import UneditableError, apply_edits, edit_text
 from proxy.screen import Screened
@@ -20,11 +20,16 @@ from proxy.walk import Walk
 
 Judge = Callable[[Walk], Awaitable[Screened]]
 Heard = Callable[[str, int, Walk, Verdict], None]
+Reveal = Callable[[JsonObject], Awaitable[None]]
 _HELD_IN_ALL: Final = 1 << 20  # characters over all channels of one stream
 _MOST_CHANNELS: Final = 512
 
 
 def _nobody(_channel: str, _base: int, _walk: Walk, _verdict: Verdict) -> None:
+    return
+
+
+async def _nothing(_document: JsonObject) -> None:
     return
 
 
@@ -42,8 +47,8 @@ class StreamScreen:
     """Screens one stream. `run` yields what may be sent; `end`, `usage` and `tally` then say how it went.
 
     `refuse` makes the refusal for a verdict; `heard` is told of every text that was judged: its channel (empty for the
-    rest of an event), where in the channel it begins, the walk and the verdict. The event that ends the stream is
-    yielded last and by itself.
+    rest of an event), where in the channel it begins, the walk and the verdict. `reveal` is awaited with each event's
+    document before that is sent. The event that ends the stream is yielded last and by itself.
     """
 
     def __init__(
@@ -53,10 +58,11 @@ class StreamScreen:
         refuse: Callable[[Verdict], Refusal],
         block_as: BlockAs,
         heard: Heard = _nobody,
+        reveal: Reveal = _nothing,
         *,
         enforcing: bool = True,
     ) -> None:
-        self._enforcing, self._heard = enforcing, heard
+        self._enforcing, self._heard, self._reveal = enforcing, heard, reveal
         self._reader, self._judge, self._refuse, self._block_as = reader, judge, refuse, block_as
         self._windows: dict[str, Window] = {}
         self.end, self.usage, self.tally = StreamEnd.OPEN, Usage(), Tally()
@@ -104,6 +110,7 @@ class StreamScreen:
             self.end = StreamEnd.BROKEN
         if not frame.bare or frame.last:
             await self._screen_rest(frame)
+            await self._reveal(frame.document)
             yield self._reader.write(frame)
 
     async def _push(self, piece: Piece) -> str:
@@ -141,7 +148,7 @@ class StreamScreen:
 
     async def _screen_rest(self, frame: Frame) -> None:
         """Everything of an event that is no running text is judged with the event, and edited in place."""
-        if not frame.rest.segments:
+        if not (frame.rest.segments or frame.rest.unscanned):
             return
         verdict = await self._judged(frame.rest, "", 0)
         try:

@@ -43,18 +43,19 @@ class UpstreamPool(Protocol):
 
 
 class Upstreams:
-    """Which upstream serves a model: of those of a dialect whose patterns fit, the one with the lowest priority."""
+    """Which upstreams serve a model: those of a dialect whose patterns fit, the lowest priority number first."""
 
     def __init__(self, settings: Sequence[UpstreamSettings]) -> None:
         ordered = sorted(settings, key=lambda upstream: upstream.priority)
+        self.all = tuple(ordered)
         self._by_dialect: dict[str, tuple[UpstreamSettings, ...]] = {
             dialect: tuple(upstream for upstream in ordered if upstream.dialect == dialect)
             for dialect in {upstream.dialect for upstream in ordered}
         }
 
-    def serving(self, dialect: str, model: str) -> UpstreamSettings | None:
-        """Return who serves a model; without a model, the first of the dialect."""
-        return next((upstream for upstream in self.speaking(dialect) if not model or upstream.serves(model)), None)
+    def serving(self, dialect: str, model: str) -> Sequence[UpstreamSettings]:
+        """Return who serves a model, the first choice first; without a model, all of the dialect."""
+        return [upstream for upstream in self.speaking(dialect) if not model or upstream.serves(model)]
 
     def speaking(self, dialect: str) -> Sequence[UpstreamSettings]:
         return self._by_dialect.get(dialect, ())

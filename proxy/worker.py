@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 import socket
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -18,12 +19,15 @@ from proxy.app import Detection, Worker, build_worker
 from proxy.edge import EdgeServer
 from proxy.health import data_plane_health
 from proxy.metrics import MetricsSender
+from proxy.refusals import Refusals
 from proxy.settings import Settings
 from storage.embedded import EngineUrls
 from storage.house_keys import HouseKeys
 
 # An exchange leaves hardly a cycle behind, so looking for them after every 700 new objects was 3 to 5 % of a worker.
 _COLLECT_AFTER: Final = (10_000, 20, 20)
+# A thread that reads a long body must give the loop the interpreter soon after it asks; alone, the loop never asks.
+_SWITCH_AFTER: Final = 0.001
 _LOG: Final = structlog.get_logger("promptshield.worker")
 
 
@@ -42,13 +46,17 @@ async def run_worker(
 ) -> None:
     """Serve until SIGTERM, then stop being ready, let streams finish, flush and return."""
     gc.set_threshold(*_COLLECT_AFTER)
+    sys.setswitchinterval(_SWITCH_AFTER)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
     worker = await build_worker(settings, detection, house_keys, urls, place.number, place.instance)
     await worker.parts.keys.check()
-    server = EdgeServer(_route(worker, stopping), keepalive_timeout=75)
-    runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=settings.edge.drain)
+    edge, refusals = settings.edge, Refusals(worker.parts.metrics)
+    server = EdgeServer(
+        _route(worker, stopping), head_idle=edge.head_idle, refusals=refusals, keepalive_timeout=edge.keep_alive
+    )
+    runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=edge.drain)
     await runner.setup()
     await web.SockSite(runner, place.listener).start()
     sender = MetricsSender(worker.parts.metrics, place.channel)
@@ -57,10 +65,10 @@ async def run_worker(
             group.create_task(worker.parts.keys.check_forever()),
             group.create_task(worker.parts.data_keys.check_forever()),
             group.create_task(worker.parts.journal.flush_forever()),
-            group.create_task(_every_second(lambda: _keep_current(worker, sender))),
+            group.create_task(_every_second(lambda: _keep_current(worker, sender, refusals))),
         ]
         await stopping.wait()
-        await asyncio.sleep(settings.edge.grace)
+        await asyncio.sleep(edge.grace)
         await runner.cleanup()
         for task in tasks:
             task.cancel()
@@ -78,8 +86,9 @@ def _route(worker: Worker, stopping: asyncio.Event) -> Callable[[web.BaseRequest
     return route
 
 
-async def _keep_current(worker: Worker, sender: MetricsSender) -> None:
+async def _keep_current(worker: Worker, sender: MetricsSender, refusals: Refusals) -> None:
     """Take in changed policies, hand in idle leases, and hand over what was counted."""
+    refusals.sum_up()
     report = await worker.policies.reload()
     for file, problem in report.failures.items():
         worker.parts.metrics.count("promptshield_policy_reload_failures_total")
@@ -90,6 +99,7 @@ async def _keep_current(worker: Worker, sender: MetricsSender) -> None:
     states = worker.parts.metrics.states
     states["heartbeat"] = time.time()
     states["policies"] = {name: policy.revision for name, policy in worker.policies.policies.items()}
+    states["upstreams"] = worker.parts.health.states()
     states["policy_failures"] = len(worker.policies.failures)
     states["limits_degraded"] = worker.windows.degraded
     sender.send()

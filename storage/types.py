@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from detectors.frozen import statically_frozen
 
@@ -47,6 +47,13 @@ class Identity:
     app_id: int
     app: str
     key_id: int
+
+
+class ObjectName(NamedTuple):
+    """An object that lives at a provider: `kind` as in `response`, and the provider's own id."""
+
+    kind: str
+    id: str
 
 
 @statically_frozen

@@ -42,11 +42,12 @@ class Received:
 
 @dataclass(slots=True)
 class Recorder:
-    """An OpenAI-compatible upstream in a thread of its own. `scripts` maps a model to how it answers."""
+    """An upstream in its own thread. `scripts` maps a path or a model to how it answers; `listing` names models."""
 
     received: list[Received] = field(default_factory=list)
     scripts: dict[str, Script] = field(default_factory=dict)
     disconnects: int = 0
+    listing: Any = field(default_factory=lambda: {"object": "list", "data": [{"id": "scripted", "object": "model"}]})
     url: str = ""
     _loop: asyncio.AbstractEventLoop | None = None
     _thread: threading.Thread | None = None
@@ -83,10 +84,10 @@ class Recorder:
         body = await request.read()
         self.received.append(Received(request.path, dict(request.headers), body))
         if request.method == "GET":
-            return web.json_response({"object": "list", "data": [{"id": "scripted", "object": "model"}]})
-        model = read(body).get("model", "")
+            return web.json_response(self.listing)
+        script = self.scripts.get(request.path) or self.scripts.get(read(body).get("model", ""), echo)
         try:
-            return await self.scripts.get(model, echo)(request, body)
+            return await script(request, body)
         except (asyncio.CancelledError, ConnectionError):
             self.disconnects += 1
             raise

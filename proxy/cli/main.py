@@ -11,7 +11,20 @@ import structlog
 import typer
 
 from detectors.errors import PromptShieldError
-from proxy.cli import archive, audit, data_keys, decisions, doctor, keys, policy, scan, serve, subjects, tenants
+from proxy.cli import (
+    archive,
+    audit,
+    data_keys,
+    decisions,
+    doctor,
+    keys,
+    objects,
+    policy,
+    scan,
+    serve,
+    subjects,
+    tenants,
+)
 
 _HELP: Final = "An LLM firewall: serve it, test its policies, read its log."
 
@@ -26,6 +39,7 @@ app.add_typer(policy.app, name="policy", help="Check, test and explain policies.
 app.add_typer(decisions.app, name="decisions", help="Read the decision log.")
 app.add_typer(audit.app, name="audit", help="Prove that the decision log is what was written.")
 app.add_typer(subjects.app, name="subject", help="What the decision log holds about a person.")
+app.add_typer(objects.app, name="objects", help="Objects at providers that requests may lean on.")
 app.add_typer(archive.app, name="archive", help="Bring decisions back from a bucket.")
 
 

@@ -27,8 +27,15 @@ _COUNTERS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "tenant_requests_total": ("Requests with a valid key.", ("tenant_id",)),
     "circuit_breaker_failures_total": ("Failures counted by a judge's circuit breaker.", ("model",)),
     "promptshield_requests_total": ("Exchanges by outcome and action.", ("tenant_id", "outcome", "action")),
+    "promptshield_segments_total": (
+        "Pieces of text by what became of them; reason: why a rule skipped them or nobody could look.",
+        ("status", "reason"),
+    ),
+    "promptshield_upstream_failures_total": ("Requests that an upstream did not answer.", ("upstream", "kind")),
+    "promptshield_requests_refused_total": ("Requests refused before anybody judged their text.", ("reason",)),
     "promptshield_policy_reload_failures_total": ("Policy files that did not load.", ()),
     "promptshield_journal_failures_total": ("Decisions that could not be written to the journal.", ()),
+    "promptshield_objects_unnoted_total": ("Objects at providers that could not be noted.", ()),
     "promptshield_bodies_lost_total": ("Bodies that were not kept because their tenant's key could not be had.", ()),
 }
 _HISTOGRAMS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
@@ -134,6 +141,11 @@ class Exposition(Collector):
         degraded = sum(1 for worker in self._live() if self.states[worker].get("limits_degraded"))
         text = "Workers that admit by their local share because Redis is away."
         yield GaugeMetricFamily("promptshield_limits_degraded_workers", text, value=degraded)
+        text = "Workers that let nobody through to an upstream, because it failed too often in a row."
+        shut = GaugeMetricFamily("promptshield_upstream_shut_workers", text, labels=("upstream",))
+        for upstream, count in self._shut().items():
+            shut.add_metric((upstream,), count)
+        yield shut
         yield from self._journal_gauges()
         upkeep = self._upkeep()
         for name, text in _UPKEEP.items():
@@ -152,6 +164,11 @@ class Exposition(Collector):
     def _live(self) -> list[int]:
         now = time.time()
         return [w for w, s in self.states.items() if now - s.get("heartbeat", 0.0) < HEARTBEAT_LOST]
+
+    def _shut(self) -> dict[str, int]:
+        states = [self.states[worker].get("upstreams", {}) for worker in self._live()]
+        names = sorted({name for state in states for name in state})
+        return {name: sum(state.get(name) == "open" for state in states) for name in names}
 
     def _active_now(self) -> dict[str, int]:
         total: defaultdict[str, int] = defaultdict(int)

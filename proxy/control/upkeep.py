@@ -22,6 +22,7 @@ from storage.house_keys import HouseKeys
 from storage.ledger import CheckpointSink, Ledger, Signer
 from storage.partitions import Partitions
 from storage.postgres import Database
+from storage.provider_objects import ProviderObjects
 from storage.retention import Retention, Wishes
 from storage.retired import Retirement
 from storage.signing import SigningKey, read_successions
@@ -60,6 +61,7 @@ class Upkeep:
         self._checkpointer = Checkpointer(database, ledger, heads)
         self._retention = Retention(database, Retirement(ledger, self._checkpointer))
         self._bodies, self._partitions = BodyRetention(database), Partitions(database)
+        self._objects = ProviderObjects(database)
         self._tenants, self._policies = TenantStore(database), policies
         self._failures = 0
 
@@ -102,6 +104,7 @@ class Upkeep:
         now = datetime.now(UTC)
         bodies = await self._wishes(lambda policy: policy.retain_bodies_days)
         await self._bodies.run_once(now, bodies.days, bodies.fallback)
+        await self._objects.expire()
         decisions = await self._wishes(lambda policy: policy.retain_days)
         expiry = await self._retention.run_once(now, decisions.days, decisions.fallback)
         return not expiry.postponed_days

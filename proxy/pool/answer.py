@@ -9,7 +9,7 @@ from multidict import CIMultiDict
 from detectors.errors import UpstreamError
 from proxy.pool.answer_reader import AnswerReader
 from proxy.pool.connection import Connection
-from proxy.pool.content_encoding import EncodingError, Inflater, inflater
+from proxy.pool.content_encoding import EncodingError, Opener, opener_of
 from proxy.settings import UpstreamSettings
 from proxy.upstream import LARGEST_ANSWER
 
@@ -17,7 +17,7 @@ from proxy.upstream import LARGEST_ANSWER
 class PooledAnswer:
     """The UpstreamAnswer of a ConnectionPool. Its connection is back with the pool as soon as the last byte is in."""
 
-    __slots__ = ("_connection", "_inflater", "_name", "_reader", "_seconds", "headers", "status")
+    __slots__ = ("_connection", "_name", "_opener", "_reader", "_seconds", "headers", "status")
 
     def __init__(
         self, upstream: UpstreamSettings, connection: Connection, reader: AnswerReader, headers: CIMultiDict[str]
@@ -26,12 +26,12 @@ class PooledAnswer:
         self._name, self._seconds = upstream.name, upstream.timeouts.between_chunks
         self._connection, self._reader = connection, reader
         self.status, self.headers = reader.status, headers
-        self._inflater = self._opened_by(headers)
+        self._opener = self._opened_by(headers)
 
     async def read(self) -> bytes:
         """Return the whole body, opened. Raises UpstreamError, also beyond 32 MiB."""
         reader = self._reader
-        if reader.complete and self._inflater is None:
+        if reader.complete and self._opener is None:
             return self._bounded(reader.take())
         parts: list[bytes] = []
         size = 0
@@ -44,19 +44,19 @@ class PooledAnswer:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as it arrives, opened. Raises UpstreamError, for a compressed body also beyond 32 MiB."""
-        if self._inflater is None:
+        if self._opener is None:
             async for data in self._received():
                 yield data
             return
         size = 0
         try:
             async for data in self._received():
-                for piece in self._inflater.pieces(data):
+                for piece in self._opener.pieces(data):
                     size += len(piece)
                     if size > LARGEST_ANSWER:
                         raise self._failed("too_large")
                     yield piece
-            self._inflater.finish()
+            self._opener.finish()
         except EncodingError as exc:
             raise self._failed("protocol") from exc
 
@@ -76,9 +76,9 @@ class PooledAnswer:
             else:
                 await self._connection.more(reader, self._seconds)
 
-    def _opened_by(self, headers: CIMultiDict[str]) -> Inflater | None:
+    def _opened_by(self, headers: CIMultiDict[str]) -> Opener | None:
         try:
-            return inflater(headers)
+            return opener_of(headers)
         except EncodingError as exc:
             raise self._failed("protocol") from exc
 

@@ -76,9 +76,9 @@ async def _connect(upstream: UpstreamSettings, connections: Connections) -> Conn
         async with asyncio.timeout(upstream.timeouts.connect):
             return await connections.connect()
     except TimeoutError as exc:
-        raise UpstreamError(upstream.name, "timeout") from exc
+        raise UpstreamError(upstream.name, "timeout", sent=False) from exc
     except (OSError, ValueError) as exc:
-        raise UpstreamError(upstream.name, "connect") from exc
+        raise UpstreamError(upstream.name, "connect", sent=False) from exc
 
 
 def _may_repeat(request: UpstreamRequest, reader: AnswerReader) -> bool:

@@ -1,4 +1,4 @@
-"""What a chat completions answer says: everything is the model's word but for identifiers, times and counts."""
+"""What an answer with choices says: everything is the model's word but for identifiers, times and counts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing import Final
 
 from detectors.types import Origin
 from proxy.codec import JsonObject
+from proxy.json_document import NumberToken
 from proxy.providers._openai_shapes import is_fact
 from proxy.walk import Walk
 
 ANSWER_FACTS: Final = frozenset({"id", "object", "created", "model", "system_fingerprint", "service_tier"})
 _CHOICE_FACTS: Final = frozenset({"finish_reason", "native_finish_reason", "index"})
+_TOKEN_LISTS: Final = frozenset({"tokens", "token_logprobs", "top_logprobs", "text_offset"})
+_MOST_OTHERS, _LONGEST_TOKEN = 20, 24  # likely other tokens of one place; characters of one but for spaces
 
 
 def walk_answer(walk: Walk, body: JsonObject) -> None:
@@ -37,7 +40,9 @@ def _choice(walk: Walk, choice: object, pointer: str) -> None:
         for key, value in choice.items():
             if key in _CHOICE_FACTS and is_fact(value):
                 facts += 2
-            elif key == "logprobs" and _spells(value, choice.get("message")):
+            elif key == "logprobs" and (
+                _spells(value, choice.get("message")) or _spells_text(value, choice.get("text"))
+            ):
                 walk.skip("logprobs")  # the same text token by token; dropped when the text is edited
             elif key == "message" and isinstance(value, dict):
                 walk.skip("vocabulary")
@@ -56,11 +61,48 @@ def _message(walk: Walk, message: JsonObject, pointer: str) -> None:
             walk.child(key, value, Origin.ASSISTANT, pointer)
 
 
+def _repeats(logprobs: object, choice: JsonObject) -> bool:
+    return _spells(logprobs, choice.get("message")) or _spells_text(logprobs, choice.get("text"))
+
+
 def _spells(logprobs: object, message: object) -> bool:
     """Tell whether log probabilities say what the message says and nothing else."""
     if not isinstance(logprobs, dict) or not isinstance(message, dict):
         return logprobs is None
     return all(not tokens or _join(tokens, message.get(field)) for field, tokens in logprobs.items())
+
+
+def _spells_text(logprobs: object, text: object) -> bool:
+    """As `_spells`, for the lists of the older completions: the likely other tokens are keys of `top_logprobs`."""
+    if not isinstance(logprobs, dict) or not logprobs.keys() <= _TOKEN_LISTS:
+        return False
+    tokens, others = logprobs.get("tokens"), logprobs.get("top_logprobs") or []
+    return (
+        isinstance(tokens, list)
+        and all(isinstance(token, str) for token in tokens)
+        and "".join(tokens) == text
+        and isinstance(others, list)
+        and all(place is None or (isinstance(place, dict) and _are_tokens(place)) for place in others)
+        and all(_are_numbers(logprobs.get(key)) for key in ("token_logprobs", "text_offset"))
+    )
+
+
+def _are_tokens(place: JsonObject) -> bool:
+    short = len(place) <= _MOST_OTHERS and all(len(token.strip()) <= _LONGEST_TOKEN for token in place)
+    return short and _are_numbers(list(place.values()))
+
+
+def _are_numbers(values: object) -> bool:
+    listed = values if isinstance(values, list) else [values]
+    return all(value is None or isinstance(value, int | float | NumberToken) for value in listed)
+
+
+def drop_logprobs(answer: JsonObject) -> None:
+    """Take the log probabilities, which repeat the text, out of every choice, in place."""
+    choices = answer.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict) and "logprobs" in choice:
+            choice["logprobs"] = None
 
 
 def _join(tokens: object, text: object) -> bool:

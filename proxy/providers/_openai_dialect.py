@@ -16,11 +16,12 @@ class OpenAiDialect:
     vocabulary = VOCABULARY
     needs_model = True
     media_answers = False
+    models_path = "/models"
 
     def upstream_path(self, target: Target) -> str:
         return target.path.removeprefix("/v1")
 
-    def read_body(self, raw: bytes, content_type: str) -> JsonObject:
+    def read_body(self, target: Target, raw: bytes, content_type: str) -> JsonObject:
         return read_json(raw)
 
     def write_body(self, document: JsonObject) -> tuple[bytes, str]:

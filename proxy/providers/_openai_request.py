@@ -1,15 +1,14 @@
-"""Who wrote what in a chat completions request, and which of its values are no text."""
+"""Who wrote what in a chat completions request or one like it, and which of its values are no text."""
 
 from __future__ import annotations
 
-from base64 import b64decode
 from collections.abc import Mapping
 from typing import Final
 
-from detectors.decoding import readable
 from detectors.types import Origin, Unscanned
 from proxy.codec import JsonObject
 from proxy.json_document import NumberToken
+from proxy.providers._openai_media import is_binary, is_binary_url
 from proxy.walk import Walk
 
 _ROLES: Final[Mapping[str, Origin]] = {
@@ -20,54 +19,84 @@ _ROLES: Final[Mapping[str, Origin]] = {
     "tool": Origin.TOOL,
     "function": Origin.TOOL,
 }
-_FIELDS: Final[Mapping[str, Origin]] = {
+# A `chat_template` has no line here: whoever sends one writes the whole prompt anew, and is trusted with nothing.
+FIELDS: Final[Mapping[str, Origin]] = {
+    "prompt": Origin.USER,
     "tools": Origin.TOOL_DEFINITION,
     "functions": Origin.TOOL_DEFINITION,
     "response_format": Origin.TOOL_DEFINITION,
+    "guided_json": Origin.TOOL_DEFINITION,
+    "guided_regex": Origin.TOOL_DEFINITION,
+    "guided_choice": Origin.TOOL_DEFINITION,
+    "guided_grammar": Origin.TOOL_DEFINITION,
+    "structured_outputs": Origin.TOOL_DEFINITION,
+    "documents": Origin.TOOL,
     "metadata": Origin.METADATA,
     "user": Origin.METADATA,
     "safety_identifier": Origin.METADATA,
     "prompt_cache_key": Origin.METADATA,
     "stop": Origin.METADATA,
     "tool_choice": Origin.METADATA,
+    "provider": Origin.METADATA,
+    "route": Origin.METADATA,
+    "transforms": Origin.METADATA,
     "prediction": Origin.USER,
 }
 _PART_TYPES: Final = frozenset({"text", "image_url", "input_audio", "file", "refusal"})
 _MEDIA: Final = frozenset({"image_url", "input_audio", "file"})
-# Types that no model reads as text; anything else in a data URL (JSON, SVG, plain text) is walked like other text.
-_BINARY_TYPES: Final = ("data:image/", "data:audio/", "data:video/", "data:application/pdf", "data:application/vnd.")
-# Where some providers take a prompt as numbers of their tokenizer.
+# What the model is asked outside of messages; some providers take it as numbers of their tokenizer.
 _PROMPTS: Final = frozenset({"prompt", "prompt_token_ids", "input", "input_ids"})
 
 
-def walk_request(walk: Walk, body: JsonObject) -> None:
-    """Take in a whole request; each message is a message of the walk."""
+def walk_request(
+    walk: Walk,
+    body: JsonObject,
+    origins: Mapping[str, Origin] = FIELDS,
+    token_ids: Unscanned = Unscanned.TOKEN_IDS,
+) -> None:
+    """Take in a whole request; each message is a message of the walk, and so is a prompt or input beside them.
+
+    `origins` says who wrote which field, `token_ids` what a prompt in numbers counts as.
+    """
     for key, value in body.items():
         if key == "messages" and isinstance(value, list):
             walk.skip("vocabulary")
             for index, message in enumerate(value):
                 _message(walk, message, f"/messages/{index}")
-        elif key == "model" and isinstance(value, str):
-            walk.skip("model", 2)  # held against the allow-list, not read as text
-        elif key == "models" and isinstance(value, str | list):
-            walk.skip("model")
-            _models(walk, value)
+        elif key in {"model", "models"}:
+            walk_models(walk, key, value)
+        elif key in _PROMPTS:
+            if holds_numbers(value):
+                walk.unread(token_ids)
+            _prompt(walk, key, value, origins.get(key, Origin.UNKNOWN))
         else:
-            _field(walk, key, value)
+            walk.child(key, value, origins.get(key, Origin.UNKNOWN), "")
 
 
-def _models(walk: Walk, models: object) -> None:
-    for index, model in enumerate(models if isinstance(models, list) else [models]):
-        if isinstance(model, str):
-            walk.skip("model")
-        else:
-            walk.visit(model, Origin.UNKNOWN, f"/models/{index}")
+def walk_models(walk: Walk, key: str, value: object) -> None:
+    """Skip the names of models, which are held against the allow-list and not read as text."""
+    walk.skip("model")
+    if isinstance(value, str):
+        walk.skip("model")
+    elif key == "models" and isinstance(value, list):
+        for index, model in enumerate(value):
+            if isinstance(model, str):
+                walk.skip("model")
+            else:
+                walk.visit(model, Origin.UNKNOWN, f"/models/{index}")
+    else:
+        walk.visit(value, Origin.UNKNOWN, f"/{key}")
 
 
-def _field(walk: Walk, key: str, value: object) -> None:
-    if key in _PROMPTS and _holds_numbers(value):
-        walk.unread(Unscanned.TOKEN_IDS)
-    walk.child(key, value, _FIELDS.get(key, Origin.UNKNOWN), "")
+def _prompt(walk: Walk, key: str, value: object, origin: Origin) -> None:
+    start = len(walk.segments)
+    if isinstance(value, list):
+        walk.child(key, None, origin, "")
+        for index, part in enumerate(value):
+            walk_part(walk, part, origin, f"/{key}/{index}")
+    else:
+        walk.child(key, value, origin, "")
+    walk.message(start)
 
 
 def _message(walk: Walk, message: object, pointer: str) -> None:
@@ -83,16 +112,17 @@ def _message(walk: Walk, message: object, pointer: str) -> None:
             walk.skip("vocabulary", 2)
         elif key == "content" and isinstance(value, list):
             walk.skip("vocabulary")
-            if _holds_numbers(value):
+            if holds_numbers(value):
                 walk.unread(Unscanned.TOKEN_IDS)
             for index, part in enumerate(value):
-                _part(walk, part, origin, f"{pointer}/content/{index}")
+                walk_part(walk, part, origin, f"{pointer}/content/{index}")
         else:  # the author's name too: chat templates show it to the model
             walk.child(key, value, origin, pointer)
     walk.message(start)
 
 
-def _part(walk: Walk, part: object, origin: Origin, pointer: str) -> None:
+def walk_part(walk: Walk, part: object, origin: Origin, pointer: str) -> None:
+    """Take in one part of a content: an object with its type, or a bare text."""
     if not isinstance(part, dict):
         walk.visit(part, origin, pointer)
         return
@@ -109,31 +139,15 @@ def _part(walk: Walk, part: object, origin: Origin, pointer: str) -> None:
 def _media(walk: Walk, media: JsonObject, origin: Origin, pointer: str, *, audio: bool) -> None:
     """Bytes that are no text are counted as unscanned media; whatever may be text is walked as such."""
     for key, value in media.items():
-        if isinstance(value, str) and (_is_binary_url(value) or (audio and key == "data" and _is_binary(value))):
+        if isinstance(value, str) and (is_binary_url(value) or (audio and key == "data" and is_binary(value))):
             walk.child(key, None, origin, pointer)
             walk.unread(Unscanned.MEDIA)
         else:
             walk.child(key, value, origin, pointer)
 
 
-def _is_binary_url(url: str) -> bool:
-    head, comma, _ = url[:200].partition(",")
-    kind = head.lower()
-    binary = comma != "" and kind.startswith(_BINARY_TYPES) and kind.endswith(";base64")
-    return binary and _is_binary(url[len(head) + 1 :])
-
-
-def _is_binary(base64: str) -> bool:
-    """Tell bytes that begin like no text. What is no base64 at all is text."""
-    try:
-        beginning = b64decode(base64[:64], validate=True)
-    except ValueError:
-        return False
-    return readable(beginning) is None
-
-
-def _holds_numbers(value: object) -> bool:
+def holds_numbers(value: object) -> bool:
     """Tell a list that may be a prompt in token ids, at any depth of lists."""
     if not isinstance(value, list):
         return False
-    return any(isinstance(item, int | float | NumberToken) or _holds_numbers(item) for item in value)
+    return any(isinstance(item, int | float | NumberToken) or holds_numbers(item) for item in value)

@@ -10,13 +10,14 @@ from detectors.types import Direction
 from policies.types import Disclose, Judged, StopReason
 from proxy.codec import Refusal, Usage
 from proxy.pointer import shown
+from proxy.providers._openai_words import ENDPOINT_WORDS
 
 JsonObject = dict[str, Any]
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9._:/+-]{0,128}")
 DOCS = "docs/blocks.md"  # in the project's own folder
 
 # Keys that the API itself defines. They carry nobody's text, so they are skipped by rule; every other key is scanned.
-VOCABULARY = frozenset(
+VOCABULARY = ENDPOINT_WORDS | frozenset(
     """
     model models messages role content type text name tool_calls tool_call_id id function arguments parameters
     description properties required enum items additionalProperties tools functions function_call tool_choice
@@ -70,7 +71,10 @@ def usage_of(body: JsonObject) -> Usage | None:
     usage = body.get("usage")
     if not isinstance(usage, dict):
         return None
-    return Usage(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
+    asked, said = (
+        ("prompt_tokens", "completion_tokens") if "prompt_tokens" in usage else ("input_tokens", "output_tokens")
+    )
+    return Usage(_count(usage.get(asked)), _count(usage.get(said)))
 
 
 def _count(value: object) -> int | None:

@@ -30,16 +30,18 @@ class ChatStream:
     """
 
     content_type = SSE
+    chunk = "chat.completion.chunk"
 
     def __init__(self) -> None:
-        self._envelope: JsonObject = {"id": "", "object": "chat.completion.chunk", "created": 0, "model": ""}
+        self._envelope: JsonObject = {"id": "", "object": self.chunk, "created": 0, "model": ""}
         self._unfinished: set[int] = set()
 
     def parser(self) -> SseParser:
         return SseParser()
 
-    def finish(self) -> None:
+    def finish(self) -> Frame | None:
         """Only [DONE] ends such a stream."""
+        return None
 
     def read(self, event: str, data: str) -> Frame:
         nothing = Walk(Direction.RESPONSE, VOCABULARY)
@@ -50,6 +52,10 @@ class ChatStream:
         document = parse(data.encode())
         if not isinstance(document, dict):
             raise JsonError("a stream event must be an object")
+        return self.read_document(document)
+
+    def read_document(self, document: JsonObject) -> Frame:
+        """Read one event's document, of which the texts are taken out."""
         document.pop("obfuscation", None)  # padding against eavesdroppers, who see our sizes anyway
         self._envelope |= {key: value for key, value in document.items() if key in _ENVELOPE and is_fact(value)}
         pieces: list[Piece] = []
@@ -81,27 +87,36 @@ class ChatStream:
                 below = {_key(step): below}
             else:
                 below = [{"index": int(step), **below} if isinstance(below, dict) else below]
-        choice = {"index": int(index), "delta": {}, "finish_reason": None, **below}
-        return _event({**self._envelope, "choices": [choice]})
+        choice = {"index": int(index), **self.nothing_said(), "finish_reason": None, **below}
+        return event_of({**self._envelope, "choices": [choice]})
+
+    def nothing_said(self) -> JsonObject:
+        """Return what a choice of this kind of chunk has that says nothing."""
+        return {"delta": {}}
 
     def write(self, frame: Frame) -> bytes:
-        return DONE if frame.last else _event(frame.document)
+        return DONE if frame.last else event_of(frame.document)
 
     def cut(self, refusal: Refusal, block_as: BlockAs) -> bytes:
         body = refusal_body(refusal)
         if block_as is BlockAs.ERROR:
-            return _event(body)
-        delta = {"refusal": body["error"]["message"]} if block_as is BlockAs.REFUSAL else {}
-        reason = "stop" if block_as is BlockAs.REFUSAL else "content_filter"
-        open_ones = sorted(self._unfinished) or [0]
-        choices = [{"index": index, "delta": delta, "finish_reason": reason} for index in open_ones]
-        return _event({**self._envelope, "choices": choices}) + DONE
+            return event_of(body)
+        ending = self.ending(body["error"]["message"], block_as)
+        choices = [{"index": index, **ending} for index in sorted(self._unfinished) or [0]]
+        return event_of({**self._envelope, "choices": choices}) + DONE
+
+    def ending(self, notice: str, block_as: BlockAs) -> JsonObject:
+        """Return how a choice of this kind ends that was blocked."""
+        if block_as is BlockAs.REFUSAL:
+            return {"delta": {"refusal": notice}, "finish_reason": "stop"}
+        return {"delta": {}, "finish_reason": "content_filter"}
 
     def failure(self, status: int, code: str, message: str) -> bytes:
-        return _event(error_body(status, code, message))
+        return event_of(error_body(status, code, message))
 
 
-def _event(document: JsonObject) -> bytes:
+def event_of(document: JsonObject) -> bytes:
+    """Return an event without a name."""
     return b"data: " + dump(document) + b"\n\n"
 
 
@@ -160,8 +175,8 @@ def _is_bare(document: JsonObject) -> bool:
 
 
 def _is_bare_choice(choice: JsonObject) -> bool:
-    known = choice.keys() <= {"index", "delta", "finish_reason", "native_finish_reason"}
-    return known and not choice.get("finish_reason") and _is_empty(choice.get("delta"))
+    known = choice.keys() <= {"index", "delta", "text", "finish_reason", "native_finish_reason"}
+    return known and not choice.get("finish_reason") and not choice.get("text") and _is_empty(choice.get("delta"))
 
 
 def _is_empty(value: object, key: str = "") -> bool:

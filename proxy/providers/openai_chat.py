@@ -7,7 +7,7 @@ from typing import Any, Final
 from detectors.types import Direction, Origin
 from policies.types import BlockAs
 from proxy.codec import Codec, JsonObject, Refusal, StreamReader, Target
-from proxy.providers._openai_answer import ANSWER_FACTS, walk_answer
+from proxy.providers._openai_answer import ANSWER_FACTS, drop_logprobs, walk_answer
 from proxy.providers._openai_dialect import OpenAiDialect
 from proxy.providers._openai_request import walk_request
 from proxy.providers._openai_shapes import VOCABULARY, is_fact, refusal_body
@@ -48,10 +48,7 @@ class OpenAiChat(OpenAiDialect):
         return facts | {"choices": [choice]}
 
     def without_copies(self, answer: JsonObject) -> None:
-        choices = answer.get("choices")
-        for choice in choices if isinstance(choices, list) else ():
-            if isinstance(choice, dict) and "logprobs" in choice:
-                choice["logprobs"] = None
+        drop_logprobs(answer)
 
 
 CODEC: Final[Codec] = OpenAiChat()

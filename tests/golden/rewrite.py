@@ -1,9 +1,9 @@
 """`make golden`: write anew what the golden folders hold, from their inputs; the difference is then read by a person.
 
-A case is a folder `<codec>/<name>/` with two inputs, `request.json` and `upstream.sse`. What is made of them:
-`segments.json` what the codec reads, `masked.json` the bytes that go upstream with personal data and credentials
-masked, `refusal.json` the no to it where everything found blocks, `stream.sse` what a client gets of the stream,
-masked likewise.
+A case is a folder `<codec>/<name>/` of inputs: `request.json`, and `upstream.sse` and `upstream.json` where the
+endpoint answers so. What is made of them: `segments.json` what the codec reads, `masked.json` the bytes that go
+upstream with personal data and credentials masked, `refusal.json` the no to it where everything found blocks,
+`stream.sse` and `answer.json` what a client gets of the answers, masked likewise, `answer_segments.json` what is read.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from proxy.screen import Screen, Screened
 from proxy.streaming import StreamScreen
 from proxy.walk import Walk
 from tests.contracts.targets import TARGETS
+from tests.golden.providers import FILE, providers_page
 
 HERE: Final = Path(__file__).parent
 CASES: Final = sorted(file.parent for file in HERE.glob("*/*/request.json"))
@@ -51,12 +52,25 @@ async def _outputs(case: Path, detection: Detection) -> Mapping[str, bytes]:
     masked, blocked = await _judged(screen, walk, _policy("mask")), await _judged(screen, walk, _policy("block"))
     apply_edits(body, masked.verdict.effect.edits)
     refusal = Refusal(blocked.verdict, Direction.REQUEST, Disclose.FULL, "decision-1")
-    return {
+    made = {
         "segments.json": _pretty(_read(walk)),
         "masked.json": dump(body) + b"\n",
         "refusal.json": _pretty(codec.refusal(refusal)),
-        "stream.sse": b"".join([part async for part in _stream(codec, screen, (case / "upstream.sse").read_bytes())]),
     }
+    stream, answer = case / "upstream.sse", case / "upstream.json"
+    if stream.exists():
+        made["stream.sse"] = b"".join([part async for part in _stream(codec, screen, stream.read_bytes())])
+    return made | (await _answer(codec, screen, answer.read_bytes()) if answer.exists() else {})
+
+
+async def _answer(codec: Codec, screen: Screen, upstream: bytes) -> dict[str, bytes]:
+    document: Any = parse(upstream)
+    walk = codec.segments(document, Direction.RESPONSE)
+    masked = await _judged(screen, walk, _policy("mask"))
+    apply_edits(document, masked.verdict.effect.edits)
+    if masked.verdict.effect.edits:
+        codec.without_copies(document)
+    return {"answer_segments.json": _pretty(_read(walk)), "answer.json": dump(document) + b"\n"}
 
 
 async def _stream(codec: Codec, screen: Screen, upstream: bytes) -> AsyncIterator[bytes]:
@@ -104,6 +118,7 @@ def main() -> None:
     for case in CASES:
         for name, content in outputs(case, detection).items():
             (case / name).write_bytes(content)
+    FILE.write_bytes(providers_page(detection.codecs))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from proxy.app import Detection, load_detection
+from tests.golden.providers import FILE, providers_page
 from tests.golden.rewrite import CASES, outputs
 
 
@@ -25,3 +26,7 @@ def test_a_case_reads_as_it_did(case: Path, detection: Detection) -> None:
 
     assert made
     assert {name: (case / name).read_bytes() for name in made} == made
+
+
+def test_the_page_about_providers_is_what_the_codecs_say(detection: Detection) -> None:
+    assert FILE.read_bytes() == providers_page(detection.codecs)

@@ -203,7 +203,8 @@ def test_defaults_fail_closed() -> None:
 
 def test_the_unscanned_map_is_merged_by_reason() -> None:
     policy = load(STANDARD + "unscanned: {token_ids: allow}")
-    expected = {Unscanned.MEDIA: ActionName.FLAG, Unscanned.TOKEN_IDS: ActionName.ALLOW}
+    flagged = dict.fromkeys((Unscanned.MEDIA, Unscanned.EMBEDDING_TOKEN_IDS), ActionName.FLAG)
+    expected = flagged | {Unscanned.TOKEN_IDS: ActionName.ALLOW}
     assert policy.unscanned == dict.fromkeys(Unscanned, ActionName.BLOCK) | expected
 
 

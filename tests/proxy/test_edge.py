@@ -10,16 +10,18 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
+import brotli  # type: ignore[import-untyped]
 import orjson
 import pytest
 from aiohttp import web
+from backports import zstd
 from structlog.testing import capture_logs
 
 from detectors.errors import EdgeError
 from proxy.edge import EdgeServer, read_body, read_json, read_target
 from proxy.responses import error_response, json_response
 
-LIMIT, IDLE = 1 << 20, 0.05
+LIMIT, IDLE, TOTAL, HEAD_IDLE = 1 << 20, 0.05, 0.5, 0.08
 BODY = b'{"a": 1}'
 
 
@@ -48,7 +50,7 @@ Ask = Callable[..., Awaitable[Reply]]
 async def tell_what_was_read(request: web.BaseRequest) -> web.StreamResponse:
     try:
         target = read_target(request)
-        body = await read_body(request, LIMIT, IDLE)
+        body = await read_body(request, LIMIT, IDLE, TOTAL)
     except EdgeError as exc:
         return error_response(exc.status, exc.code, exc.message)
     if target.path == "/crash":
@@ -58,7 +60,8 @@ async def tell_what_was_read(request: web.BaseRequest) -> web.StreamResponse:
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    runner = web.ServerRunner(EdgeServer(tell_what_was_read, lingering_time=0.4), shutdown_timeout=0.1)
+    server = EdgeServer(tell_what_was_read, head_idle=HEAD_IDLE, lingering_time=0.4)
+    runner = web.ServerRunner(server, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     yield runner.addresses[0][1]
@@ -149,6 +152,15 @@ async def test_an_ordinary_host_is_fine(ask: Ask, host: str) -> None:
         b"POST /v1/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\n{}\r\n0\r\n\r\n",
         b"GET /v1/x HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
         b"GET /" + b"a" * 65_536 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /v1/x HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 5000 + b"\r\n",
+        b"POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: -2\r\n\r\n{}",
+        b"POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 2, 2\r\n\r\n{}",
+        b"POST /v1/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n{}",
+        b"POST /v1/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n0\r\n\r\n",
+        b"POST /v1/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{}\r\n0\r\n\r\n",
+        b"POST /v1/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2;a\nb\r\n{}\r\n0\r\n\r\n",
+        b"GET /v1/x HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n",
+        b"GET /v1/x\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00",
     ],
 )
@@ -159,6 +171,12 @@ async def test_what_is_not_clean_http_is_refused_and_the_connection_closed(ask: 
     assert reply.status == 400
     assert reply.code == "invalid_http"
     assert all("exc_info" not in line and "exception" not in line for line in logs)
+
+
+async def test_many_headers_that_are_large_together_are_too_large(ask: Ask) -> None:
+    reply = await ask(post(*(f"X-{n}: {'y' * 640}" for n in range(100))))
+
+    assert (reply.status, reply.code) == (431, "headers_too_large")
 
 
 async def test_a_broken_chunk_is_refused_without_a_word_of_it(ask: Ask) -> None:
@@ -220,6 +238,29 @@ async def test_an_unknown_or_a_double_coding_is_unsupported(ask: Ask, headers: t
     assert (reply.status, reply.code) == (415, "unsupported_encoding")
 
 
+BROTLI, ZSTD = brotli.compress(BODY), zstd.compress(BODY)
+
+
+@pytest.mark.parametrize(("coding", "body"), [("br", BROTLI), ("BR", BROTLI), ("zstd", ZSTD), ("ZStd", ZSTD)])
+async def test_a_body_in_a_younger_coding_is_read_too(ask: Ask, coding: str, body: bytes) -> None:
+    assert (await ask(post(f"Content-Encoding: {coding}", body=body))).json()["body"] == BODY.decode()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["application/json; charset=utf-16", "text/plain;CHARSET = utf-7", 'a/b; x=y; charset="latin1"', "a; charset="],
+)
+async def test_a_body_under_a_wrong_charset_is_not_read(ask: Ask, kind: str) -> None:
+    reply = await ask(post(f"Content-Type: {kind}"))
+
+    assert (reply.status, reply.code) == (415, "unsupported_charset")
+
+
+@pytest.mark.parametrize("kind", ["application/json", 'x/y; charset="UTF-8"', "x/y;charset=us-ascii", "x; boundary=a"])
+async def test_a_body_under_an_ordinary_label_is_read(ask: Ask, kind: str) -> None:
+    assert (await ask(post(f"Content-Type: {kind}"))).json()["body"] == BODY.decode()
+
+
 async def test_a_mislabelled_body_is_refused_without_a_traceback(ask: Ask) -> None:
     with capture_logs() as logs:
         reply = await ask(post("Content-Encoding: gzip"))
@@ -235,10 +276,19 @@ async def test_a_body_may_be_as_long_as_the_limit_and_no_longer(ask: Ask, size: 
     assert reply.status == (200 if size == LIMIT else 413)
 
 
-async def test_a_compression_bomb_is_stopped_in_little_time_and_memory(ask: Ask) -> None:
-    bomb = gzip.compress(b"\0" * (200 << 20), 1, mtime=0)
+def bomb(coding: str) -> bytes:
+    """Return 200 MB of nothing, packed by the piece."""
+    if coding == "gzip":
+        return gzip.compress(b"\0" * (200 << 20), 1, mtime=0)
+    pack = brotli.Compressor(quality=1).process if coding == "br" else zstd.ZstdCompressor(level=1).compress
+    return b"".join(pack(bytes(1 << 20)) for _ in range(200))
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
+async def test_a_compression_bomb_is_stopped_in_little_time_and_memory(ask: Ask, coding: str) -> None:
+    packed = bomb(coding)
     before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
-    reply = await ask(post("Content-Encoding: gzip", body=bomb))
+    reply = await ask(post(f"Content-Encoding: {coding}", body=packed))
 
     assert (reply.status, reply.code) == (413, "request_too_large")
     assert time.perf_counter() - started < 5
@@ -259,6 +309,80 @@ async def test_a_slow_body_is_read_as_long_as_something_arrives(ask: Ask) -> Non
     assert (await ask(post(body=b"", length=len(BODY)), *pieces)).json()["body"] == BODY.decode()
 
 
+async def test_a_body_that_drips_has_an_end_all_the_same(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(post(body=b"", length=10_000))
+    started = time.perf_counter()
+    answered = asyncio.ensure_future(reader.readuntil(b"}}"))
+    while not answered.done():
+        writer.write(b" ")
+        await asyncio.sleep(IDLE / 5)
+    writer.close()
+
+    assert b"body_timeout" in answered.result()
+    assert TOTAL <= time.perf_counter() - started < 3
+
+
+async def seconds_until_closed(port: int, *pieces: bytes, pause: float = 0.0) -> tuple[float, bytes]:
+    """Send pieces with pauses between them; return how long the server kept the connection, and what it said."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    started = time.perf_counter()
+    said = asyncio.ensure_future(reader.read())
+    for piece in pieces:
+        if said.done():
+            break
+        writer.write(piece)
+        await asyncio.sleep(pause)
+    async with asyncio.timeout(5):
+        answer = await said
+    writer.close()
+    return time.perf_counter() - started, answer
+
+
+@pytest.mark.parametrize("start", [b"", b"G", b"GET /v1/x HTTP/1.1\r\nHost: h\r\nX-"])
+async def test_a_connection_without_a_whole_head_is_closed(port: int, start: bytes) -> None:
+    seconds, answer = await seconds_until_closed(port, start)
+
+    assert HEAD_IDLE * 0.9 <= seconds < 3
+    assert answer == b""
+
+
+async def test_no_byte_of_a_head_buys_more_time_for_the_next(port: int) -> None:
+    head = b"GET /v1/x HTTP/1.1\r\nHost: h\r\n" + b"X: y\r\n" * 50
+    seconds, answer = await seconds_until_closed(
+        port, *(head[n : n + 1] for n in range(len(head))), pause=HEAD_IDLE / 10
+    )
+
+    assert HEAD_IDLE * 0.9 <= seconds < HEAD_IDLE * 8
+    assert answer == b""
+
+
+async def test_the_clock_of_a_second_head_starts_with_its_first_byte(port: int) -> None:
+    first = b"GET /v1/x HTTP/1.1\r\nHost: h\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(first)
+    await reader.readuntil(b'"body":""}')
+    await asyncio.sleep(HEAD_IDLE * 2)  # at rest, which is allowed
+    writer.write(first)
+    await reader.readuntil(b'"body":""}')
+    started = time.perf_counter()
+    writer.write(b"GET ")
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    writer.close()
+
+    assert time.perf_counter() - started < 3
+
+
+async def test_a_slow_body_is_not_taken_for_a_slow_head(ask: Ask) -> None:
+    slow = [b" "] * 60
+    started = time.perf_counter()
+    reply = await ask(post(body=b"", length=len(slow) + len(BODY)), *slow, BODY)
+
+    assert reply.json()["body"] == " " * len(slow) + BODY.decode()
+    assert time.perf_counter() - started > HEAD_IDLE
+
+
 async def test_one_byte_chunks_make_a_body(ask: Ask) -> None:
     head = b"POST /v1/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in BODY)
@@ -274,6 +398,19 @@ async def test_a_client_that_asks_before_it_sends_is_told_to_go_on(ask: Ask) -> 
     assert Reply(answer).json()["body"] == BODY.decode()
 
 
+@pytest.mark.parametrize("expected", ["200-ok", "100-continue, x", "100-continue x"])
+async def test_any_other_expectation_is_refused(ask: Ask, expected: str) -> None:
+    assert (await ask(post(f"Expect: {expected}"))).code == "expectation_failed"
+
+
+async def test_an_older_client_is_not_told_to_go_on_and_needs_no_host(ask: Ask) -> None:
+    raw = post("Expect: 100-continue").replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"Host: h\r\n", b"")
+    reply = await ask(raw)
+
+    assert reply.status == 200
+    assert reply.json()["body"] == BODY.decode()
+
+
 async def test_two_requests_on_one_connection_are_read_one_by_one(ask: Ask) -> None:
     first = post(target="/v1/one").replace(b"Connection: close\r\n", b"")
     reply = await ask(first + post(target="/v1/two"))
@@ -287,7 +424,7 @@ async def test_what_a_handler_lets_fall_is_a_500_in_our_shape_and_one_log_line(a
         reply = await ask(post(target="/crash"))
 
     assert (reply.status, reply.code) == (500, "internal_error")
-    assert [line["reason"] for line in logs] == ["ValueError"]
+    assert [line["error"] for line in logs] == ["ValueError"]
     assert "prompt" not in str(logs) + reply.raw.decode()
 
 

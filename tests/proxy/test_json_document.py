@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.json_document import MAX_DEPTH, JsonError, NumberToken, dump, is_json, parse
+from tests.fuzz.grammar import Grammar
+from tests.fuzz.readers import alike
 
+ODD_BODIES = 5_000
 NUMBER = st.from_regex(r"-?(0|[1-9][0-9]{0,40})(\.[0-9]{1,25})?([eE][+-]?[0-9]{1,2})?", fullmatch=True)
 FRAME = st.sampled_from(['{"a":%s}', "[%s]", '{"a": %s }', "[1,%s]", "%s", " %s\n", "[\r\n%s\t]", '{"a":[[%s],"x"]}'])
 SCALAR = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
@@ -139,3 +142,33 @@ def test_parsing_is_linear_in_the_length() -> None:
         return time.perf_counter() - started
 
     assert seconds(1_000_000) < 25 * max(seconds(100_000), 0.0005)
+
+
+@pytest.mark.slow
+def test_thousands_of_odd_bodies_are_read_alike_by_all_readers_once_they_are_forwarded() -> None:
+    grammar = Grammar(seed=7, key="")
+    sent, forwarded = list[bytes](), list[bytes]()
+    for _ in range(ODD_BODIES):
+        body = grammar.document() if len(sent) % 2 else grammar.mutated(grammar.document())
+        try:
+            forwarded.append(dump(parse(body)))
+            sent.append(body)
+        except JsonError:
+            sent.append(b"{}")
+
+    assert [body for body in forwarded if not alike(body)] == []
+    assert len(forwarded) > ODD_BODIES // 3
+    assert sum(not alike(body) for body in sent) > 50  # as they were sent, the same readers differ over them
+
+
+@pytest.mark.parametrize(
+    ("body", "same"),
+    [
+        (b'{"a":1,"b":[1.5,"x",null,true]}', True),
+        (b'{"a":12345678901234567890123}', True),
+        (b'{"a":1,"a":2}', False),
+        (b'{"x":{"a":1,"\\u0061":2}}', False),
+    ],
+)
+def test_the_readers_tell_what_can_be_read_in_two_ways(body: bytes, same: bool) -> None:
+    assert alike(body) is same

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from detectors.types import DetectorRun, RunStatus, Stage
+from detectors.types import Coverage, DetectorRun, RunStatus, Stage, Unscanned
 from policies.types import ActionName, Judged
 from proxy.metrics import MAX_DATAGRAM, SECONDS_BUCKETS, MetricsSender, WorkerMetrics
 
@@ -39,6 +39,17 @@ def test_counts_are_handed_over_once(metrics: WorkerMetrics) -> None:
 
     assert counters(metrics) == {("tenant_requests_total", "acme"): 3}
     assert counters(metrics) == {}
+
+
+def test_segments_are_counted_by_what_became_of_them(metrics: WorkerMetrics) -> None:
+    metrics.coverage(Coverage(3, 1, {"vocabulary": 2}, {Unscanned.MEDIA: 1}))
+    metrics.coverage(Coverage(1, 0))
+
+    name = "promptshield_segments_total"
+    assert counters(metrics) == {
+        (name, "scanned", ""): 4, (name, "cached", ""): 1, (name, "skipped", "vocabulary"): 2,
+        (name, "unscannable", "media"): 1,
+    }  # fmt: skip
 
 
 def test_the_first_hand_over_says_that_a_worker_begins(metrics: WorkerMetrics) -> None:

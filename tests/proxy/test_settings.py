@@ -155,7 +155,7 @@ def test_whoever_has_a_credential_serves_when_the_file_names_nobody(load: Load) 
     elsewhere = load("", OPENAI_API_KEY="a", OPENAI_API_BASE="http://h/v1/").upstreams[0]
     default = load("", OPENAI_API_KEY="a", OPENAI_API_BASE="").upstreams[0]
 
-    assert [getattr(both.serving("openai", model), "name", None) for model in ("gpt-4o", "meta/llama")] == [
+    assert [both.serving("openai", model)[0].name for model in ("gpt-4o", "meta/llama")] == [
         "openai",
         "openrouter",
     ]
@@ -177,3 +177,16 @@ def test_every_section_refuses_keys_it_does_not_know() -> None:
 
     assert len(models) > 5
     assert all(model.model_config.get("extra") == "forbid" for model in models)
+
+
+def test_the_threshold_of_breakers_comes_from_the_environment_unless_the_file_names_one(tmp_path: Path) -> None:
+    file = tmp_path / "promptshield.yaml"
+    file.write_text(
+        "upstreams:\n- {name: a, base_url: 'http://h'}\n- {name: b, base_url: 'http://h', breaker: {threshold: 9}}\n"
+    )
+    settings = load_settings(file, environment={"CIRCUIT_BREAKER_THRESHOLD": "2"})
+    assert [upstream.breaker.threshold for upstream in settings.upstreams] == [2, 9]
+    (default,) = load_settings(environment={"CIRCUIT_BREAKER_THRESHOLD": "3", "OPENAI_API_KEY": "k"}).upstreams
+    assert default.breaker.threshold == 3
+    with pytest.raises(SettingsError, match="threshold"):
+        load_settings(environment={"CIRCUIT_BREAKER_THRESHOLD": "many", "OPENAI_API_KEY": "k"})

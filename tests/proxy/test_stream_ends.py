@@ -15,11 +15,12 @@ from aiohttp import web
 from policies.types import Facts, Policy
 from proxy.app import Detection
 from proxy.edge import EdgeServer
+from proxy.edge_settings import EdgeSettings
 from proxy.handler import Handler
 from proxy.metrics import WorkerMetrics
 from proxy.parts import Parts
 from proxy.screen import Screen, Screened
-from proxy.settings import EdgeSettings, UpstreamSettings
+from proxy.settings import UpstreamSettings
 from proxy.upstream import Upstreams
 from proxy.walk import Walk
 from storage.journal import Journal
@@ -70,10 +71,12 @@ def parts(tmp_path: Path, detection: Detection, make_policy: MakePolicy) -> Part
     around: dict[str, Any] = {
         "keys": SimpleNamespace(identify=identify),
         "policies": SimpleNamespace(policy_for=lambda _tenant, _app: policy),
-        "pool": SimpleNamespace(send=send),
+        "pool": None,
+        "health": SimpleNamespace(send=send),
         "house_keys": SimpleNamespace(tenant_content_key=lambda _tenant_id: KEY),
         "limits": None,
         "data_keys": None,
+        "objects": None,
     }
     return Parts(
         codecs=detection.codecs,

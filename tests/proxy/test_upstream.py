@@ -32,21 +32,24 @@ def test_of_the_upstreams_that_serve_a_model_the_first_in_priority_gets_it(model
         [named("all", "*"), named("routed", "*/*", priority=10), named("claude", "claude-*", priority=5)]
     )
 
-    served = upstreams.serving("openai", model)
-    assert served
-    assert served.name == name
+    assert upstreams.serving("openai", model)[0].name == name
+
+
+def test_whoever_else_serves_a_model_comes_after_the_first_choice() -> None:
+    upstreams = Upstreams([named("last", "*"), named("claude", "claude-*", priority=5), named("mid", "*", priority=9)])
+    assert [upstream.name for upstream in upstreams.serving("openai", "claude-3")] == ["claude", "mid", "last"]
 
 
 def test_an_upstream_serves_its_own_dialect_only() -> None:
     other = UpstreamSettings(name="other", dialect="anthropic", base_url="http://h", priority=1)
     upstreams = Upstreams([named("all", "*"), other])
     assert [upstream.name for upstream in upstreams.speaking("anthropic")] == ["other"]
-    assert upstreams.serving("openai", "m") == named("all", "*")
-    assert upstreams.serving("gemini", "m") is None
+    assert upstreams.serving("openai", "m") == [named("all", "*")]
+    assert upstreams.serving("gemini", "m") == []
 
 
 def test_a_model_that_nobody_serves_has_no_upstream() -> None:
-    assert Upstreams([named("claude", "claude-*")]).serving("openai", "gpt-4o") is None
+    assert Upstreams([named("claude", "claude-*")]).serving("openai", "gpt-4o") == []
 
 
 async def echo(request: web.Request) -> web.Response:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from collections.abc import Callable
 
+import brotli  # type: ignore[import-untyped]
 import pytest
+from backports import zstd
 
 from detectors.errors import UpstreamError
 from proxy.pool.answer import PooledAnswer
@@ -161,21 +164,35 @@ async def test_what_nobody_reads_is_not_fetched(pool: ConnectionPool, upstream: 
     assert upstream.accepted == 1
 
 
-@pytest.mark.parametrize("dripping", [False, True])
-async def test_a_compressed_answer_is_opened(pool: ConnectionPool, upstream: ScriptedUpstream, dripping: bool) -> None:
-    body = gzip.compress(b"hello " * 10, mtime=0)
-    upstream.script(
-        says(OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body) + body, dripping=dripping)
-    )
-    assert await (await pool.send(upstream.settings(), POST)).read() == b"hello " * 10
-    assert await drain(await pool.send(upstream.settings(), POST)) == b"hello " * 10
-
-
 def compressed(body: bytes, coding: bytes = b"gzip") -> bytes:
     return OK + b"Content-Encoding: %s\r\nContent-Length: %d\r\n\r\n" % (coding, len(body)) + body
 
 
-@pytest.mark.parametrize("data", [compressed(gzip.compress(b"hello", mtime=0)[:-3]), compressed(b"plain")])
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "": lambda body: body,
+    "gzip": lambda body: gzip.compress(body, 1, mtime=0),
+    "br": lambda body: brotli.compress(body, quality=1),
+    "zstd": zstd.compress,
+}
+HELLO = b"hello " * 10
+PACKED = {name.encode(): pack(HELLO) for name, pack in PACKERS.items() if name}
+
+
+@pytest.mark.parametrize("coding", PACKED)
+@pytest.mark.parametrize("dripping", [False, True])
+async def test_a_compressed_answer_is_opened(
+    pool: ConnectionPool, upstream: ScriptedUpstream, coding: bytes, dripping: bool
+) -> None:
+    upstream.script(says(compressed(PACKED[coding], coding), dripping=dripping))
+    assert await (await pool.send(upstream.settings(), POST)).read() == HELLO
+    assert await drain(await pool.send(upstream.settings(), POST)) == HELLO
+
+
+CUT = [compressed(packed[:-3], coding) for coding, packed in PACKED.items()]
+WRONG = [compressed(b"plain", coding) for coding in PACKED]
+
+
+@pytest.mark.parametrize("data", [*CUT, *WRONG])
 async def test_a_compressed_answer_that_is_broken_is_an_error(
     pool: ConnectionPool, upstream: ScriptedUpstream, data: bytes
 ) -> None:
@@ -189,19 +206,18 @@ async def test_a_compressed_answer_that_is_broken_is_an_error(
 async def test_an_encoding_that_nobody_opens_is_an_error_at_once(
     pool: ConnectionPool, upstream: ScriptedUpstream
 ) -> None:
-    upstream.script(says(compressed(b"hello", b"br")))
+    upstream.script(says(compressed(b"hello", b"compress")))
     with pytest.raises(UpstreamError) as caught:
         await pool.send(upstream.settings(), POST)
     assert caught.value.kind == "protocol"
 
 
-@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize("coding", ["", "gzip", "br", "zstd"])
 async def test_an_answer_too_large_is_an_error_and_ends_the_connection(
-    pool: ConnectionPool, upstream: ScriptedUpstream, compress: bool
+    pool: ConnectionPool, upstream: ScriptedUpstream, coding: str
 ) -> None:
     body = bytes(LARGEST_ANSWER + 1)
-    plain = OK + b"Content-Length: %d\r\n\r\n" % len(body) + body
-    upstream.script(says(compressed(gzip.compress(body, 1, mtime=0)) if compress else plain))
+    upstream.script(says(compressed(PACKERS[coding](body), coding.encode())))
     answer = await pool.send(upstream.settings(), POST)
     with pytest.raises(UpstreamError) as caught:
         await answer.read()

@@ -406,3 +406,13 @@ def test_only_the_one_route_is_claimed_and_goes_below_the_base_address() -> None
 )
 def test_a_stream_is_asked_for_by_true_alone(stream: object, answer: bool) -> None:
     assert CODEC.streaming(TARGET, {"stream": stream}) is answer
+
+
+def test_what_servers_of_the_dialect_take_beside_it_says_who_wrote_it() -> None:
+    body = {"documents": [{"text": "page"}], "chat_template": "tpl", "guided_regex": "re", "prompt": "ask",
+            "provider": {"order": ["p"]}, "plugins": [{"id": "web", "search_prompt": "find"}]}  # fmt: skip
+
+    assert origins(asked(body)) == {
+        "page": Origin.TOOL, "tpl": Origin.UNKNOWN, "re": Origin.TOOL_DEFINITION, "ask": Origin.USER,
+        "p": Origin.METADATA, "web": Origin.UNKNOWN, "find": Origin.UNKNOWN,
+    }  # fmt: skip

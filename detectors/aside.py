@@ -1,0 +1,43 @@
+"""Long work beside the event loop: one thread that reads large bodies while the loop goes on answering others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from detectors.types import Segment
+
+Result = TypeVar("Result")
+
+# What takes the loop less than some 10 ms stays on it: a hop to the thread and back costs 0.1 ms, and waits its turn.
+LONG_TEXT: Final = 64 << 10  # characters in all
+MANY_SEGMENTS: Final = 500
+
+
+async def breathe(size: int) -> None:
+    """Between two steps over `size` bytes or characters: let everybody else have the loop, if the steps are long."""
+    if size >= LONG_TEXT:
+        await asyncio.sleep(0)
+
+
+class Aside:
+    """One thread, started when it is first needed (so after a fork), for work that would hold up the loop.
+
+    One is enough: two of them would only take the interpreter's lock from each other, and pattern matching alone,
+    which needs no lock, is the smaller part.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ps-aside")
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """Return what `work` returns. A caller that is cancelled waits no longer; work that had begun runs out."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def for_reading(self, segments: Sequence[Segment]) -> Aside | None:
+        """Return where these segments are to be read: None is on the loop, where it takes no time worth a hop."""
+        if len(segments) < MANY_SEGMENTS and sum([len(segment.text) for segment in segments]) < LONG_TEXT:
+            return None
+        return self

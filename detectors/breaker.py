@@ -1,0 +1,89 @@
+"""A circuit breaker for what is awaited: the only importer of pybreaker, whose state machine it drives from outside.
+
+pybreaker counts nothing of a coroutine, and half-open it lets everybody through. So a caller asks to be admitted,
+awaits whatever it wants, and notes how that went.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final, NoReturn
+
+import pybreaker
+
+
+class BreakerState(StrEnum):
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+_STATES: Final = {
+    pybreaker.STATE_CLOSED: BreakerState.CLOSED,
+    pybreaker.STATE_OPEN: BreakerState.OPEN,
+    pybreaker.STATE_HALF_OPEN: BreakerState.HALF_OPEN,
+}
+
+
+class _Failed(Exception):  # noqa: N818 - never leaves this room
+    """What a failure is to pybreaker."""
+
+
+class Breaker:
+    """One service's breaker. After `threshold` failures in a row it is open for `recovery` seconds; then one caller at
+    a time may try, and the first success closes it. `clock` is monotonic.
+    """
+
+    def __init__(self, threshold: int, recovery: float, clock: Callable[[], float] = time.monotonic) -> None:
+        # No timeout of its own: when the service may be tried again is told by our clock, which never steps.
+        self._machine = pybreaker.CircuitBreaker(fail_max=threshold, reset_timeout=0, throw_new_error_on_trip=False)
+        self._recovery, self._clock = recovery, clock
+        self._opened_at = 0.0
+        self._trying = False
+
+    @property
+    def state(self) -> BreakerState:
+        state = _STATES[self._machine.current_state]
+        return BreakerState.HALF_OPEN if state is BreakerState.OPEN and not self.seconds_left else state
+
+    @property
+    def seconds_left(self) -> float:
+        """How long an open breaker stays open; 0 for any other."""
+        if self._machine.current_state != pybreaker.STATE_OPEN:
+            return 0.0
+        return max(0.0, self._opened_at + self._recovery - self._clock())
+
+    def admits(self) -> bool:
+        """Tell whether a call may be made now. Who is admitted must `note` how it went, or `abandon` it."""
+        state = self.state
+        if state is BreakerState.CLOSED:
+            return True
+        if state is BreakerState.OPEN or self._trying:
+            return False
+        self._trying = True
+        return True
+
+    def note(self, *, failed: bool) -> None:
+        """Count a call that has ended. What was begun before the breaker opened changes nothing while it is open."""
+        self._trying = False
+        if self.state is BreakerState.OPEN:
+            return
+        try:
+            self._machine.call(_fail if failed else _succeed)
+        except _Failed:
+            if self._machine.current_state == pybreaker.STATE_OPEN:
+                self._opened_at = self._clock()
+
+    def abandon(self) -> None:
+        """End a call of which nobody will know how it would have gone: a caller that was cancelled."""
+        self._trying = False
+
+
+def _fail() -> NoReturn:
+    raise _Failed
+
+
+def _succeed() -> None:
+    return

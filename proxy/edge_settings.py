@@ -1,0 +1,31 @@
+"""The bounds of a worker's edge: how long it waits for whom, and how much it takes in at once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from policies.quantities import parse_size
+
+
+class EdgeSettings(BaseModel):
+    """Bounds of one worker, each with what happens at it.
+
+    Seconds: until a request's head is whole (`head_idle`, then closed), between two pieces of its body (`body_idle`)
+    and for all of it (`body_total`, then 408), for a connection at rest between two requests (`keep_alive`), and at
+    the end those during which it still accepts (`grace`) and then lets streams finish (`drain`).
+    At once: exchanges (`in_flight`) and bytes of request bodies (`held`); both are shared fairly among tenants, and
+    beyond them a request gets 429 or 503.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    head_idle: float = Field(default=10, gt=0)
+    body_idle: float = Field(default=30, gt=0)
+    body_total: float = Field(default=300, gt=0)
+    keep_alive: float = Field(default=75, gt=0)
+    in_flight: int = Field(default=1000, gt=0)
+    held: Annotated[int, BeforeValidator(parse_size)] = 256 << 20
+    grace: float = Field(default=0.2, ge=0)
+    drain: float = Field(default=60, ge=0)

@@ -1,0 +1,26 @@
+"""Anthropic messages: POST /v1/messages (docs.anthropic.com/en/api/messages)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from policies.types import BlockAs
+from proxy.codec import Codec, JsonObject, Refusal, Target
+from proxy.providers._anthropic_answer import blocked_message
+from proxy.providers._anthropic_dialect import AnthropicDialect
+
+
+class AnthropicMessages(AnthropicDialect):
+    name = "anthropic_messages"
+
+    def claims(self, method: str, path: str) -> bool:
+        return method == "POST" and path == "/v1/messages"
+
+    def streaming(self, target: Target, body: JsonObject) -> bool:
+        return body.get("stream") is True
+
+    def blocked_answer(self, refusal: Refusal, block_as: BlockAs, answer: JsonObject) -> JsonObject:
+        return blocked_message(refusal, block_as, answer)
+
+
+CODEC: Final[Codec] = AnthropicMessages()

@@ -1,0 +1,76 @@
+"""Which objects at which provider a tenant has made through here: the only ones that its requests may lean on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from storage.postgres import Database
+from storage.types import ObjectName, Role
+
+LIFETIME: Final = timedelta(days=30)  # as long as OpenAI keeps a stored response; whoever leans on it renews it
+_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,256}")
+_KIND: Final = re.compile(r"[a-z][a-z_]{0,38}")
+
+_NOTE: Final = """
+INSERT INTO public.provider_objects AS known (tenant_id, upstream, kind, object, decision, expires_at)
+SELECT $1, $2, named.kind, named.object, $5::uuid, $6
+FROM unnest($3::text[], $4::text[]) AS named (kind, object) ORDER BY named.kind, named.object
+ON CONFLICT (tenant_id, upstream, kind, object)
+    DO UPDATE SET expires_at = greatest(known.expires_at, excluded.expires_at)
+"""
+_KNOWN: Final = """
+UPDATE public.provider_objects AS known SET expires_at = greatest(known.expires_at, $5)
+FROM unnest($3::text[], $4::text[]) AS named (kind, object)
+WHERE known.tenant_id = $1 AND known.upstream = $2 AND known.kind = named.kind AND known.object = named.object
+    AND known.expires_at > now()
+RETURNING known.kind, known.object
+"""
+
+
+class ProviderObjects:
+    """Objects by tenant, upstream, kind and id. What no provider would call an object is never known."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def note(
+        self, tenant_id: int, upstream: str, names: Collection[ObjectName], decision: str | None = None
+    ) -> int:
+        """Remember objects for thirty days, committed when this returns; `decision` is None for imported ones.
+
+        Return how many of them can be ids of objects at all. Raises StorageError.
+        """
+        possible = _possible(names)
+        if possible:
+            kinds, ids = [name.kind for name in possible], [name.id for name in possible]
+            async with self._database.transaction(Role.APP, tenant_id) as connection:
+                await connection.execute(_NOTE, tenant_id, upstream, kinds, ids, decision, _expiry())
+        return len(possible)
+
+    async def unknown(self, tenant_id: int, upstream: str, names: Collection[ObjectName]) -> frozenset[ObjectName]:
+        """Return those that the tenant has not made at this upstream; the others live on. Raises StorageError."""
+        possible = _possible(names)
+        known: set[ObjectName] = set()
+        if possible:
+            kinds, ids = [name.kind for name in possible], [name.id for name in possible]
+            async with self._database.transaction(Role.APP, tenant_id) as connection:
+                rows = await connection.fetch(_KNOWN, tenant_id, upstream, kinds, ids, _expiry())
+            known = {ObjectName(row["kind"], row["object"]) for row in rows}
+        return frozenset(names) - known
+
+    async def expire(self) -> int:
+        """Forget what nobody has leant on for its lifetime, of all tenants; return how many. Raises StorageError."""
+        async with self._database.transaction(Role.APP) as connection:
+            gone: int = await connection.fetchval("SELECT private.expire_provider_objects()")
+        return gone
+
+
+def _possible(names: Collection[ObjectName]) -> Sequence[ObjectName]:
+    return [name for name in set(names) if _ID.fullmatch(name.id) and _KIND.fullmatch(name.kind)]
+
+
+def _expiry() -> datetime:
+    return datetime.now(UTC) + LIFETIME

@@ -1,0 +1,64 @@
+"""docs/providers.md, made from the codecs: which requests are read, and who wrote what in each."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from detectors.types import Direction
+from proxy.codec import Codec
+from tests.contracts.targets import TARGETS
+from tests.planted import SURFACES
+from tests.planted.surface import Surface
+
+FILE: Final = Path(__file__).parents[2] / "docs" / "providers.md"
+_INDEX: Final = re.compile(r"/\d+(?=/|$)")
+_HEAD: Final = """\
+# What is read of each provider's API
+
+Made from the codecs by `make golden`; the tests hold it against them. Every other path or method is refused, in the
+dialect's own error shape. Of what is listed every text is read in both directions, streamed or not: also in fields and
+item types that are not named here, whose author then counts as `unknown`.
+
+Who wrote a text decides which rules of a policy look at it (`origin:`); personal data and credentials are
+looked for in all.
+
+| request | dialect | codec |
+|---|---|---|
+"""
+
+
+def providers_page(codecs: Sequence[Codec]) -> bytes:
+    """Return the page for these codecs."""
+    ordered = sorted(codecs, key=lambda codec: (codec.dialect != "openai", codec.dialect, codec.name))
+    lines = [f"| `{_line(codec)}` | {codec.dialect} | [{codec.name}](#{codec.name}) |" for codec in ordered]
+    sections = [section for codec in ordered for section in _section(codec)]
+    return (_HEAD + "\n".join(lines) + "\n" + "\n".join(sections)).encode()
+
+
+def _line(codec: Codec) -> str:
+    target = TARGETS[codec.name]
+    return f"{target.method} {target.path}"
+
+
+def _section(codec: Codec) -> Iterator[str]:
+    yield f"\n## {codec.name}\n"
+    surface = SURFACES.get(codec.name)
+    if surface is None:
+        yield f"`{_line(codec)}`: tried with the bodies in `tests/golden/{codec.name}`."
+        return
+    yield "| written by | where |\n|---|---|"
+    for origin, places in sorted(_places(codec, surface).items()):
+        yield f"| {origin} | {' · '.join(f'`{place}`' for place in sorted(places))} |"
+
+
+def _places(codec: Codec, surface: Surface) -> dict[str, set[str]]:
+    named, found = set(surface.places()), defaultdict[str, set[str]](set)
+    for segment in codec.segments(surface.body, Direction.REQUEST).segments:
+        if segment.pointer in named:
+            path = _INDEX.sub("[]", segment.pointer).removeprefix("/").replace("/", ".")
+            found[str(segment.origin)].add(path)
+    return found

@@ -1,0 +1,15 @@
+"""Every surface by the name of its codec."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.planted import anthropic, gemini, openai
+from tests.planted.surface import Surface
+
+SURFACES: Final = {
+    value.codec: value
+    for room in (openai, anthropic, gemini)
+    for value in vars(room).values()
+    if isinstance(value, Surface)
+}
