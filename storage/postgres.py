@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, Protocol, Self, cast
@@ -152,9 +153,18 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except asyncpg.PostgresError as exc:
-        raise _blame(exc) from exc
+        raise _cancellation() or _blame(exc) from exc
     except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as exc:
-        raise DatabaseUnavailableError(f"the database does not answer: {type(exc).__name__}") from exc
+        problem = f"the database does not answer: {type(exc).__name__}"
+        raise _cancellation() or DatabaseUnavailableError(problem) from exc
+
+
+def _cancellation() -> asyncio.CancelledError | None:
+    """Return what a task that was cancelled is to see, whatever the driver says: on a connection that is lost at the
+    same moment it raises an error of its own instead, and the task would go on.
+    """
+    task = asyncio.current_task()
+    return asyncio.CancelledError() if task is not None and task.cancelling() else None
 
 
 def _blame(exc: Any) -> StorageError:

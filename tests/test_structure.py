@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+
+pytestmark = pytest.mark.checked
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("detectors", "policies", "storage", "proxy")
@@ -72,6 +76,11 @@ def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]
     return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
+@cache
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
 def name_of(file: Path) -> str:
     return file.relative_to(ROOT).as_posix()
 
@@ -83,25 +92,21 @@ def test_there_are_sources_to_check() -> None:
     assert len(ALL) > 50
 
 
-@pytest.mark.parametrize("file", ALL, ids=name_of)
-def test_a_file_holds_one_idea(file: Path) -> None:
-    text = file.read_text()
-    assert len(text.splitlines()) <= LONGEST_FILE
-    lengths = {f.name: (f.end_lineno or 0) - f.lineno + 1 for f in functions(ast.parse(text))}
-    too_long = {name for name, length in lengths.items() if length > LONGEST_FUNCTION}
-    assert too_long <= LONG_FOR_A_REASON
+def test_a_file_holds_one_idea() -> None:
+    assert {name_of(file): lines for file in ALL if (lines := len(file.read_text().splitlines())) > LONGEST_FILE} == {}
+    lengths = {f.name: (f.end_lineno or 0) - f.lineno + 1 for file in ALL for f in functions(parsed(file))}
+    assert {name for name, length in lengths.items() if length > LONGEST_FUNCTION} <= LONG_FOR_A_REASON
 
 
-@pytest.mark.parametrize("file", ALL, ids=name_of)
-def test_a_module_says_in_one_sentence_what_is_in_it(file: Path) -> None:
-    assert ast.get_docstring(ast.parse(file.read_text()))
+def test_a_module_says_in_one_sentence_what_is_in_it() -> None:
+    assert [name_of(file) for file in ALL if not ast.get_docstring(parsed(file))] == []
 
 
-@pytest.mark.parametrize("file", ALL, ids=name_of)
-def test_no_import_hides_inside_a_function(file: Path) -> None:
+def test_no_import_hides_inside_a_function() -> None:
     hidden = [
-        f.name
-        for f in functions(ast.parse(file.read_text()))
+        f"{name_of(file)}: {f.name}"
+        for file in ALL
+        for f in functions(parsed(file))
         for node in ast.walk(f)
         if isinstance(node, ast.Import | ast.ImportFrom)
     ]
@@ -112,7 +117,7 @@ def test_blanket_excepts_stand_in_the_few_places_meant_for_them() -> None:
     places = {
         name_of(file)
         for file in ALL
-        for node in ast.walk(ast.parse(file.read_text()))
+        for node in ast.walk(parsed(file))
         if isinstance(node, ast.ExceptHandler)
         and isinstance(node.type, ast.Name)
         and node.type.id in {"Exception", "BaseException"}
@@ -135,16 +140,34 @@ def test_every_plug_in_ends_in_its_constant(folder: str, constant: str) -> None:
     modules = [file for file in (ROOT / folder).glob("*.py") if not file.name.startswith("_")]
     assert modules
     for file in modules:
-        last = ast.parse(file.read_text()).body[-1]
+        last = parsed(file).body[-1]
         assert isinstance(last, ast.AnnAssign), name_of(file)
         assert isinstance(last.target, ast.Name)
         assert last.target.id == constant
 
 
-@pytest.mark.parametrize("file", [f for f in ALL if f.name != "__init__.py"], ids=name_of)
-def test_every_room_has_its_test(file: Path) -> None:
-    name = name_of(file)
-    if any(name == known or name.startswith(f"{known}/") for known in TESTED_ELSEWHERE):
-        return
-    mirror = ROOT / "tests" / file.relative_to(ROOT).parent / f"test_{file.stem.lstrip('_')}.py"
-    assert mirror.exists(), f"{name} has no {name_of(mirror)}"
+def test_every_room_has_its_test() -> None:
+    rooms = [file for file in ALL if file.name != "__init__.py" and not is_tested_elsewhere(name_of(file))]
+    assert len(rooms) > 50
+    assert [name_of(file) for file in rooms if not mirror_of(file).exists()] == []
+
+
+def test_what_is_marked_slow_stands_where_make_e2e_looks() -> None:
+    marked = {
+        name_of(file)
+        for file in (ROOT / "tests").rglob("test_*.py")
+        if re.search(r"mark\.(?:slow|e2e)\b", file.read_text()) and file != Path(__file__)
+    }
+    looked_at = ("tests/e2e/", "tests/storage/", "tests/proxy/", "tests/contracts/test_sinks.py")
+    assert len(marked) > 20
+    assert {
+        name for name in marked if not name.startswith(looked_at) or name.startswith("tests/proxy/providers/")
+    } == set()
+
+
+def is_tested_elsewhere(name: str) -> bool:
+    return any(name == known or name.startswith(f"{known}/") for known in TESTED_ELSEWHERE)
+
+
+def mirror_of(file: Path) -> Path:
+    return ROOT / "tests" / file.relative_to(ROOT).parent / f"test_{file.stem.lstrip('_')}.py"

@@ -5,49 +5,36 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Final
 
 import structlog
 import typer
 
 from detectors.errors import PromptShieldError
-from proxy.cli import (
-    archive,
-    audit,
-    data_keys,
-    decisions,
-    doctor,
-    keys,
-    objects,
-    policy,
-    scan,
-    serve,
-    subjects,
-    tenants,
-)
 
 _HELP: Final = "An LLM firewall: serve it, test its policies, read its log."
-
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_HELP)
-app.command("serve")(serve.serve)
-app.command("scan")(scan.scan)
-app.command("doctor")(doctor.doctor)
-app.add_typer(tenants.app, name="tenant", help="Tenants.")
-app.add_typer(keys.app, name="key", help="API keys.")
-app.add_typer(data_keys.app, name="keys", help="Keys that lock stored bodies.")
-app.add_typer(policy.app, name="policy", help="Check, test and explain policies.")
-app.add_typer(decisions.app, name="decisions", help="Read the decision log.")
-app.add_typer(audit.app, name="audit", help="Prove that the decision log is what was written.")
-app.add_typer(subjects.app, name="subject", help="What the decision log holds about a person.")
-app.add_typer(objects.app, name="objects", help="Objects at providers that requests may lean on.")
-app.add_typer(archive.app, name="archive", help="Bring decisions back from a bucket.")
+# Modules of this folder and what they offer: `app`, a group of commands, or a command of the module's own name.
+_COMMANDS: Final = ("serve", "scan", "doctor")
+_GROUPS: Final = {
+    "tenant": ("tenants", "Tenants."),
+    "key": ("keys", "API keys."),
+    "keys": ("data_keys", "Keys that lock stored bodies."),
+    "policy": ("policy", "Check, test and explain policies."),
+    "decisions": ("decisions", "Read the decision log."),
+    "audit": ("audit", "Prove that the decision log is what was written."),
+    "subject": ("subjects", "What the decision log holds about a person."),
+    "objects": ("objects", "Objects at providers that requests may lean on."),
+    "archive": ("archive", "Bring decisions back from a bucket."),
+}
 
 
 def main() -> None:
     """Run the command line. Exit 0, 1 for a failure we can name, 2 for wrong usage, 130 for Ctrl-C."""
     _log_json()
     try:
-        app()
+        build_app(sys.argv[1:])()
     except PromptShieldError as exc:
         print(f"promptshield: {exc}", file=sys.stderr)
         sys.exit(1)
@@ -57,6 +44,27 @@ def main() -> None:
         # The reader of our output went away; Python would complain once more while flushing.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+
+
+def build_app(words: Sequence[str]) -> typer.Typer:
+    """Return the commands that these words can mean: the one they name, else all of them.
+
+    What a command needs is loaded with it, and the whole firewall takes a second to load.
+    """
+    wanted = words[0] if words and words[0] in {*_COMMANDS, *_GROUPS} else None
+    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_HELP)
+    app.callback()(_nothing)  # with one command alone there would be no name to call it by
+    for name in _COMMANDS:
+        if wanted in {None, name}:
+            app.command(name)(getattr(import_module(f"proxy.cli.{name}"), name))
+    for name, (module, help_text) in _GROUPS.items():
+        if wanted in {None, name}:
+            app.add_typer(import_module(f"proxy.cli.{module}").app, name=name, help=help_text)
+    return app
+
+
+def _nothing() -> None:
+    """Do nothing before a command."""
 
 
 def _log_json() -> None:

@@ -42,6 +42,24 @@ async def test_whoever_connects_later_learns_then_that_nobody_is_there(migrated:
     await database.close()
 
 
+async def test_whoever_is_cancelled_while_the_connection_is_lost_is_cancelled(
+    migrated: DatabaseUrls, as_superuser: RunStatement
+) -> None:
+    database = await Database.connect(migrated.url, size=1)
+
+    async def lose_it() -> None:
+        async with database.transaction(Role.APP) as connection:
+            pid = await connection.fetchval("SELECT pg_backend_pid()")
+            await as_superuser("SELECT pg_terminate_backend($1, 5000)", pid)
+            task.cancel()
+            await connection.fetchval("SELECT 1")
+
+    task = asyncio.ensure_future(lose_it())
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await database.close()
+
+
 async def test_a_failing_body_is_rolled_back(database: Database, tenant: Tenant) -> None:
     async def fail() -> None:
         async with database.transaction(Role.APP, tenant.id) as connection:
