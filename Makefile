@@ -11,6 +11,8 @@ unexport PYTHONDONTWRITEBYTECODE
 timed = @start=$$SECONDS; { $(3); } || exit 1; took=$$((SECONDS - start)); \
 	echo "$(1): $$took s (budget $(2) s)"; test $$took -le $(2)
 
+# What every commit passes beside lint and types: the structure, all of detection, what every codec must keep.
+CHECKED := tests/test_structure.py tests/detectors tests/contracts/test_codecs.py
 # Where tests may be marked e2e or slow (tests/test_structure.py): thousands of others need not be collected for them.
 SLOW := tests/e2e tests/storage tests/proxy tests/contracts/test_sinks.py --ignore tests/proxy/providers
 
@@ -39,13 +41,13 @@ run: setup ## start the firewall with its own Postgres and Valkey and a demo ten
 test: check unit e2e ## the whole test suite
 
 unit: setup ## fast tests, real engines
-	$(call timed,unit,60,$(BIN)/python -m pytest -q -n 2 --dist loadscope --ignore tests/e2e -m "not e2e and not slow and not checked" -x)
+	$(call timed,unit,60,$(BIN)/python -m pytest -q -n 2 --dist loadscope --ignore tests/e2e $(CHECKED:%=--ignore %) -m "not e2e and not slow" -x)
 
 e2e: setup ## the running product, driven by real clients
 	$(call timed,e2e,200,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(SLOW) -m "e2e or slow" -x)
 
 check: setup ## lint, types, imports, structure, signatures
-	$(call timed,check,90,$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache > /dev/null && $(BIN)/python -m pytest -q -x -n 2 tests/test_structure.py tests/detectors/test_signatures.py tests/contracts/test_codecs.py)
+	$(call timed,check,90,$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache > /dev/null && $(BIN)/python -m pytest -q -x -n 2 --dist loadscope $(CHECKED))
 
 golden: setup ## rewrite the golden documents; read the diff
 	@$(BIN)/python -m tests.golden.rewrite

@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.checked
-
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("detectors", "policies", "storage", "proxy")
 LONGEST_FILE, LONGEST_FUNCTION = 300, 48

@@ -23,8 +23,6 @@ from detectors.signature_scan import SignatureScan
 from detectors.types import ATTACK, Category, Direction, Hit, InspectionContext, Kind, Origin, Place, Segment, Span
 from detectors.views import ViewBuilder
 
-pytestmark = pytest.mark.checked
-
 RULES: Final = load_signatures()
 SIGNATURES: Final = RULES.signatures
 FOLDED: Final = tuple(s for s in SIGNATURES if s.folded)

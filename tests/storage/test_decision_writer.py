@@ -19,8 +19,6 @@ from storage.postgres import Database
 from storage.types import DecisionRecord, Tenant
 from tests.storage.conftest import DatabaseUrls, MakeRecord, RunStatement
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def sink(database: Database) -> PostgresSink:

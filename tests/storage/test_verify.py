@@ -17,6 +17,8 @@ from tests.storage.chained import ChainedLog
 from tests.storage.conftest import MakeRecord, RunStatement
 
 pytestmark = pytest.mark.slow
+
+pytestmark = pytest.mark.slow
 ROWS: Final = 12
 CHECKPOINT_AT: Final = 8  # a checkpoint names this link; another one the last
 
