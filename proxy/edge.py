@@ -26,7 +26,7 @@ _CODINGS: Final = frozenset({"", "identity", "gzip", "deflate", "br", "zstd"})
 _MOUNTS: Final = {"/openai": "openai", "/openrouter": "", "/anthropic": "anthropic", "/gemini": "gemini"}
 _PATH: Final = re.compile(r"/[A-Za-z0-9._~!$&'()*+,=:@/-]*")
 _HOST: Final = re.compile(r"[A-Za-z0-9.\-_:\[\]]{1,255}")
-_KEY_HEADERS: Final = ("Authorization", "x-promptshield-key", "api-key")
+_KEY_HEADERS: Final = ("Authorization", "x-promptshield-key", "api-key", "x-api-key", "x-goog-api-key")
 # The parser bounds each header and their number; together they could still be a megabyte.
 _LARGEST_HEAD: Final = 32 << 10
 _CHARSET: Final = re.compile(r"charset\s*=\s*\"?([^\s;\",]*)", re.IGNORECASE)

@@ -49,9 +49,8 @@ class Handler:
         try:
             place.enter()
             target = read_target(request)
-            codec = choose_codec(parts.codecs, target, request.headers) or error_codec(
-                parts.codecs, target, request.headers
-            )
+            headers = request.headers
+            codec = choose_codec(parts.codecs, target, headers) or error_codec(parts.codecs, target, headers)
             return await self._tell(exchange, place, request, target, codec)
         except EdgeError as exc:
             return await self._reject(exchange, codec, exc)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from policies.types import PolicySource
@@ -24,7 +23,7 @@ from storage.types import Limits
 class Parts:
     """A worker's collaborators. None of them knows of an exchange."""
 
-    codecs: Sequence[Codec]
+    codecs: tuple[Codec, ...]
     keys: KeyDirectory
     policies: PolicySource
     limits: Limits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from proxy.codec import Codec, Headers, Target
@@ -11,15 +12,18 @@ DEFAULT_DIALECT: Final = "openai"
 _GEMINI_HEADERS: Final = ("x-goog-api-key", "x-goog-api-client")
 
 
-def choose_codec(codecs: Sequence[Codec], target: Target, headers: Headers) -> Codec | None:
+def choose_codec(codecs: tuple[Codec, ...], target: Target, headers: Headers) -> Codec | None:
     """Return who reads this request, None if nobody does. A mount rules out every other dialect."""
-    claiming = [codec for codec in codecs if codec.claims(target.method, target.path)]
-    if target.mount:
-        claiming = [codec for codec in claiming if codec.dialect == target.mount]
+    claiming = _claiming(codecs, target.method, target.path, target.mount)
     if len(claiming) < 2:
         return claiming[0] if claiming else None
     wanted = spoken_dialect(target, headers)
     return next((codec for codec in claiming if codec.dialect == wanted), claiming[0])
+
+
+@lru_cache(maxsize=256)  # the paths of a worker are few, and each of two dozen codecs looks at one by a pattern
+def _claiming(codecs: tuple[Codec, ...], method: str, path: str, mount: str) -> tuple[Codec, ...]:
+    return tuple(c for c in codecs if c.claims(method, path) and mount in {"", c.dialect})
 
 
 def error_codec(codecs: Sequence[Codec], target: Target, headers: Headers) -> Codec:

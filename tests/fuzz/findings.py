@@ -16,7 +16,7 @@ from proxy.json_document import parse
 from proxy.pointer import apply_edits
 from proxy.providers import openai_chat
 from proxy.screen import Screen
-from tests.fuzz.grammar import CANARY_DOMAIN, Case
+from tests.fuzz.grammar import CANARY_DOMAIN, Case, id_of
 from tests.fuzz.readers import alike, strings
 from tests.fuzz.wire import Reply
 from tests.harness import Received
@@ -88,8 +88,8 @@ class Account:
 
 def number_of(request_id: str) -> int:
     """Return the number of the case that a request came from, 0 if its id was changed on the way."""
-    name, _, number = request_id.partition("-")
-    return int(number) if name == "fuzz" and number.isdecimal() and number.isascii() else 0
+    number = request_id.split("-")[1] if request_id.count("-") == 2 else ""
+    return int(number) if number.isdecimal() and number.isascii() and request_id == id_of(int(number)) else 0
 
 
 def _scanned(document: Any) -> set[str]:
@@ -102,4 +102,4 @@ def _scanned(document: Any) -> set[str]:
 def _models(document: Any) -> Iterator[str]:
     yield from strings(document.get("model"))
     listed = document.get("models")
-    yield from (name for name in listed if isinstance(name, str)) if isinstance(listed, list) else ()
+    yield from (name for name in (listed if isinstance(listed, list) else [listed]) if isinstance(name, str))

@@ -59,6 +59,11 @@ class Case:
     body: bytes | None
 
 
+def id_of(number: int) -> str:
+    """Return the request id of a case. Its checksum tells it from that of another case with a byte changed."""
+    return f"fuzz-{number}-{zlib.crc32(str(number).encode()):08x}"
+
+
 class Grammar:
     """An endless source of cases: the same seed gives the same ones."""
 
@@ -92,7 +97,7 @@ class Grammar:
 
     def _head(self, lines: list[str], path: str = "/v1/chat/completions") -> bytes:
         head = [f"POST {path} HTTP/1.1", "Host: localhost", f"Authorization: Bearer {self._key}"]
-        head += [f"x-request-id: fuzz-{self._number}", "Content-Type: application/json", *lines]
+        head += [f"x-request-id: {id_of(self._number)}", "Content-Type: application/json", *lines]
         return ("\r\n".join(head) + "\r\n\r\n").encode("latin-1")
 
     def _with_odd_head(self, body: bytes) -> bytes:

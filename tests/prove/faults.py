@@ -126,7 +126,7 @@ def _faults(parts: Parts, detection: Detection) -> list[tuple[str, Parts]]:
         ("limits fail", replace(parts, limits=_BrokenLimits())),
         ("policies fail", replace(parts, policies=_BrokenPolicies())),
         ("the journal is full", replace(parts, journal=_BrokenJournal())),  # type: ignore[arg-type]
-        ("the codec fails", replace(parts, codecs=[_broken_codec()])),
+        ("the codec fails", replace(parts, codecs=(_broken_codec(),))),
     ]
 
 

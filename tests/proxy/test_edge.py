@@ -200,7 +200,7 @@ async def test_an_offer_to_speak_h2c_is_ignored_and_its_body_is_read_like_any_ot
     assert reply.json()["body"] == BODY.decode()
 
 
-@pytest.mark.parametrize("name", ["Authorization", "X-PromptShield-Key", "api-key"])
+@pytest.mark.parametrize("name", ["Authorization", "X-PromptShield-Key", "api-key", "x-api-key", "X-Goog-Api-Key"])
 async def test_two_keys_of_a_kind_are_no_key(ask: Ask, name: str) -> None:
     reply = await ask(post(f"{name}: Bearer a", f"{name.lower()}: Bearer b"))
 
