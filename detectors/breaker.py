@@ -42,6 +42,7 @@ class Breaker:
         self._recovery, self._clock = recovery, clock
         self._opened_at = 0.0
         self._trying = False
+        self._calm = True  # closed, and nothing has failed since: what nearly every call finds
 
     @property
     def state(self) -> BreakerState:
@@ -57,6 +58,8 @@ class Breaker:
 
     def admits(self) -> bool:
         """Tell whether a call may be made now. Who is admitted must `note` how it went, or `abandon` it."""
+        if self._calm:
+            return True
         state = self.state
         if state is BreakerState.CLOSED:
             return True
@@ -67,14 +70,19 @@ class Breaker:
 
     def note(self, *, failed: bool) -> None:
         """Count a call that has ended. What was begun before the breaker opened changes nothing while it is open."""
+        if self._calm and not failed:
+            return
         self._trying = False
         if self.state is BreakerState.OPEN:
             return
         try:
             self._machine.call(_fail if failed else _succeed)
         except _Failed:
+            self._calm = False
             if self._machine.current_state == pybreaker.STATE_OPEN:
                 self._opened_at = self._clock()
+        else:
+            self._calm = self._machine.current_state == pybreaker.STATE_CLOSED
 
     def abandon(self) -> None:
         """End a call of which nobody will know how it would have gone: a caller that was cancelled."""

@@ -184,8 +184,7 @@ class Chain:
         outcomes: list[tuple[str, Sequence[tuple[Hit, ...]]]] = []
         cache = self._cache
         for detector in detectors:
-            left = options.refiner_deadline - sum([run.seconds for run in runs if not run.required])
-            run, hits = await self._run(detector, views, options.context, left)
+            run, hits = await self._run(detector, views, options, runs)
             runs.append(run)
             if hits is None:
                 cache = None  # what was not looked at by all is not remembered
@@ -213,17 +212,18 @@ class Chain:
         return [hashlib.blake2b(salt + _content(s), key=key, digest_size=32).digest() for s in segments]
 
     async def _run(
-        self, detector: Detector, views: Sequence[Sequence[View]], context: InspectionContext, seconds_left: float
+        self, detector: Detector, views: Sequence[Sequence[View]], options: InspectionOptions, runs: list[DetectorRun]
     ) -> tuple[DetectorRun, Sequence[tuple[Hit, ...]] | None]:
         """Run one detector and account for it; hits are None when it could not look."""
         started = self._clock()
         try:
             if detector.required:
                 # Required stages have work bounds and no clock, so load alone cannot make them fail.
-                found = await detector.inspect(views, context)
+                found = await detector.inspect(views, options.context)
             else:
-                async with asyncio.timeout(seconds_left):
-                    found = await detector.inspect(views, context)
+                left = options.refiner_deadline - sum([run.seconds for run in runs if not run.required])
+                async with asyncio.timeout(left):
+                    found = await detector.inspect(views, options.context)
             hits = [tuple(hits) for _, hits in zip(views, found, strict=True)]
             status, reason = RunStatus.OK, ""
         except TimeoutError:

@@ -15,7 +15,7 @@ from detectors.errors import UpstreamError
 from detectors.types import Direction, Origin, Unscanned
 from policies.types import BlockAs, Mode, Policy, StopReason, Verdict
 from proxy.closing import answer_headers, close, finish, finish_bytes
-from proxy.codec import Codec, Refusal, StreamReader, Target
+from proxy.codec import Codec, Refusal, Target
 from proxy.exchange import Exchange
 from proxy.json_document import JsonError, parse
 from proxy.parts import Parts
@@ -62,17 +62,16 @@ async def answer(
     """Screen the upstream's answer and send it. Raises UpstreamError while nothing was sent."""
     exchange.headers |= upstream_headers(upstream.headers)
     kind = upstream.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    reader = codec.stream(target)
-    if upstream.status < 300 and (kind == SSE or (exchange.streaming and kind == reader.content_type)):
+    if upstream.status < 300 and (kind == SSE or (exchange.streaming and kind == codec.stream(target).content_type)):
         chunks = _timed(exchange, upstream.chunks())
-        return await _answer_stream(parts, exchange, codec, reader, request, upstream, chunks)
+        return await _answer_stream(parts, exchange, codec, target, request, upstream, chunks)
     started = time.perf_counter()
     raw = await upstream.read()
     exchange.upstream_seconds += time.perf_counter() - started
     sound = codec.media_answers and charset_of(raw) is None  # sound may begin with any byte
     if upstream.status < 300 and raw.lstrip().startswith(_STREAM_STARTS) and not sound:
         # A stream under a wrong label is still a stream.
-        return await _answer_stream(parts, exchange, codec, reader, request, upstream, _once(raw))
+        return await _answer_stream(parts, exchange, codec, target, request, upstream, _once(raw))
     if upstream.status < 300 and codec.media_answers and kind != "application/json":
         return await _answer_media(parts, exchange, codec, raw, kind)
     return await _answer_json(parts, exchange, codec, upstream, raw)
@@ -152,12 +151,12 @@ async def _answer_stream(
     parts: Parts,
     exchange: Exchange,
     codec: Codec,
-    reader: StreamReader,
+    target: Target,
     request: web.BaseRequest,
     upstream: UpstreamAnswer,
     chunks: AsyncIterator[bytes],
 ) -> web.StreamResponse:
-    policy = _policy(exchange)
+    policy, reader = _policy(exchange), codec.stream(target)
     exchange.streaming = True
     transcript = listen(exchange, policy)
     screen = StreamScreen(

@@ -33,7 +33,7 @@ class UpstreamHealth:
         The next one is asked only if the last has not got a byte: a prompt may have been carried out and paid for.
         Raises UpstreamError, of kind `unavailable` if every breaker is open.
         """
-        failure = UpstreamError(candidates[0].name, "unavailable", sent=False)
+        failure: UpstreamError | None = None
         for upstream in candidates:
             if not self._breakers[upstream.name].admits():
                 continue
@@ -44,7 +44,7 @@ class UpstreamHealth:
                 if exc.sent:
                     raise
                 failure = exc
-        raise failure
+        raise failure or UpstreamError(candidates[0].name, "unavailable", sent=False)
 
     def states(self) -> dict[str, BreakerState]:
         return {name: breaker.state for name, breaker in self._breakers.items()}
