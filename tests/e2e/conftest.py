@@ -11,6 +11,8 @@ from openai import OpenAI
 
 from tests.harness import Product, Recorder
 
+DIALECTS = ("openai", "anthropic", "gemini")
+
 
 @pytest.fixture(scope="session")
 def folder() -> Iterator[Path]:
@@ -29,6 +31,21 @@ def upstream() -> Iterator[Recorder]:
 @pytest.fixture(scope="session")
 def product(folder: Path, upstream: Recorder) -> Iterator[Product]:
     with Product(folder / "shared", upstream=upstream.url) as product:
+        yield product
+
+
+@pytest.fixture(scope="session")
+def any_upstream() -> Iterator[Recorder]:
+    """An upstream that is asked in every dialect."""
+    with Recorder() as recorder:
+        yield recorder
+
+
+@pytest.fixture(scope="session")
+def any_dialect(folder: Path, any_upstream: Recorder) -> Iterator[Product]:
+    """A product in front of it; each module that uses it says what its policy is."""
+    each = "".join(f"\n- {{name: {d}, dialect: {d}, base_url: '{any_upstream.url}'}}" for d in DIALECTS)
+    with Product(folder / "any", workers=1, extra=f"upstreams:{each}\n") as product:
         yield product
 
 

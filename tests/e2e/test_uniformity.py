@@ -111,22 +111,14 @@ Ask = Callable[[Dialect, str], tuple[int, Any, http.client.HTTPMessage]]
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[Recorder]:
-    with Recorder() as recorder:
-        yield recorder
+def upstream(any_upstream: Recorder) -> Recorder:
+    return any_upstream
 
 
 @pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory, upstream: Recorder) -> Iterator[Product]:
-    folder = tmp_path_factory.mktemp("uniform")
-    for parent in (folder, folder.parent, folder.parent.parent):
-        parent.chmod(0o755)  # the engines' account must be able to pass
-    each = "".join(
-        f"\n- {{name: {d}, dialect: {d}, base_url: '{upstream.url}'}}" for d in ("openai", "anthropic", "gemini")
-    )
-    with Product(folder / "data", workers=1, extra=f"upstreams:{each}\n") as product:
-        product.policy(POLICY)
-        yield product
+def product(any_dialect: Product) -> Product:
+    any_dialect.policy(POLICY)
+    return any_dialect
 
 
 @pytest.fixture
@@ -143,7 +135,7 @@ def ask(product: Product, upstream: Recorder) -> Iterator[Ask]:
         return answer.status, orjson.loads(answer.read()), answer.headers
 
     yield ask_one
-    upstream.scripts.clear()
+    upstream.scripts = {}
     connection.close()
 
 
