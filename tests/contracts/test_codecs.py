@@ -22,6 +22,8 @@ from proxy.sse import SseParser
 from proxy.walk import LONG_INTEGER
 from tests.contracts.targets import TARGETS
 
+pytestmark = pytest.mark.slow
+
 CODECS = discover(proxy.providers, "CODEC", Codec)  # type: ignore[type-abstract]
 WORDS = sorted({word for codec in CODECS for word in codec.vocabulary})
 KEYS = st.sampled_from(WORDS) | st.text("ab/~0 é", max_size=4)
@@ -144,7 +146,7 @@ MARKER = '["MARKER"]'  # is JSON itself, because a text that is JSON may become 
 # What may go unread: identifiers and flags, and media that was counted.
 NO_TEXT = re.compile(r"[A-Za-z0-9._:/+-]{0,128}|data:image/png;base64,.*")
 
-few = settings(max_examples=10)  # of each codec and direction, and there are many
+few = settings(max_examples=5)  # of each codec and direction, and there are many
 every_codec = pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
 both_directions = pytest.mark.parametrize("direction", Direction)
 
