@@ -22,8 +22,6 @@ from proxy.sse import SseParser
 from proxy.walk import LONG_INTEGER
 from tests.contracts.targets import TARGETS
 
-pytestmark = pytest.mark.slow
-
 CODECS = discover(proxy.providers, "CODEC", Codec)  # type: ignore[type-abstract]
 WORDS = sorted({word for codec in CODECS for word in codec.vocabulary})
 KEYS = st.sampled_from(WORDS) | st.text("ab/~0 é", max_size=4)
