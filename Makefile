@@ -11,8 +11,8 @@ unexport PYTHONDONTWRITEBYTECODE
 timed = @start=$$SECONDS; { $(3); } || exit 1; took=$$((SECONDS - start)); \
 	echo "$(1): $$took s (budget $(2) s)"; test $$took -le $(2)
 
-# What every commit passes beside lint and types: the structure, detection, and what every codec must keep.
-CHECKED := tests/test_structure.py tests/detectors tests/contracts/test_codecs.py
+# What every commit passes beside lint and types: the structure, detection, policies, and what every codec must keep.
+CHECKED := tests/test_structure.py tests/detectors tests/policies tests/contracts/test_codecs.py
 # Where tests may be marked e2e or slow (tests/test_structure.py): thousands of others need not be collected for them.
 SLOW := tests/e2e tests/storage tests/proxy tests/contracts/test_sinks.py --ignore tests/proxy/providers
 
