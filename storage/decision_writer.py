@@ -13,7 +13,7 @@ from storage.bodies import ADD_BODIES, FORGET_ERASED
 from storage.canonical import COPIED, FORM, Sealed, seal
 from storage.chain import ChainName, Head, RememberedHeads, link_hash, lock_heads, move_heads
 from storage.partitions import Partitions
-from storage.postgres import Connection, Database
+from storage.postgres import Connection, Database, PartitionMadeError
 from storage.rollups import ADD_ROLLUPS
 from storage.types import DecisionRecord, Role
 
@@ -74,6 +74,8 @@ class PostgresSink:
         entries = tuple(reversed(batch.values()))
         await self._partitions.ensure(_days_of(batch), datetime.now(UTC).date())
         try:
+            await self._store(entries)
+        except PartitionMadeError:
             await self._store(entries)
         except _StoredAlreadyError:
             # Only after a crash or a lost answer, so only then it is worth asking which ones.

@@ -17,6 +17,7 @@ COMMAND_SECONDS: Final = 60.0
 
 # Classes of SQLSTATE that blame what we sent: data exception, integrity, view check, limits of a value.
 _DATA_CLASSES: Final = frozenset({"22", "23", "44", "54"})
+_CHECK_VIOLATED: Final = "23514"
 _RAISED: Final = "P0001"  # RAISE in a function of ours; its text is a sentence for operators
 
 
@@ -41,6 +42,10 @@ class Connection(Protocol):
         columns: Sequence[str] | None = None,
         schema_name: str | None = None,
     ) -> str: ...
+
+
+class PartitionMadeError(DatabaseUnavailableError):
+    """A row had found its way to the default partition just as another process made the one that it belongs into."""
 
 
 class Database:
@@ -171,9 +176,12 @@ def _blame(exc: Any) -> StorageError:
     state = str(exc.sqlstate)
     if state == _RAISED:
         return StorageError(exc.args[0])
+    constraint = getattr(exc, "constraint_name", None)
+    if state == _CHECK_VIOLATED and not constraint:
+        # A CHECK of ours has a name; a partition's bounds have none, and the parent chose them well.
+        return PartitionMadeError("the partition of a row was made while it was stored")
     if state[:2] in _DATA_CLASSES:
         # Never the server's message here: it quotes the value.
-        constraint = getattr(exc, "constraint_name", None)
         where = f", constraint {constraint}" if constraint else ""
         return StorageError(f"the database refused the data: {type(exc).__name__} ({state}{where})")
     return DatabaseUnavailableError(f"the database cannot serve: {exc.args[0]} ({state})")

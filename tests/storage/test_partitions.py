@@ -10,13 +10,15 @@ import pytest
 
 from storage.decision_writer import PostgresSink
 from storage.partitions import Partitions
-from storage.postgres import Database
+from storage.postgres import Database, Session
 from storage.types import Role, Tenant
-from tests.storage.conftest import MakeRecord, RunStatement
+from tests.storage.conftest import DatabaseUrls, MakeRecord, RunStatement
 
 pytestmark = pytest.mark.slow
 
 TODAY = datetime.now(UTC).date()
+
+WAITS_AT_DEFAULT = "SELECT FROM pg_locks WHERE relation = 'private.decisions_default'::regclass AND NOT granted"
 
 
 def noon(back: int) -> datetime:
@@ -112,6 +114,28 @@ async def test_rows_that_arrive_while_their_day_moves_are_neither_lost_nor_left_
         group.create_task(Partitions(database).ensure([TODAY - timedelta(24)], TODAY))
         group.create_task(sink.write(records))
     assert await where(as_superuser, tenant) == {f"private.decisions_{TODAY - timedelta(24):%Y%m%d}": 220}
+
+
+async def test_a_row_that_waited_at_the_default_partition_goes_into_the_one_made_meanwhile(
+    database: Database,
+    migrated: DatabaseUrls,
+    tenant: Tenant,
+    make_record: MakeRecord,
+    as_superuser: RunStatement,
+) -> None:
+    sink = PostgresSink(database)
+    await sink.write([make_record(tenant.id, noon(28))])  # settles its day, so that the next row goes there unasked
+    name = f"private.decisions_{TODAY - timedelta(28):%Y%m%d}"
+    await as_superuser(f"ALTER TABLE public.decisions DETACH PARTITION {name}")
+    # The maker commits before the group waits for the writer.
+    async with asyncio.TaskGroup() as group, Session.open(migrated.owner_url) as maker, maker.transaction() as held:
+        await held.execute("LOCK TABLE private.decisions_default IN ACCESS EXCLUSIVE MODE")
+        group.create_task(sink.write([make_record(tenant.id, noon(28))]))
+        while not await as_superuser(WAITS_AT_DEFAULT):  # noqa: ASYNC110 - only Postgres knows
+            await asyncio.sleep(0.01)
+        await held.execute(f"DROP TABLE {name}")
+        await held.fetchval("SELECT private.create_partition($1)", TODAY - timedelta(28))
+    assert await where(as_superuser, tenant) == {name: 1}
 
 
 async def test_two_makers_at_once_make_a_day_once(database: Database, as_superuser: RunStatement) -> None:
