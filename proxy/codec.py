@@ -169,8 +169,8 @@ class Codec(Protocol):
         Raises EdgeError 400 that says where it is broken, 415.
         """
 
-    def write_body(self, document: JsonObject) -> tuple[bytes, str]:
-        """Return a document as it goes upstream, and its content type."""
+    def write_body(self, document: JsonObject) -> tuple[bytes, str] | None:
+        """Return a document as it goes upstream, and its content type; None where the request has no body."""
 
     def models(self, target: Target, body: JsonObject) -> tuple[str, ...]:
         """Return every model the request may reach, the wanted one first."""
