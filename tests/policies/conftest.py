@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -80,4 +81,4 @@ def make_finding() -> MakeFinding:
 @pytest.fixture(scope="session")
 def make_policy() -> MakePolicy:
     """Compile the text of a policy file."""
-    return lambda text: load_policy_text(text, Path("acme.yaml"), "acme").policy
+    return cache(lambda text: load_policy_text(text, Path("acme.yaml"), "acme").policy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def screen(detection: Detection) -> Screen:
 @pytest.fixture(scope="session")
 def make_policy() -> MakePolicy:
     """Load a policy from YAML, on top of one that masks personal data and credentials and blocks attacks."""
-    return lambda more: load_policy_text(f"{EVERYTHING}\n{more}", Path("test.yaml"), "test").policy
+    return cache(lambda more: load_policy_text(f"{EVERYTHING}\n{more}", Path("test.yaml"), "test").policy)
 
 
 @pytest.fixture(scope="session")
