@@ -13,6 +13,7 @@ from policies.types import AuditLevel, Disclose, Verdict
 from proxy.codec import JsonObject
 from proxy.exchange import Exchange
 from proxy.json_document import dump
+from proxy.metrics import Finished
 from proxy.parts import Parts
 from proxy.record import record_of
 from proxy.responses import JSON, body_response, error_response
@@ -25,7 +26,9 @@ async def close(parts: Parts, exchange: Exchange) -> bool:
     if exchange.closed:
         return True
     exchange.closed = True
-    _count(parts, exchange)
+    tenant = exchange.identity.tenant if exchange.identity else ""
+    outcome, action, overhead = str(exchange.outcome), str(exchange.action), exchange.overhead_seconds()
+    parts.metrics.finish(Finished(tenant, outcome, action, exchange.runs.values(), exchange.verdicts(), overhead))
     if exchange.identity is None:
         return True
     try:
@@ -79,13 +82,3 @@ def _receipt(verdict: Verdict) -> str:
     coverage = verdict.coverage
     read = coverage.scanned + coverage.cached
     return f"{read}/{read + sum(coverage.skipped.values()) + sum(coverage.unscanned.values())}"
-
-
-def _count(parts: Parts, exchange: Exchange) -> None:
-    tenant = exchange.identity.tenant if exchange.identity else ""
-    judged = [item for verdict in exchange.verdicts() for item in verdict.judged]
-    parts.metrics.detections(tenant, exchange.runs.values(), judged)
-    for verdict in exchange.verdicts():
-        parts.metrics.coverage(verdict.coverage)
-    parts.metrics.count("promptshield_requests_total", (tenant, str(exchange.outcome), str(exchange.action)))
-    parts.metrics.observe("promptshield_overhead_seconds", (), exchange.overhead_seconds())

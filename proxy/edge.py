@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler
+from multidict import CIMultiDictProxy
 
 from detectors.errors import EdgeError
 from proxy.codec import Target
@@ -127,16 +128,26 @@ def read_target(request: web.BaseRequest) -> Target:
         raise EdgeError(400, "invalid_http", "HTTP/1.0 or 1.1 is needed.")
     if sum(map(len, chain.from_iterable(request.raw_headers))) > _LARGEST_HEAD:
         raise EdgeError(431, "headers_too_large", f"The headers are larger than {_LARGEST_HEAD} bytes.")
-    hosts = request.headers.getall("Host", [])
-    if len(hosts) > 1 or (request.version >= (1, 1) and not hosts) or not all(map(_HOST.fullmatch, hosts)):
+    headers = request.headers
+    names = [name.lower() for name, _ in request.raw_headers]
+    if len(set(names)) < len(names):  # hardly ever
+        _refuse_repeated(headers)
+    host = headers.get("Host", None if request.version >= (1, 1) else "h")
+    if host is None or not _HOST.fullmatch(host):
         raise EdgeError(400, "invalid_http", "Exactly one valid Host header is needed.")
-    if "Upgrade" in request.headers and request.headers.get("Upgrade", "").lower() != "h2c":
+    if headers.get("Upgrade", "h2c").lower() != "h2c":
         raise EdgeError(400, "upgrade_refused", "Protocol upgrades are not offered here.")
-    if any(len(request.headers.getall(name, ())) > 1 for name in _KEY_HEADERS):
-        raise EdgeError(401, "invalid_api_key", "Send one API key.")
     path, _, query = request.raw_path.partition("?")
     below, mount = _normal_path(path)
     return Target(request.method, below, query, mount)
+
+
+def _refuse_repeated(headers: CIMultiDictProxy[str]) -> None:
+    """Refuse what two readers of the same request could read differently. Raises EdgeError 400 or 401."""
+    if len(headers.getall("Host", ())) > 1:
+        raise EdgeError(400, "invalid_http", "Exactly one valid Host header is needed.")
+    if any(len(headers.getall(name, ())) > 1 for name in _KEY_HEADERS):
+        raise EdgeError(401, "invalid_api_key", "Send one API key.")
 
 
 @lru_cache(maxsize=256)

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from proxy.json_document import dump
 from proxy.providers._openai_shapes import error_body
+from proxy.whole_answer import WholeAnswer
 from storage.types import Grant
 
 JsonObject = dict[str, Any]
@@ -40,7 +41,7 @@ _PLAIN: Final = re.compile(r"[!-~]{1,256}")  # no spaces
 
 def body_response(status: int, body: bytes, headers: Mapping[str, str]) -> web.Response:
     """Return an answer whose body is serialised; as JSON unless the headers say otherwise."""
-    return web.Response(status=status, body=body, headers={"Content-Type": JSON, **headers})
+    return WholeAnswer(status=status, body=body, headers={"Content-Type": JSON, **headers})
 
 
 def json_response(status: int, body: JsonObject, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -11,7 +11,7 @@ from storage.local_window import BUCKETS, LocalWindow
 from storage.types import LimitKey
 
 MICROSECONDS = 1_000_000
-LARGEST_BATCH = 50  # takes that one lease is meant to serve
+LARGEST_BATCH = 500  # takes that one lease is meant to serve
 IDLE_SHARE = 20  # all workers' leases together hold at most 1/20 of the limit
 # A refusal is repeated for this long without asking, so that a flood of refused requests costs Redis nothing.
 REFUSAL_SECONDS = 0.1

@@ -32,7 +32,7 @@ def batches(lease: Lease, times: list[float]) -> list[int]:
 
 
 def test_leases_that_are_used_up_in_time_double_to_their_bound(lease: Lease) -> None:
-    assert batches(lease, [100.0 + step / 100 for step in range(8)]) == [1, 2, 4, 8, 16, 32, 50, 50]
+    assert batches(lease, [100.0 + step / 100 for step in range(11)]) == [*(2**step for step in range(9)), 500, 500]
 
 
 def test_an_idle_worker_begins_again_with_one(lease: Lease) -> None:
