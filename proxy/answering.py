@@ -196,9 +196,10 @@ async def _relay(
     """Send what the screen lets through, up to the event that ends the stream, which waits for the journal."""
     try:
         async for data in screen.run(chunks if transcript is None else _overheard(chunks, transcript)):
-            await response.write(
-                data if screen.end is StreamEnd.OPEN else await _ending(parts, exchange, screen, transcript, data)
-            )
+            ends = screen.end is not StreamEnd.OPEN
+            sent = await _ending(parts, exchange, screen, transcript, data) if ends else data
+            if sent:  # nothing, where the client has the event from a connection that it lost
+                await response.write(sent)
     except UpstreamError as exc:
         data = screen.broken("upstream_error", "The upstream broke off.")
         exchange.error_stage = exc.kind

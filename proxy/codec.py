@@ -156,6 +156,9 @@ class Codec(Protocol):
     def claims(self, method: str, path: str) -> bool:
         """Tell whether this codec reads that request. Where several do, `routing` chooses by dialect."""
 
+    def route(self, target: Target) -> str:
+        """Return a claimed request's path as it may be kept: an id in it becomes its name, `{response_id}`."""
+
     def upstream_path(self, target: Target) -> str:
         """Return what follows the upstream's base URL, with what of the query may go there."""
 

@@ -29,6 +29,9 @@ class AnthropicDialect:
     media_answers = False
     models_path = "/models?limit=1000"  # the default page holds 20
 
+    def route(self, target: Target) -> str:
+        return target.path
+
     def upstream_path(self, target: Target) -> str:
         path = target.path.removeprefix("/v1")
         return f"{path}?beta=true" if "beta=true" in target.query.split("&") else path

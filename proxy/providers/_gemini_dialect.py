@@ -41,6 +41,9 @@ class GeminiDialect:
         match = _PATH.fullmatch(path)
         return method == "POST" and match is not None and match.group(2) in self.verbs
 
+    def route(self, target: Target) -> str:
+        return target.path
+
     def upstream_path(self, target: Target) -> str:
         below = _VERSION.sub("", target.path, count=1)
         return f"{below}?alt=sse" if self.streaming(target, {}) and _wants_events(target) else below

@@ -18,13 +18,16 @@ class OpenAiDialect:
     media_answers = False
     models_path = "/models"
 
+    def route(self, target: Target) -> str:
+        return target.path
+
     def upstream_path(self, target: Target) -> str:
         return target.path.removeprefix("/v1")
 
     def read_body(self, target: Target, raw: bytes, content_type: str) -> JsonObject:
         return read_json(raw)
 
-    def write_body(self, document: JsonObject) -> tuple[bytes, str]:
+    def write_body(self, document: JsonObject) -> tuple[bytes, str] | None:
         return dump(document), JSON
 
     def models(self, target: Target, body: JsonObject) -> tuple[str, ...]:

@@ -53,9 +53,9 @@ def walk_response(walk: Walk, body: JsonObject, pointer: str = "") -> None:
             walk.skip("answer_facts", 2)
         elif is_label(key, value):
             walk.skip("vocabulary", 2)
-        elif key == "output" and isinstance(value, list):
+        elif key in {"output", "data"} and isinstance(value, list):  # what was answered, or a list of what is stored
             walk.skip("vocabulary")
-            walk_items(walk, value, f"{pointer}/output")
+            walk_items(walk, value, f"{pointer}/{key}")
         else:
             _field(walk, key, value, pointer)
 
@@ -63,7 +63,7 @@ def walk_response(walk: Walk, body: JsonObject, pointer: str = "") -> None:
 def _field(walk: Walk, key: str, value: object, pointer: str) -> None:
     start = len(walk.segments)
     below = f"{pointer}/{escape(key)}"
-    if key in {"input", "instructions"} and isinstance(value, list):
+    if key in {"input", "items", "instructions"} and isinstance(value, list):
         walk.skip("vocabulary")
         walk_items(walk, value, below)
     elif key == "prompt" and isinstance(value, dict):

@@ -39,9 +39,8 @@ def drop_offsets(part: JsonObject) -> None:
 
 def mend_answer(answer: JsonObject) -> None:
     """Take out of an answer that was edited what no longer fits its texts, and say its whole text anew."""
-    output = answer.get("output")
-    drop_logprobs(output)
-    for holder in _objects(output):
+    drop_logprobs(answer)
+    for holder in _objects(answer):
         drop_offsets(holder)
     mend_output_text(answer)
 

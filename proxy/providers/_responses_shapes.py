@@ -21,7 +21,7 @@ VOCABULARY: Final = CHAT | frozenset(
     compact_threshold response_id comparison_response_id comparison_reusable_tokens completed_at connector_id
     container container_id
     content_index context context_compression context_management continuation_id conversation country created_at
-    created_by defer_loading delta diff display_height display_width domain domain_secrets embedding_weight
+    created_by defer_loading deleted delta diff display_height display_width domain domain_secrets embedding_weight
     encrypted_content env environment error_type execution exit_code expires_after expires_at external_web_access
     file_ids file_url filters fingerprint first_id flagged frame_count frame_duration_ms generate generate_summary
     has_more headers hybrid_search image image_gen image_generation image_tokens incomplete_details input_fidelity
@@ -72,7 +72,7 @@ _LABELS: Final = {"type": _TYPES, "status": _STATUSES, "role": _ROLES}
 _FACTS: Final = frozenset(
     """
     id object created_at completed_at expires_at model service_tier call_id item_id response_id previous_response_id
-    container_id file_id approval_request_id truncation prompt_cache_retention
+    first_id last_id container_id file_id approval_request_id truncation prompt_cache_retention
     """.split()
 )
 

@@ -16,7 +16,7 @@ _IDS: Final = {
     "container_id": "container",
     "skill_id": "skill",
 }
-_READ: Final = ("input", "instructions", "prompt", "tools", "tool_choice")
+_READ: Final = ("input", "items", "instructions", "prompt", "tools", "tool_choice")
 # What is inside of these is text for people and schemas, no object that the provider would load.
 _QUOTED: Final = frozenset(
     {"annotations", "results", "parameters", "schema", "input_schema", "output_schema", "attributes", "filters"}
@@ -36,7 +36,7 @@ def references_of(body: JsonObject) -> Iterator[Reference]:
         whole = isinstance(value, str)
         yield from _named(kind, value if whole else _id(value), f"/{key}" if whole else f"/{key}/id")
     for key in _READ:
-        yield from _in(body.get(key), f"/{key}")
+        yield from references_in(body.get(key), f"/{key}")
 
 
 def creations_of(answer: JsonObject) -> Iterator[Reference]:
@@ -46,22 +46,23 @@ def creations_of(answer: JsonObject) -> Iterator[Reference]:
     """
     if answer.get("type") in _ENDS and isinstance(answer.get("response"), dict):
         answer = answer["response"]
-    if answer.get("object") != "response":
+    if answer.get("object") != "response" or answer.get("deleted") is True:
         return
     if answer.get("store") is not False:
         yield from _named("response", answer.get("id"), "/id")
         for index, item in enumerate(_list(answer.get("output"))):
             yield from _named("item", _id(item), f"/output/{index}/id")
     yield from _named("conversation", _id(answer.get("conversation")), "/conversation/id")
-    for reference in _in(answer.get("output"), "/output"):
+    for reference in references_in(answer.get("output"), "/output"):
         if reference.kind == "container":
             yield reference
 
 
-def _in(value: Any, pointer: str) -> Iterator[Reference]:
+def references_in(value: Any, pointer: str) -> Iterator[Reference]:
+    """Yield the objects that items, parts and tools name, wherever they stand in `value`."""
     if isinstance(value, list):
         for index, child in enumerate(value):
-            yield from _in(child, f"{pointer}/{index}")
+            yield from references_in(child, f"{pointer}/{index}")
     elif isinstance(value, dict):
         if _is_reference(value):
             yield from _named("item", value.get("id"), f"{pointer}/id")
@@ -72,7 +73,7 @@ def _in(value: Any, pointer: str) -> Iterator[Reference]:
             if key in _IDS:
                 yield from _named(_IDS[key], child, below)
             if key not in _QUOTED:
-                yield from _in(child, below)
+                yield from references_in(child, below)
 
 
 def _is_reference(item: JsonObject) -> bool:

@@ -35,12 +35,14 @@ class ResponsesStream:
     """Remembers what was sent of every channel, so that the events which repeat a text repeat what was sent.
 
     A channel is the place of its text in the response object: `output/0/content/1/text`. `sequence_number` is counted
-    anew, because events are left out and put in.
+    anew, because events are left out and put in. Events up to the number `after` are read and not written again: a
+    client that lost its connection has them, and what follows can only be judged behind what came before it.
     """
 
     content_type = SSE
 
-    def __init__(self) -> None:
+    def __init__(self, after: int = -1) -> None:
+        self._after = after
         self._memory = Memory()
         self._opened: list[Taken] = []  # what the event before began with; it goes out behind that event
         self._envelope: JsonObject = {}
@@ -88,7 +90,7 @@ class ResponsesStream:
 
     def text_event(self, channel: str, text: str) -> bytes:
         taken = self._memory.carrier(channel, text)
-        return self._written({**taken.carrier, "delta": {taken.field: text} if taken.field else text})
+        return self._fresh({**taken.carrier, "delta": {taken.field: text} if taken.field else text})
 
     def write(self, frame: Frame) -> bytes:
         document = frame.document
@@ -101,7 +103,7 @@ class ResponsesStream:
                 mend_output_text(response)
             self._envelope |= facts_of(response)
         self._follow(document)
-        return self._written(document)
+        return self._fresh(document)
 
     def cut(self, refusal: Refusal, block_as: BlockAs) -> bytes:
         if block_as is BlockAs.ERROR:
@@ -131,6 +133,12 @@ class ResponsesStream:
 
     def _all_written(self, documents: Iterable[JsonObject]) -> bytes:
         return b"".join(self._written(document) for document in documents)
+
+    def _fresh(self, document: JsonObject) -> bytes:
+        """Return the event as it is written, nothing where the client has it. Its own ends a stream always tells."""
+        number = self._number
+        data = self._written(document)
+        return data if number > self._after else b""
 
     def _written(self, document: JsonObject) -> bytes:
         kind = kind_of(document)

@@ -10,6 +10,7 @@ from typing import Final
 
 from detectors.types import Direction
 from proxy.codec import Codec
+from proxy.providers._openai_stored import StoredDialect
 from tests.contracts.targets import TARGETS
 from tests.planted import SURFACES
 from tests.planted.surface import Surface
@@ -34,21 +35,26 @@ looked for in all.
 def providers_page(codecs: Sequence[Codec]) -> bytes:
     """Return the page for these codecs."""
     ordered = sorted(codecs, key=lambda codec: (codec.dialect != "openai", codec.dialect, codec.name))
-    lines = [f"| `{_line(codec)}` | {codec.dialect} | [{codec.name}](#{codec.name}) |" for codec in ordered]
+    lines = [
+        f"| `{line}` | {codec.dialect} | [{codec.name}](#{codec.name}) |" for codec in ordered for line in _lines(codec)
+    ]
     sections = [section for codec in ordered for section in _section(codec)]
     return (_HEAD + "\n".join(lines) + "\n" + "\n".join(sections)).encode()
 
 
-def _line(codec: Codec) -> str:
+def _lines(codec: Codec) -> tuple[str, ...]:
+    """Return the request lines of a codec: all of them where it has a table of routes, else the one of its tests."""
     target = TARGETS[codec.name]
-    return f"{target.method} {target.path}"
+    if isinstance(codec, StoredDialect):
+        return tuple(f"{route.method} {route.path}" for route in codec.routes)
+    return (f"{target.method} {target.path}",)
 
 
 def _section(codec: Codec) -> Iterator[str]:
     yield f"\n## {codec.name}\n"
     surface = SURFACES.get(codec.name)
     if surface is None:
-        yield f"`{_line(codec)}`: tried with the bodies in `tests/golden/{codec.name}`."
+        yield f"`{_lines(codec)[0]}`: tried with the bodies in `tests/golden/{codec.name}`."
         return
     yield "| written by | where |\n|---|---|"
     for origin, places in sorted(_places(codec, surface).items()):

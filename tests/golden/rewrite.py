@@ -1,9 +1,10 @@
 """`make golden`: write anew what the golden folders hold, from their inputs; the difference is then read by a person.
 
-A case is a folder `<codec>/<name>/` of inputs: `request.json`, and `upstream.sse` and `upstream.json` where the
-endpoint answers so. What is made of them: `segments.json` what the codec reads, `masked.json` the bytes that go
-upstream with personal data and credentials masked, `refusal.json` the no to it where everything found blocks,
-`stream.sse` and `answer.json` what a client gets of the answers, masked likewise, `answer_segments.json` what is read.
+A case is a folder `<codec>/<name>/` of inputs: `request.json` (the document that the codec makes of a request, also of
+one without a body), and `upstream.sse` and `upstream.json` where the endpoint answers so. What is made of them:
+`segments.json` what the codec reads, `masked.json` the bytes that go upstream with personal data and credentials
+masked, `refusal.json` the no to it where everything found blocks, `stream.sse` and `answer.json` what a client gets of
+the answers, masked likewise, `answer_segments.json` what is read.
 """
 
 from __future__ import annotations

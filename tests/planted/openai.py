@@ -161,6 +161,21 @@ RESPONSES: Final = Surface(
     },
 )  # fmt: skip
 
+CONVERSATION: Final = Surface(
+    "openai_conversations",
+    "/v1/conversations/conv_1/items",
+    {
+        "items": [
+            {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "a part of input"}]},
+            {"role": "assistant", "content": "what was answered"},
+            {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": "{\"q\":\"an argument\"}"},
+            {"type": "function_call_output", "call_id": "call_1", "output": "what a function told"},
+            {"type": "unheard_of", "novelty": "an unknown item"},
+        ],
+        "metadata": {"ticket": "what metadata says"},
+        "unheard_of": {"deep": ["an unknown field"]},
+    },
+)  # fmt: skip
 _LESS: Final = {
     key: value for key, value in RESPONSES.body.items() if key not in {"store", "metadata", "safety_identifier"}
 }
