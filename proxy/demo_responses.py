@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -14,48 +14,63 @@ from aiohttp import web
 
 from proxy.codec import JsonObject
 from proxy.demo_answer import Answer, answer_to, usage
+from proxy.demo_memory import DemoMemory, refused, stored_item, told
 
 PATH: Final = "/v1/responses"
 _RESULTS: Final = frozenset({"function_call_output", "custom_tool_call_output"})
 _ECHOED: Final = ("instructions", "metadata", "previous_response_id", "temperature", "top_p", "text", "user")
 
 
-def responses_routes(delay: float) -> list[web.RouteDef]:
-    """Return the routes. They pause `delay` seconds before each piece of an answer."""
+def responses_routes(delay: float, memory: DemoMemory) -> list[web.RouteDef]:
+    """Return the routes. They pause `delay` seconds before each piece of an answer, and keep what `store` allows."""
     return [
-        web.post(PATH, partial(_respond, delay=delay)),
+        web.post(PATH, partial(_respond, delay=delay, memory=memory)),
         web.post(f"{PATH}/input_tokens", _count),
         web.post(f"{PATH}/compact", _compact),
     ]
 
 
-async def _respond(request: web.Request, *, delay: float) -> web.StreamResponse:
+async def _respond(request: web.Request, *, delay: float, memory: DemoMemory) -> web.StreamResponse:
     body = _read(await request.read())
     if isinstance(body, str):
-        return _error(body)
+        return refused(body, 400)
     answer = answer_to(_as_chat(body))
+    finished = _finished(_opened(body), body, answer, _filled(_item(answer), answer))
+    if not _keep(memory, body, finished, answer):
+        return refused("There is no conversation with this id.")
     if body.get("stream"):
-        return await _stream(request, body, answer, delay)
+        return await stream_events(request, response_events(finished, answer.pieces), delay)
     await asyncio.sleep(delay)
-    return _json(_finished(_opened(body), body, answer, _filled(_item(answer), answer)))
+    return told({**_begun(finished), "status": "queued"} if finished["background"] else finished)
+
+
+def _keep(memory: DemoMemory, body: JsonObject, finished: JsonObject, answer: Answer) -> bool:
+    """Keep a response, and what was said in its conversation; tell whether there is that conversation."""
+    asked = [stored_item(item) for item in _items(body)]
+    conversation = finished["conversation"]
+    if conversation is not None and not memory.add_items(str(conversation["id"]), [*asked, *finished["output"]]):
+        return False
+    if finished["store"]:
+        memory.responses.put(finished["id"], {"response": finished, "input": asked, "pieces": answer.pieces})
+    return True
 
 
 async def _count(request: web.Request) -> web.Response:
     body = _read(await request.read())
     if isinstance(body, str):
-        return _error(body)
-    return _json({"object": "response.input_tokens", "input_tokens": _usage(body, Answer((), "stop"))["input_tokens"]})
+        return refused(body, 400)
+    return told({"object": "response.input_tokens", "input_tokens": _usage(body, Answer((), "stop"))["input_tokens"]})
 
 
 async def _compact(request: web.Request) -> web.Response:
     """Answer with what the user wrote and something sealed, as a provider would; there is nothing in the seal."""
     body = _read(await request.read())
     if isinstance(body, str):
-        return _error(body)
+        return refused(body, 400)
     sealed = {"id": _id("cmp_"), "type": "compaction", "encrypted_content": f"demo_{secrets.token_hex(32)}"}
     said = [item for item in _items(body) if item.get("role") == "user"]
     head = {"id": _id("resp_"), "object": "response.compaction", "created_at": int(time.time())}
-    return _json({**head, "output": [*said, sealed], "usage": _usage(body, Answer(("",), "stop"))})
+    return told({**head, "output": [*said, sealed], "usage": _usage(body, Answer(("",), "stop"))})
 
 
 def _read(raw: bytes) -> JsonObject | str:
@@ -105,46 +120,51 @@ def _as_message(item: JsonObject) -> JsonObject:
     return {"role": item.get("role", "assistant"), "content": item.get("content")}
 
 
-async def _stream(request: web.Request, body: JsonObject, answer: Answer, delay: float) -> web.StreamResponse:
+async def stream_events(
+    request: web.Request, events: Iterable[JsonObject], delay: float, after: int = -1
+) -> web.StreamResponse:
+    """Send events, pausing `delay` seconds behind each; those up to the number `after` are left out."""
     headers = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
     response = web.StreamResponse(headers={**headers, "x-request-id": _id("req_")})
     await response.prepare(request)
-    for number, event in enumerate(_events(body, answer)):
-        data = orjson.dumps({**event, "sequence_number": number})
-        await response.write(f"event: {event['type']}\n".encode() + b"data: " + data + b"\n\n")
-        await asyncio.sleep(delay)
+    for number, event in enumerate(events):
+        if number > after:
+            data = orjson.dumps({**event, "sequence_number": number})
+            await response.write(f"event: {event['type']}\n".encode() + b"data: " + data + b"\n\n")
+            await asyncio.sleep(delay)
     await response.write_eof()
     return response
 
 
-def _events(body: JsonObject, answer: Answer) -> Iterator[JsonObject]:
-    """Yield the stream's events: the response is opened, its one item comes in pieces, then whole, then all of it."""
-    opened, item = _opened(body), _item(answer)
-    done = _filled(item, answer)
+def response_events(finished: JsonObject, pieces: Sequence[str]) -> Iterator[JsonObject]:
+    """Yield a stream's events: the response is opened, its one item comes in pieces, then whole, then all of it."""
+    opened = _begun(finished)
     yield {"type": "response.created", "response": opened}
     yield {"type": "response.in_progress", "response": opened}
-    yield {"type": "response.output_item.added", "output_index": 0, "item": item}
-    place = {"item_id": item["id"], "output_index": 0}
-    yield from _text_events(place, answer) if answer.tool_call is None else _call_events(place, answer)
-    yield {"type": "response.output_item.done", "output_index": 0, "item": done}
-    finished = _finished(opened, body, answer, done)
-    yield {"type": f"response.{finished['status']}", "response": finished}
+    for done in finished["output"]:  # one, or none of a response that was cancelled
+        talks = done["type"] == "message"
+        item = {**done, "status": "in_progress", **({"content": []} if talks else {"arguments": ""})}
+        yield {"type": "response.output_item.added", "output_index": 0, "item": item}
+        place = {"item_id": item["id"], "output_index": 0}
+        yield from _text_events(place, pieces) if talks else _call_events(place, item["name"], pieces)
+        yield {"type": "response.output_item.done", "output_index": 0, "item": done}
+    kind = "completed" if finished["status"] == "completed" else "incomplete"
+    yield {"type": f"response.{kind}", "response": finished}
 
 
-def _text_events(place: JsonObject, answer: Answer) -> Iterator[JsonObject]:
-    part = {**place, "content_index": 0}
+def _text_events(place: JsonObject, pieces: Sequence[str]) -> Iterator[JsonObject]:
+    part, text = {**place, "content_index": 0}, "".join(pieces)
     yield {"type": "response.content_part.added", **part, "part": _part("")}
-    for piece in answer.pieces:
+    for piece in pieces:
         yield {"type": "response.output_text.delta", **part, "delta": piece, "logprobs": []}
-    yield {"type": "response.output_text.done", **part, "text": answer.text, "logprobs": []}
-    yield {"type": "response.content_part.done", **part, "part": _part(answer.text)}
+    yield {"type": "response.output_text.done", **part, "text": text, "logprobs": []}
+    yield {"type": "response.content_part.done", **part, "part": _part(text)}
 
 
-def _call_events(place: JsonObject, answer: Answer) -> Iterator[JsonObject]:
-    for piece in answer.pieces:
+def _call_events(place: JsonObject, name: str, pieces: Sequence[str]) -> Iterator[JsonObject]:
+    for piece in pieces:
         yield {"type": "response.function_call_arguments.delta", **place, "delta": piece}
-    name = answer.tool_call.name if answer.tool_call is not None else ""
-    yield {"type": "response.function_call_arguments.done", **place, "name": name, "arguments": answer.text}
+    yield {"type": "response.function_call_arguments.done", **place, "name": name, "arguments": "".join(pieces)}
 
 
 def _item(answer: Answer) -> JsonObject:
@@ -166,11 +186,15 @@ def _part(text: str) -> JsonObject:
 
 def _opened(body: JsonObject) -> JsonObject:
     echoed: dict[str, Any] = {name: body.get(name) for name in _ECHOED}
+    conversation = body.get("conversation")
+    named = {"id": conversation} if isinstance(conversation, str) else conversation
     return {
         "id": _id("resp_"),
         "object": "response",
         "created_at": int(time.time()),
         "status": "in_progress",
+        "background": body.get("background") is True,
+        "conversation": {"id": named.get("id")} if isinstance(named, dict) else None,
         "error": None,
         "incomplete_details": None,
         "model": body["model"],
@@ -182,6 +206,11 @@ def _opened(body: JsonObject) -> JsonObject:
         "usage": None,
         **echoed,
     }
+
+
+def _begun(finished: JsonObject) -> JsonObject:
+    """Return a response as it was before anything was said."""
+    return {**finished, "status": "in_progress", "incomplete_details": None, "output": [], "usage": None}
 
 
 def _finished(opened: JsonObject, body: JsonObject, answer: Answer, item: JsonObject) -> JsonObject:
@@ -208,13 +237,3 @@ def _usage(body: JsonObject, answer: Answer) -> JsonObject:
 
 def _id(prefix: str) -> str:
     return prefix + secrets.token_hex(24)
-
-
-def _error(message: str) -> web.Response:
-    error = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
-    return _json({"error": error}, 400)
-
-
-def _json(document: JsonObject, status: int = 200) -> web.Response:
-    headers = {"content-type": "application/json", "x-request-id": _id("req_")}
-    return web.Response(body=orjson.dumps(document), status=status, headers=headers)

@@ -17,10 +17,13 @@ from proxy.codec import JsonObject
 from proxy.demo_answer import Answer, answer_to, usage
 from proxy.demo_anthropic import MOUNT as ANTHROPIC
 from proxy.demo_anthropic import anthropic_routes
+from proxy.demo_conversations import conversation_routes
 from proxy.demo_endpoints import DemoEndpoints
 from proxy.demo_gemini import MOUNT as GEMINI
 from proxy.demo_gemini import gemini_routes
+from proxy.demo_memory import DemoMemory
 from proxy.demo_responses import responses_routes
+from proxy.demo_stored import stored_routes
 from proxy.settings import UpstreamSettings
 
 MODELS = ("demo-small", "demo-large", "demo-tools")
@@ -47,7 +50,10 @@ def demo_app(*, delay: float = 0.02) -> web.Application:
     app.router.add_get("/v1/models", _list_models)
     app.router.add_get("/v1/models/{model:.+}", _show_model)
     app.router.add_routes(anthropic_routes(delay, MODELS))
-    app.router.add_routes(responses_routes(delay))
+    memory = DemoMemory()
+    app.router.add_routes(
+        [*responses_routes(delay, memory), *stored_routes(delay, memory), *conversation_routes(memory)]
+    )
     app.router.add_routes(gemini_routes(delay, MODELS))
     return app
 

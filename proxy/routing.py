@@ -21,7 +21,7 @@ def choose_codec(codecs: tuple[Codec, ...], target: Target, headers: Headers) ->
     return next((codec for codec in claiming if codec.dialect == wanted), claiming[0])
 
 
-@lru_cache(maxsize=256)  # the paths of a worker are few, and each of two dozen codecs looks at one by a pattern
+@lru_cache(maxsize=256)  # most requests go to a few paths, and each of two dozen codecs looks at one by a pattern
 def _claiming(codecs: tuple[Codec, ...], method: str, path: str, mount: str) -> tuple[Codec, ...]:
     return tuple(c for c in codecs if c.claims(method, path) and mount in {"", c.dialect})
 

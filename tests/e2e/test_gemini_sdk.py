@@ -14,7 +14,6 @@ from aiohttp import web
 from google import genai
 from google.genai import errors, types
 
-from proxy.demo_upstream import demo_upstreams
 from tests.harness import Product, Recorder, Script
 
 pytestmark = pytest.mark.e2e
@@ -270,12 +269,3 @@ def test_the_models_are_listed(client: genai.Client, recorder: Recorder) -> None
     recorder.listing = {"models": [{"name": f"models/{MODEL}", "displayName": "Flash"}]}
     assert [model.name for model in client.models.list()] == [f"models/{MODEL}"]
     assert client.models.get(model=MODEL).name == f"models/{MODEL}"
-
-
-def test_the_demo_upstream_speaks_this_dialect(folder: Path) -> None:
-    assert "gemini" in {upstream.dialect for upstream in demo_upstreams(1)}
-    with Product(folder / "gemini-demo", workers=1) as product:
-        client = connect(product)
-        answer = client.models.generate_content(model="demo-small", contents="Write to anna@example.org")
-
-    assert "Write to [EMAIL]" in (answer.text or "")

@@ -252,10 +252,3 @@ def test_only_a_response_that_was_made_through_here_can_be_gone_on_with(client: 
 
     assert caught.value.param == "previous_response_id"
     assert [received.json().get("previous_response_id") for received in recorder.received] == [None, "resp_made_here"]
-
-
-def test_what_lives_behind_the_api_is_not_found(client: OpenAI, recorder: Recorder) -> None:
-    with pytest.raises(openai.NotFoundError):
-        client.responses.retrieve("resp_1")
-
-    assert recorder.received == []
