@@ -74,6 +74,8 @@ async def answer(
         return await _answer_stream(parts, exchange, codec, target, request, upstream, _once(raw))
     if upstream.status < 300 and codec.media_answers and kind != "application/json":
         return await _answer_media(parts, exchange, codec, raw, kind)
+    if not raw and target.method == "DELETE" and upstream.status < 300:
+        raw = b"{}"  # some upstreams say nothing of what is no more
     return await _answer_json(parts, exchange, codec, upstream, raw)
 
 

@@ -252,3 +252,16 @@ def test_only_a_response_that_was_made_through_here_can_be_gone_on_with(client: 
 
     assert caught.value.param == "previous_response_id"
     assert [received.json().get("previous_response_id") for received in recorder.received] == [None, "resp_made_here"]
+
+
+def test_an_upstream_may_say_nothing_of_what_it_deleted(client: OpenAI, recorder: Recorder) -> None:
+    async def gone(_request: web.Request, _body: bytes) -> web.StreamResponse:
+        return web.Response(status=204)
+
+    recorder.scripts["scripted"] = answering(message("Paris."), id="resp_to_delete")
+    recorder.scripts["/v1/responses/resp_to_delete"] = gone
+    client.responses.delete(client.responses.create(model="scripted", input="hi").id)
+
+    assert [(received.path, received.body) for received in recorder.received[1:]] == [
+        ("/v1/responses/resp_to_delete", b"")
+    ]
