@@ -27,6 +27,7 @@ from detectors.types import (
     View,
 )
 from detectors.views import ViewBuilder
+from detectors.window import Openings, nothing_opens
 
 
 class FindingsCache(Protocol):
@@ -133,10 +134,11 @@ class Chain:
         revision: str,
         cache: FindingsCache | None = None,
         clock: Callable[[], float] = time.perf_counter,
+        openings: Openings = nothing_opens,
     ) -> None:
         self._stages = tuple(_plan(stage, detectors) for stage in sorted({d.stage for d in detectors}))
         self._views, self._cache, self._clock = views, cache, clock
-        self.revision = revision
+        self.revision, self.openings = revision, openings
 
     async def inspect(self, segments: Sequence[Segment], options: InspectionOptions) -> Inspection:
         """Look at every segment. Never raises for a detector's failure: that is a run with a status."""

@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from detectors.types import Span
 
 REACH = 256  # characters that stay behind while more may come
 LONGEST_UNBROKEN = 64 * 1024  # characters of one unbroken token that are held at most
+LONGEST_OPENING = 4096  # characters after an opening in which what it opens must show itself
 LONGEST_WHOLE = 256 * 1024  # characters held until the channel ends (the arguments of one tool call)
 
-_UNBROKEN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-.:"
+# What tokens are made of. A secret of these characters only may be as long as it likes; one with others in it may
+# reach REACH characters far, or says how it opens (`longest_found` in reach.py).
+UNBROKEN = (
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-.:%@'!#&*?^|~\\"
+    + "".join(map(chr, range(0xC0, 0x250)))  # Latin letters with marks
+)
+
+
+Openings = Callable[[str], Sequence[int]]
+
+
+def nothing_opens(_text: str) -> Sequence[int]:
+    """Say that no beginning in a text has to be waited for."""
+    return ()
 
 
 class Window:
     """The unreleased end of one channel's text, with the last released characters in front as context.
 
     `text` is what is to be inspected; spans of findings are in it, and `base` is where it begins in the channel.
-    `whole` holds everything until `final`.
+    `whole` holds everything until `final`. `openings` tells where in a text something begins that may reach further
+    than REACH.
     """
 
-    def __init__(self, *, whole: bool = False, reach: int = REACH) -> None:
+    def __init__(self, *, whole: bool = False, reach: int = REACH, openings: Openings = nothing_opens) -> None:
         self.text, self.base, self.whole = "", 0, whole
         self._held_from = 0
+        self._open = False  # a finding goes on to where the text ends, or did when it was looked at
         self._reach = self._look_at = reach
+        self._openings = openings
 
     @property
     def held(self) -> int:
@@ -41,7 +58,7 @@ class Window:
 
     def push(self, text: str) -> None:
         self.text += text
-        if text.strip(_UNBROKEN):  # a token ended
+        if not self._open and text.strip(UNBROKEN):  # a token ended
             self._look_at = self._reach
 
     def release(self, replacements: Sequence[tuple[Span, str]], *, final: bool) -> str:
@@ -50,29 +67,40 @@ class Window:
         The last `reach` characters stay behind until more text or `final`, and so does a token that reaches into
         them, so that a secret split over chunks is seen whole.
         """
-        end = self._end(final=final)
+        end, self._open = self._end(final=final), False
         # From the last to the first: what moves the end may move it into an earlier one.
         for span, _ in sorted(replacements, reverse=True):
             if span.start < end < span.end:
-                end = max(span.start, self._held_from)
+                end, self._open = max(span.start, self._held_from), True
+        if not final:
+            end = self._before_openings(end, [span for span, _ in replacements])
         released = self.text[self._held_from : end]
         for span, replacement in sorted(replacements, reverse=True):
             if self._held_from < span.end <= end:
                 start = max(span.start, self._held_from) - self._held_from
                 released = released[:start] + replacement + released[span.end - self._held_from :]
-        # A token that goes on and on is looked at again once it has grown by a quarter: linear work in all.
-        self._look_at = self._reach if end > self._held_from else max(self._reach, self.held * 5 // 4)
+        # What goes on and on is looked at again once it has grown by a quarter: linear work in all.
+        goes_on = self._open or end == self._held_from
+        self._look_at = max(self._reach, (len(self.text) - end) * 5 // 4) if goes_on else self._reach
         context = self._context(end)
         self.text = self.text[context:]
         self.base += context
         self._held_from = end - context
         return released
 
+    def _before_openings(self, end: int, found: Sequence[Span]) -> int:
+        """Return `end`, or where the first thing begins that may still become a finding."""
+        for start in self._openings(self.text):
+            fresh = len(self.text) - start <= LONGEST_OPENING
+            if fresh and self._held_from <= start < end and not any(s.start <= start < s.end for s in found):
+                end, self._open = start, True
+        return end
+
     def _context(self, end: int) -> int:
         """Return where the context of what follows begins: not within a token, whose rest would read as a whole one."""
         start = max(0, end - self._reach)
-        if start and self.text[start - 1] in _UNBROKEN:
-            start = end - len(self.text[start:end].lstrip(_UNBROKEN))
+        if start and self.text[start - 1] in UNBROKEN:
+            start = end - len(self.text[start:end].lstrip(UNBROKEN))
         return start
 
     def _end(self, *, final: bool) -> int:
@@ -81,4 +109,4 @@ class Window:
         if self.whole:
             return self._held_from
         end = max(self._held_from, len(self.text) - self._reach)
-        return self._held_from + len(self.text[self._held_from : end].rstrip(_UNBROKEN))
+        return self._held_from + len(self.text[self._held_from : end].rstrip(UNBROKEN))

@@ -169,6 +169,7 @@ async def _answer_stream(
         partial(hear, transcript, exchange),
         lambda event: note_creations(parts, exchange, codec.creations(event)),
         enforcing=policy.mode is Mode.ENFORCE,
+        openings=parts.screen.openings,
     )
     response = web.StreamResponse(headers={"Content-Type": reader.content_type, "Cache-Control": "no-cache"})
     response.headers.update(answer_headers(exchange))

@@ -11,6 +11,7 @@ from detectors.chain import Chain, Inspection, InspectionOptions, StageGate
 from detectors.frozen import statically_frozen
 from detectors.seams import seams
 from detectors.types import Coverage, DetectorRun, InspectionContext, Segment
+from detectors.window import Openings
 from policies.engine import Actions, decide
 from policies.types import Facts, Mode, Policy, Verdict
 from proxy.walk import Walk
@@ -35,6 +36,11 @@ class Screen:
     @property
     def revision(self) -> str:
         return self._chain.revision
+
+    @property
+    def openings(self) -> Openings:
+        """What a stream holds back until it shows itself."""
+        return self._chain.openings
 
     async def judge(self, walk: Walk, policy: Policy, facts: Facts, tenant_id: int, content_key: bytes) -> Screened:
         """Return the verdict on everything that `walk` met, seams included."""

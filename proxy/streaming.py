@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from detectors.types import Coverage, Direction, Kind, Origin, Place, Segment
-from detectors.window import Window
+from detectors.window import Openings, Window, nothing_opens
 from policies.types import BlockAs, Pseudonym, StopReason, Verdict
 from proxy.codec import EventParser, Frame, JsonObject, Piece, Refusal, StreamReader, Usage
 from proxy.json_document import JsonError
@@ -61,7 +61,9 @@ class StreamScreen:
         reveal: Reveal = _nothing,
         *,
         enforcing: bool = True,
+        openings: Openings = nothing_opens,
     ) -> None:
+        self._openings = openings
         self._enforcing, self._heard, self._reveal = enforcing, heard, reveal
         self._reader, self._judge, self._refuse, self._block_as = reader, judge, refuse, block_as
         self._windows: dict[str, Window] = {}
@@ -114,7 +116,7 @@ class StreamScreen:
             yield self._reader.write(frame)
 
     async def _push(self, piece: Piece) -> str:
-        window = self._windows.setdefault(piece.channel, Window(whole=piece.whole))
+        window = self._windows.setdefault(piece.channel, Window(whole=piece.whole, openings=self._openings))
         window.push(piece.text)
         held = sum(w.held for w in self._windows.values())
         if window.overgrown or held > _HELD_IN_ALL or len(self._windows) > _MOST_CHANNELS:

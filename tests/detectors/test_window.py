@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.rules import load_signatures
+from detectors.rules import build_openings, load_signatures
 from detectors.signature_detector import SignatureDetector
 from detectors.signature_scan import SignatureScan
 from detectors.types import Category, Direction, InspectionContext, Kind, Origin, Place, Segment, Span
 from detectors.views import ViewBuilder
-from detectors.window import LONGEST_UNBROKEN, LONGEST_WHOLE, REACH, Window
+from detectors.window import LONGEST_OPENING, LONGEST_UNBROKEN, LONGEST_WHOLE, REACH, Window
 
 # Stands for a detector: a phrase over several words, a token, and one with an open end.
 SECRET = re.compile(r"the code is \d+|sk-[A-Za-z0-9]{8,}|-----BEGIN KEY-----[A-Za-z0-9\n]*(?:-----END KEY-----)?")
+KEY_LINE = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n"
 Chunks = Sequence[str]
 
 
@@ -92,9 +93,11 @@ async def test_no_part_of_a_shipped_credential_is_released_however_it_is_split(s
         (hits,) = await detector.inspect([builder.build(segment).views], InspectionContext())
         return [(span, "[X]") for span in _united(hit.span for hit in hits if hit.span is not None)]
 
-    for secret in (example for signature in signatures for example in signature.examples.match):
+    openings = build_openings(signatures)
+    long_key = f"-----BEGIN PGP PRIVATE KEY BLOCK-----\nComment: {'a few words ' * 60}\n\n{KEY_LINE * 40}"
+    for secret in [long_key, *(example for signature in signatures for example in signature.examples.match)]:
         text = f"{'Some words before it. ' * 30}\n{secret}\n{'Then some more words. ' * 30}"
-        window, released = Window(), ""
+        window, released = Window(openings=openings), ""
         for start in range(0, len(text), step):
             window.push(text[start : start + step])
             if window.due:
@@ -104,6 +107,30 @@ async def test_no_part_of_a_shipped_credential_is_released_however_it_is_split(s
         at_once.push(text)
         assert released == at_once.release(await replacements(text), final=True)
         assert secret not in released
+
+
+def test_what_only_opens_is_released_when_nothing_has_come_of_it() -> None:
+    window, released = Window(openings=lambda text: [text.find("BEGIN")] if "BEGIN" in text else []), ""
+    window.push("It starts with BEGIN, as you know. ")
+    while "BEGIN" not in released:
+        assert window.held < LONGEST_OPENING * 1.3
+        window.push("And so on. ")
+        if window.due:
+            released += window.release([], final=False)
+
+    assert released.startswith("It starts with BEGIN, as you know. And")
+    assert window.held < 2 * REACH
+
+
+def test_a_finding_that_goes_on_and_on_is_looked_at_again_only_when_it_has_grown() -> None:
+    window, looks = Window(), 0
+    for _ in range(2000):
+        window.push("a few words ")
+        if window.due:
+            window.release([(Span(0, len(window.text)), "[X]")], final=False)
+            looks += 1
+
+    assert looks < 40
 
 
 def test_text_is_released_as_soon_as_it_lies_behind_the_reach() -> None:
