@@ -82,7 +82,7 @@ class Window:
         # What goes on and on is looked at again once it has grown by a quarter: linear work in all.
         goes_on = self._open or end == self._held_from
         self._look_at = max(self._reach, (len(self.text) - end) * 5 // 4) if goes_on else self._reach
-        context = self._context(end)
+        context = self._context(end, [span for span, _ in replacements])
         self.text = self.text[context:]
         self.base += context
         self._held_from = end - context
@@ -96,12 +96,14 @@ class Window:
                 end, self._open = start, True
         return end
 
-    def _context(self, end: int) -> int:
-        """Return where the context of what follows begins: not within a token, whose rest would read as a whole one."""
+    def _context(self, end: int, found: Sequence[Span]) -> int:
+        """Return where the context of what follows begins: not within a token, whose rest would read as a whole one,
+        nor within a finding.
+        """
         start = max(0, end - self._reach)
         if start and self.text[start - 1] in UNBROKEN:
             start = end - len(self.text[start:end].lstrip(UNBROKEN))
-        return start
+        return max([start, *(min(s.end, end) for s in found if s.start < start < s.end)])
 
     def _end(self, *, final: bool) -> int:
         if final:

@@ -109,6 +109,12 @@ async def test_no_part_of_a_shipped_credential_is_released_however_it_is_split(s
         assert secret not in released
 
 
+def test_the_rest_of_a_finding_is_no_beginning_of_another() -> None:
+    text = f"{SECRETS[2]}-----BEGIN KEY-----the code is 1234{SECRETS[2]}"
+
+    assert _released([text], eager=False) == SECRET.sub("[X]", text)
+
+
 def test_what_only_opens_is_released_when_nothing_has_come_of_it() -> None:
     window, released = Window(openings=lambda text: [text.find("BEGIN")] if "BEGIN" in text else []), ""
     window.push("It starts with BEGIN, as you know. ")
