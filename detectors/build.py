@@ -9,7 +9,8 @@ import detectors.decoders
 from detectors.chain import Chain, FindingsCache
 from detectors.decoding import Decoder
 from detectors.discovery import discover
-from detectors.rules import MASKED, STORE, RuleSet, build_openings
+from detectors.glance import Glance
+from detectors.rules import STORE, RuleSet
 from detectors.signature_scan import SignatureScan
 from detectors.types import Category, Detector
 from detectors.views import ViewBuilder
@@ -32,5 +33,7 @@ def build_detectors(rules: RuleSet) -> tuple[Detector, ...]:
 
 def build_chain(rules: RuleSet, cache: FindingsCache | None = None) -> Chain:
     """Build the chain of every discovered detector and decoder over `rules`."""
-    views = ViewBuilder(discover(detectors.decoders, "DECODER", Decoder), STORE)
-    return Chain(build_detectors(rules), views, rules.revision, cache, openings=build_openings(rules.of(MASKED)))
+    decoders = discover(detectors.decoders, "DECODER", Decoder)
+    views, built = ViewBuilder(decoders, STORE), build_detectors(rules)
+    glance = Glance(built, views, rules.of(Category), [decoder.gate for decoder in decoders])
+    return Chain(built, views, rules.revision, cache, glance=glance)

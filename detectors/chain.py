@@ -14,6 +14,7 @@ from detectors.aside import Aside
 from detectors.batch import Batch, StageHits
 from detectors.errors import DetectorError
 from detectors.frozen import statically_frozen
+from detectors.glance import Glance
 from detectors.types import (
     Coverage,
     Detector,
@@ -27,7 +28,6 @@ from detectors.types import (
     View,
 )
 from detectors.views import ViewBuilder
-from detectors.window import Openings, nothing_opens
 
 
 class FindingsCache(Protocol):
@@ -134,11 +134,11 @@ class Chain:
         revision: str,
         cache: FindingsCache | None = None,
         clock: Callable[[], float] = time.perf_counter,
-        openings: Openings = nothing_opens,
+        glance: Glance | None = None,
     ) -> None:
         self._stages = tuple(_plan(stage, detectors) for stage in sorted({d.stage for d in detectors}))
         self._views, self._cache, self._clock = views, cache, clock
-        self.revision, self.openings = revision, openings
+        self.revision, self.glance = revision, glance
 
     async def inspect(self, segments: Sequence[Segment], options: InspectionOptions) -> Inspection:
         """Look at every segment. Never raises for a detector's failure: that is a run with a status."""

@@ -123,6 +123,19 @@ class Matcher:
                 yield Span(start, end)
 
 
+class EndMatcher:
+    """Patterns that matter where they reach the end of a text."""
+
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        united = "|".join(_re2_expression(pattern) for pattern in patterns)
+        self._pattern = re2.compile(rf"(?:{united})\z", _quiet()) if patterns else None
+
+    def start(self, text: str) -> int:
+        """Return where the first match begins that ends where `text` does; the length of `text` if there is none."""
+        match = None if self._pattern is None else self._pattern.search(without_surrogates(text))
+        return len(text) if match is None else match.start()
+
+
 def check_pattern(pattern: Pattern) -> None:
     """Raise PatternSyntaxError for what RE2 refuses. Cheap: Hyperscan's own word comes when all are compiled."""
     _compile(0, pattern)
@@ -227,7 +240,7 @@ def _compile(index: int, pattern: Pattern) -> re2._Regexp:
 
 
 def _re2_expression(pattern: Pattern) -> str:
-    return f"(?i){pattern.expression}" if pattern.caseless else pattern.expression
+    return f"(?i:{pattern.expression})" if pattern.caseless else pattern.expression
 
 
 def _quiet() -> re2.Options:

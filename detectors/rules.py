@@ -15,21 +15,20 @@ from typing import Annotated, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 import detectors.decoders
+from detectors.beginnings import beginnings_of
 from detectors.decoding import Decoder
 from detectors.discovery import discover
 from detectors.documents import Document, nearest, read_document
 from detectors.errors import SignatureError
-from detectors.matcher import Matcher, Pattern, PatternSyntaxError, check_pattern
+from detectors.matcher import Matcher, Pattern, check_pattern
 from detectors.normalise import fold
-from detectors.reach import problem_of
 from detectors.types import Category, Origin, Severity, View
 from detectors.validators import VALIDATORS
-from detectors.window import Openings
 
 BUILT_IN: Final = Path(__file__).parent / "signatures"
 # Compiled patterns belong to the environment that runs them: as trusted, and gone with it.
 STORE: Final = Path(sys.prefix) / "var" / "promptshield" / "patterns"
-MASKED: Final = frozenset({Category.CREDENTIAL, Category.PII})  # whose findings policies cut out of running text
+MASKED: Final = frozenset({Category.CREDENTIAL, Category.PII})  # cut out of running text, which waits for their end
 AS_IS, FOLDED = "as_is", "folded"
 DECODERS: Final = tuple(decoder.name for decoder in discover(detectors.decoders, "DECODER", Decoder))
 
@@ -66,8 +65,7 @@ class Signature(BaseModel):
     `views` holds `folded` (default; what is matched is lower case, single-spaced, without accents) or `as_is`, and may
     name decoders to look only behind those; naming none means behind every one. `origins` empty means every origin; a
     signature for `user` also reads `unknown`. If the pattern has a group, the first one is what was found.
-    `validate` names a check of that text. `opening` finds the beginning of what may be longer than a stream holds back:
-    from there on the stream waits.
+    `validate` names a check of that text.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -83,7 +81,6 @@ class Signature(BaseModel):
     origins: tuple[Annotated[Origin, BeforeValidator(_origin)], ...] = ()
     views: tuple[str, ...] = (FOLDED,)
     pattern: str = Field(min_length=3, max_length=4000)
-    opening: str | None = Field(default=None, min_length=3, max_length=1000)
     validator: str | None = Field(default=None, alias="validate")
     references: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
@@ -177,19 +174,9 @@ def load_signatures(folder: Path = BUILT_IN) -> RuleSet:
 
 def expression_of(signature: Signature) -> Pattern:
     """Return the pattern as the matcher takes it: for folded text its literals are folded in the same way."""
-    return _as_matched(signature, signature.pattern)
-
-
-def build_openings(signatures: Sequence[Signature]) -> Openings:
-    """Return what tells where in a text, as it is, something begins that is held until it shows itself."""
-    matcher = Matcher([_as_matched(s, s.opening) for s in signatures if s.opening is not None], store=STORE)
-    return lambda text: [span.start for index in matcher.matching(text) for span in matcher.spans(index, text)]
-
-
-def _as_matched(signature: Signature, expression: str) -> Pattern:
     if not signature.folded:
-        return Pattern(expression)
-    return Pattern("".join(c if c.isascii() else _folded_literal(c) for c in expression), caseless=True)
+        return Pattern(signature.pattern)
+    return Pattern("".join(c if c.isascii() else _folded_literal(c) for c in signature.pattern), caseless=True)
 
 
 def _folded_literal(character: str) -> str:
@@ -198,14 +185,12 @@ def _folded_literal(character: str) -> str:
 
 
 def _refuse_bad_pattern(signature: Signature, document: Document) -> None:
-    for key, expression in (("pattern", signature.pattern), ("opening", signature.opening)):
-        try:
-            check_pattern(_as_matched(signature, expression or ""))
-        except PatternSyntaxError as exc:
-            raise document.complain((key,), f"{key}: {exc}") from exc
-    problem = problem_of(signature.pattern, signature.opening) if signature.category in MASKED else None
-    if problem is not None:
-        raise document.complain(("pattern",), f"pattern: {problem}")
+    pattern = expression_of(signature)
+    try:
+        check_pattern(pattern)
+        beginnings_of(pattern.expression)
+    except ValueError as exc:
+        raise document.complain(("pattern",), f"pattern: {exc}") from exc
 
 
 def build_matcher(signatures: Sequence[Signature]) -> Matcher:

@@ -2,49 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from detectors.types import Span
 
-REACH = 256  # characters that stay behind while more may come
-LONGEST_UNBROKEN = 64 * 1024  # characters of one unbroken token that are held at most
-LONGEST_OPENING = 4096  # characters after an opening in which what it opens must show itself
+REACH = 256  # characters that stay behind while nobody knows better
+LONGEST_UNBROKEN = 64 * 1024  # characters that are held at most: of one unbroken token, or of one secret
 LONGEST_WHOLE = 256 * 1024  # characters held until the channel ends (the arguments of one tool call)
 
-# What tokens are made of. A secret of these characters only may be as long as it likes; one with others in it may
-# reach REACH characters far, or says how it opens (`longest_found` in reach.py).
-UNBROKEN = (
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-.:%@'!#&*?^|~\\"
-    + "".join(map(chr, range(0xC0, 0x250)))  # Latin letters with marks
-)
-
-
-Openings = Callable[[str], Sequence[int]]
-
-
-def nothing_opens(_text: str) -> Sequence[int]:
-    """Say that no beginning in a text has to be waited for."""
-    return ()
+# What tokens are made of: nothing of one is released before its end.
+_UNBROKEN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-.:"
 
 
 class Window:
     """The unreleased end of one channel's text, with the last released characters in front as context.
 
     `text` is what is to be inspected; spans of findings are in it, and `base` is where it begins in the channel.
-    `whole` holds everything until `final`. `openings` tells where in a text something begins that may reach further
-    than REACH.
+    `whole` holds everything until `final`. Usually one glance at what is `newest` says what of it is settled; where it
+    cannot, and of all text at least every `reach` characters, all of `text` is judged.
     """
 
-    def __init__(self, *, whole: bool = False, reach: int = REACH, openings: Openings = nothing_opens) -> None:
+    def __init__(self, *, whole: bool = False, reach: int = REACH) -> None:
         self.text, self.base, self.whole = "", 0, whole
         self._held_from = 0
+        self._unjudged = 0
         self._open = False  # a finding goes on to where the text ends, or did when it was looked at
-        self._reach = self._look_at = reach
-        self._openings = openings
+        self._reach = reach
+        self._look_at = self._least = 0  # how much must be held for another look, now and when a token has ended
 
     @property
     def held(self) -> int:
         return len(self.text) - self._held_from
+
+    @property
+    def newest(self) -> str:
+        """What is held, behind the one character that tells whether a word begins there."""
+        return self.text[self._newest_from :]
+
+    @property
+    def to_be_judged(self) -> bool:
+        """Tell whether so much came since all was judged that a finding could begin to slip out of `text`."""
+        return self._unjudged >= self._reach
 
     @property
     def overgrown(self) -> bool:
@@ -54,26 +52,41 @@ class Window:
     @property
     def due(self) -> bool:
         """Tell whether enough has come since the last `release` that another look may release something."""
-        return self.held > self._look_at
+        return self.held > self._look_at and not self.whole
 
     def push(self, text: str) -> None:
         self.text += text
-        if not self._open and text.strip(UNBROKEN):  # a token ended
-            self._look_at = self._reach
+        self._unjudged += len(text)
+        if not self._open and text.strip(_UNBROKEN):  # a token ended
+            self._look_at = self._least
 
-    def release(self, replacements: Sequence[tuple[Span, str]], *, final: bool) -> str:
-        """Return the text that no pattern can still grow into, with what lies in it replaced.
+    def let_go(self, settled: int) -> str:
+        """Return what of `newest` is settled, after a glance at it, with nothing in it."""
+        return self._release((), self._newest_from + settled)
 
-        The last `reach` characters stay behind until more text or `final`, and so does a token that reaches into
-        them, so that a secret split over chunks is seen whole.
+    def release(
+        self, replacements: Sequence[tuple[Span, str]], *, final: bool = False, settled: int | None = None
+    ) -> str:
+        """Return the text that no finding can still grow into, with what lies in it replaced, after all was judged.
+
+        What a glance has not `settled` stays behind until more text or `final`: the last `reach` characters where it
+        could not say, and a token that reaches into them, so that a secret split over chunks is seen whole.
         """
-        end, self._open = self._end(final=final), False
+        self._unjudged = 0
+        if final:
+            return self._release(replacements, len(self.text))
+        if settled is None:
+            return self._release(replacements, max(self._held_from, len(self.text) - self._reach), self._reach * 5 // 4)
+        return self._release(replacements, self._newest_from + settled)
+
+    def _release(self, replacements: Sequence[tuple[Span, str]], end: int, least: int = 0) -> str:
+        if end < len(self.text):
+            end = self._held_from + len(self.text[self._held_from : end].rstrip(_UNBROKEN))
+        self._open = False
         # From the last to the first: what moves the end may move it into an earlier one.
         for span, _ in sorted(replacements, reverse=True):
             if span.start < end < span.end:
                 end, self._open = max(span.start, self._held_from), True
-        if not final:
-            end = self._before_openings(end, [span for span, _ in replacements])
         released = self.text[self._held_from : end]
         for span, replacement in sorted(replacements, reverse=True):
             if self._held_from < span.end <= end:
@@ -81,34 +94,23 @@ class Window:
                 released = released[:start] + replacement + released[span.end - self._held_from :]
         # What goes on and on is looked at again once it has grown by a quarter: linear work in all.
         goes_on = self._open or end == self._held_from
-        self._look_at = max(self._reach, (len(self.text) - end) * 5 // 4) if goes_on else self._reach
-        context = self._context(end, [span for span, _ in replacements])
-        self.text = self.text[context:]
-        self.base += context
-        self._held_from = end - context
+        self._least = least
+        self._look_at = max(least, (len(self.text) - end) * 5 // 4) if goes_on else least
+        self._forget(end, [span for span, _ in replacements])
         return released
 
-    def _before_openings(self, end: int, found: Sequence[Span]) -> int:
-        """Return `end`, or where the first thing begins that may still become a finding."""
-        for start in self._openings(self.text):
-            fresh = len(self.text) - start <= LONGEST_OPENING
-            if fresh and self._held_from <= start < end and not any(s.start <= start < s.end for s in found):
-                end, self._open = start, True
-        return end
-
-    def _context(self, end: int, found: Sequence[Span]) -> int:
-        """Return where the context of what follows begins: not within a token, whose rest would read as a whole one,
-        nor within a finding.
+    def _forget(self, end: int, found: Sequence[Span]) -> None:
+        """Keep of what was released what is context of the rest: neither a part of a token, whose rest would read as a
+        whole one, nor of a finding.
         """
         start = max(0, end - self._reach)
-        if start and self.text[start - 1] in UNBROKEN:
-            start = end - len(self.text[start:end].lstrip(UNBROKEN))
-        return max([start, *(min(s.end, end) for s in found if s.start < start < s.end)])
+        if start and self.text[start - 1] in _UNBROKEN:
+            start = end - len(self.text[start:end].lstrip(_UNBROKEN))
+        start = max([start, *(min(s.end, end) for s in found if s.start < start < s.end)])
+        self.text = self.text[start:]
+        self.base += start
+        self._held_from = end - start
 
-    def _end(self, *, final: bool) -> int:
-        if final:
-            return len(self.text)
-        if self.whole:
-            return self._held_from
-        end = max(self._held_from, len(self.text) - self._reach)
-        return self._held_from + len(self.text[self._held_from : end].rstrip(UNBROKEN))
+    @property
+    def _newest_from(self) -> int:
+        return max(0, self._held_from - 1)

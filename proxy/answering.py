@@ -26,7 +26,7 @@ from proxy.remembrance import hear, listen, remember, remember_stream
 from proxy.responses import retry_headers, upstream_headers
 from proxy.screen import Screened
 from proxy.sse import SSE
-from proxy.streaming import StreamEnd, StreamScreen
+from proxy.streaming import Glancing, StreamEnd, StreamScreen, left_to_the_judge
 from proxy.transcript import Transcript
 from proxy.upstream import UpstreamAnswer
 from proxy.walk import Walk
@@ -169,7 +169,7 @@ async def _answer_stream(
         partial(hear, transcript, exchange),
         lambda event: note_creations(parts, exchange, codec.creations(event)),
         enforcing=policy.mode is Mode.ENFORCE,
-        openings=parts.screen.openings,
+        glance=_glance_of(parts, exchange, policy),
     )
     response = web.StreamResponse(headers={"Content-Type": reader.content_type, "Cache-Control": "no-cache"})
     response.headers.update(answer_headers(exchange))
@@ -240,6 +240,14 @@ async def _judge(parts: Parts, exchange: Exchange, walk: Walk) -> Screened:
     assert exchange.identity is not None  # noqa: S101 - nobody is judged before being admitted
     identity = exchange.identity
     return await parts.screen.judge(walk, _policy(exchange), exchange.facts(), identity.tenant_id, exchange.content_key)
+
+
+def _glance_of(parts: Parts, exchange: Exchange, policy: Policy) -> Glancing:
+    """How a stream of this exchange is looked at: not at all where the policy reads nothing."""
+    identity = exchange.identity
+    if policy.mode is Mode.OFF or identity is None:
+        return left_to_the_judge
+    return lambda segment: parts.screen.glance(segment, identity.tenant_id)
 
 
 def _policy(exchange: Exchange) -> Policy:

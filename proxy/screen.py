@@ -9,9 +9,9 @@ from functools import partial
 from detectors.aside import Aside
 from detectors.chain import Chain, Inspection, InspectionOptions, StageGate
 from detectors.frozen import statically_frozen
+from detectors.glance import UNSEEN, Seen
 from detectors.seams import seams
 from detectors.types import Coverage, DetectorRun, InspectionContext, Segment
-from detectors.window import Openings
 from policies.engine import Actions, decide
 from policies.types import Facts, Mode, Policy, Verdict
 from proxy.walk import Walk
@@ -37,11 +37,6 @@ class Screen:
     def revision(self) -> str:
         return self._chain.revision
 
-    @property
-    def openings(self) -> Openings:
-        """What a stream holds back until it shows itself."""
-        return self._chain.openings
-
     async def judge(self, walk: Walk, policy: Policy, facts: Facts, tenant_id: int, content_key: bytes) -> Screened:
         """Return the verdict on everything that `walk` met, seams included."""
         left_out = Coverage(0, 0, walk.skipped, walk.unscanned)
@@ -56,6 +51,11 @@ class Screen:
         if aside is None:
             return Screened(self._decide(policy, inspection, facts), inspection.runs)
         return Screened(await aside.run(partial(self._decide, policy, inspection, facts)), inspection.runs)
+
+    async def glance(self, segment: Segment, tenant_id: int) -> Seen:
+        """Return what is to be seen in a text at once (`Glance.at`), for streams."""
+        glance = self._chain.glance
+        return UNSEEN if glance is None else await glance.at(segment, InspectionContext(tenant_id))
 
     def _decide(self, policy: Policy, inspection: Inspection, facts: Facts) -> Verdict:
         return decide(policy, inspection, facts, self.revision, self._actions)

@@ -7,8 +7,9 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 
+from detectors.glance import UNSEEN, Seen
 from detectors.types import Coverage, Direction, Kind, Origin, Place, Segment
-from detectors.window import Openings, Window, nothing_opens
+from detectors.window import Window
 from policies.types import BlockAs, Pseudonym, StopReason, Verdict
 from proxy.codec import EventParser, Frame, JsonObject, Piece, Refusal, StreamReader, Usage
 from proxy.json_document import JsonError
@@ -19,6 +20,7 @@ from proxy.tally import Tally
 from proxy.walk import Walk
 
 Judge = Callable[[Walk], Awaitable[Screened]]
+Glancing = Callable[[Segment], Awaitable[Seen]]
 Heard = Callable[[str, int, Walk, Verdict], None]
 Reveal = Callable[[JsonObject], Awaitable[None]]
 _HELD_IN_ALL: Final = 1 << 20  # characters over all channels of one stream
@@ -27,6 +29,11 @@ _MOST_CHANNELS: Final = 512
 
 def _nobody(_channel: str, _base: int, _walk: Walk, _verdict: Verdict) -> None:
     return
+
+
+async def left_to_the_judge(_segment: Segment) -> Seen:
+    """See nothing, so that all is judged."""
+    return UNSEEN
 
 
 async def _nothing(_document: JsonObject) -> None:
@@ -46,9 +53,10 @@ class StreamEnd(StrEnum):
 class StreamScreen:
     """Screens one stream. `run` yields what may be sent; `end`, `usage` and `tally` then say how it went.
 
-    `refuse` makes the refusal for a verdict; `heard` is told of every text that was judged: its channel (empty for the
-    rest of an event), where in the channel it begins, the walk and the verdict. `reveal` is awaited with each event's
-    document before that is sent. The event that ends the stream is yielded last and by itself.
+    `glance` is asked of each new piece of text whether anything is in it at all; without it everything is judged, and
+    256 characters stay behind. `refuse` makes the refusal for a verdict; `heard` is told of every text that was judged:
+    its channel (empty for the rest of an event), where in the channel it begins, the walk and the verdict. `reveal` is
+    awaited with each event's document before that is sent. The event that ends the stream is yielded last, by itself.
     """
 
     def __init__(
@@ -61,9 +69,9 @@ class StreamScreen:
         reveal: Reveal = _nothing,
         *,
         enforcing: bool = True,
-        openings: Openings = nothing_opens,
+        glance: Glancing = left_to_the_judge,
     ) -> None:
-        self._openings = openings
+        self._glance = glance
         self._enforcing, self._heard, self._reveal = enforcing, heard, reveal
         self._reader, self._judge, self._refuse, self._block_as = reader, judge, refuse, block_as
         self._windows: dict[str, Window] = {}
@@ -98,7 +106,7 @@ class StreamScreen:
     async def _screen(self, frame: Frame) -> AsyncIterator[bytes]:
         self.usage = frame.usage or self.usage
         for piece in frame.pieces:
-            released = await self._push(piece)
+            released = await self._push(piece, ends=piece.channel.startswith(frame.ends))
             if released:
                 yield self._reader.text_event(piece.channel, released)
         for channel in [name for name in self._windows if name.startswith(frame.ends)]:
@@ -115,8 +123,8 @@ class StreamScreen:
             await self._reveal(frame.document)
             yield self._reader.write(frame)
 
-    async def _push(self, piece: Piece) -> str:
-        window = self._windows.setdefault(piece.channel, Window(whole=piece.whole, openings=self._openings))
+    async def _push(self, piece: Piece, *, ends: bool) -> str:
+        window = self._windows.setdefault(piece.channel, Window(whole=piece.whole))
         window.push(piece.text)
         held = sum(w.held for w in self._windows.values())
         if window.overgrown or held > _HELD_IN_ALL or len(self._windows) > _MOST_CHANNELS:
@@ -126,9 +134,15 @@ class StreamScreen:
                 return released
             # Nobody can say any more what this will become, and releasing it would be releasing it unread.
             raise _StoppedError((await self._judge_text(piece.channel, window)).as_stop(StopReason.UNSCANNED))
-        return await self._release(piece.channel, final=False) if window.due and not window.whole else ""
+        return await self._look(piece.channel, window) if window.due and not ends else ""
 
-    async def _release(self, channel: str, *, final: bool) -> str:
+    async def _look(self, channel: str, window: Window) -> str:
+        seen = await self._glance(_segment(channel, window.newest))
+        if seen.plain and seen.settled is not None and not window.to_be_judged:
+            return window.let_go(seen.settled)
+        return await self._release(channel, settled=seen.settled)
+
+    async def _release(self, channel: str, *, final: bool = False, settled: int | None = None) -> str:
         window = self._windows[channel]
         verdict = await self._judge_text(channel, window)
         edits = verdict.effect.edits
@@ -138,14 +152,11 @@ class StreamScreen:
             except UneditableError as exc:
                 raise _StoppedError(verdict.as_stop(StopReason.FOUND)) from exc
         replacements = [(e.span, e.replacement) for e in edits if not isinstance(e.replacement, Pseudonym)]
-        return window.release(replacements, final=final)
+        return window.release(replacements, final=final, settled=settled)
 
     async def _judge_text(self, channel: str, window: Window) -> Verdict:
         walk = Walk(Direction.RESPONSE, frozenset())
-        pointer = f"/{channel}"
-        walk.segments.append(
-            Segment(Direction.RESPONSE, Origin.ASSISTANT, Kind.TEXT, Place.VALUE, pointer, window.text)
-        )
+        walk.segments.append(_segment(channel, window.text))
         return await self._judged(walk, channel, window.base)
 
     async def _screen_rest(self, frame: Frame) -> None:
@@ -174,6 +185,10 @@ class StreamScreen:
             return self._reader.failure(503, "inspection_unavailable", "The answer could not be inspected.")
         self.end = StreamEnd.CUT
         return self._reader.cut(self._refuse(verdict), self._block_as)
+
+
+def _segment(channel: str, text: str) -> Segment:
+    return Segment(Direction.RESPONSE, Origin.ASSISTANT, Kind.TEXT, Place.VALUE, f"/{channel}", text)
 
 
 class _StoppedError(Exception):

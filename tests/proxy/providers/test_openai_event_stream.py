@@ -43,6 +43,7 @@ def run(screen: Screen, make_policy: Callable[[str], Policy]) -> Run:
             lambda walk: screen.judge(walk, policy, Facts(at=0.0), 1, b"k" * 32),
             lambda verdict: Refusal(verdict, Direction.RESPONSE, Disclose.FULL, "d"),
             BlockAs.REFUSAL,
+            glance=lambda segment: screen.glance(segment, 1),
         )
         raw = b"".join([part async for part in streaming.run(chunks())])
         return [orjson.loads(line[6:]) for line in raw.split(b"\n\n") if line], streaming.end
@@ -53,7 +54,8 @@ def run(screen: Screen, make_policy: Callable[[str], Policy]) -> Run:
 async def test_a_secret_split_over_events_is_masked_and_so_is_its_copy(run: Run) -> None:
     events, end = await run(delta("mail an"), delta("na@example.org now"), done("mail anna@example.org now"))
 
-    assert events == [delta("mail [EMAIL] now"), done("mail [EMAIL] now")]
+    assert "".join(event["delta"] for event in events[:-1]) == "mail [EMAIL] now"
+    assert events[-1] == done("mail [EMAIL] now")
     assert end is StreamEnd.FINISHED
 
 

@@ -61,6 +61,7 @@ def run(screen: Screen, make_policy: Callable[[str], Policy]) -> Run:
             lambda walk: screen.judge(walk, policy, Facts(at=0.0), 1, b"k" * 32),
             lambda verdict: Refusal(verdict, Direction.RESPONSE, Disclose.CATEGORY, "decision-1"),
             policy.block_as,
+            glance=lambda segment: screen.glance(segment, 1),
         )
         parts = [raw[i : i + chunk] for i in range(0, len(raw), chunk)] if chunk else [raw]
         sent = b"".join([data async for data in streaming.run(arriving(parts))])
@@ -246,7 +247,9 @@ async def test_the_output_of_a_command_is_followed_by_stream(run: Run) -> None:
 
     went = await run(wrote(stdout="to anna@", stderr="from bob@"), wrote(stderr="example.org", stdout="x"), COMPLETED)
 
-    assert went.deltas("shell_call_output_content") == [{"stdout": "to anna@x"}, {"stderr": "from [EMAIL]"}]
+    deltas = went.deltas("shell_call_output_content")
+    assert "".join(delta.get("stdout", "") for delta in deltas) == "to anna@x"
+    assert "".join(delta.get("stderr", "") for delta in deltas) == "from [EMAIL]"
 
 
 async def test_a_text_that_begins_with_its_item_goes_on_in_its_deltas(run: Run) -> None:

@@ -1,0 +1,78 @@
+"""A glance at the newest text of a stream: is there anything in it, and what of it may still become something?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final, NamedTuple
+
+from detectors.beginnings import Beginnings
+from detectors.matcher import Pattern
+from detectors.rules import MASKED, Signature, expression_of
+from detectors.types import Detector, InspectionContext, Segment, Span, Stage, View
+from detectors.views import ViewBuilder
+from detectors.window import REACH
+
+_READINGS = frozenset({"folded", "skeleton"})
+
+
+class Seen(NamedTuple):
+    """What a glance at a text has shown: nothing is in it (`plain`), and how many characters from its beginning can
+    become nothing any more; None where nobody can tell.
+    """
+
+    plain: bool
+    settled: int | None
+
+
+UNSEEN: Final = Seen(plain=False, settled=None)
+
+
+class Glance:
+    """Reads a text as the pattern stage does, at the price of one look. Whatever is not plain is left to the chain."""
+
+    def __init__(
+        self, detectors: Iterable[Detector], views: ViewBuilder, signatures: Collection[Signature], gates: Iterable[str]
+    ) -> None:
+        detectors = tuple(detectors)
+        self._detectors = [d for d in detectors if d.stage is Stage.PATTERN]
+        self._enough = not any(d.required for d in detectors if d.stage is not Stage.PATTERN)
+        self._views = views
+        self._masked = {folded: _beginnings(signatures, folded=folded, masked=True) for folded in (False, True)}
+        self._others = {
+            True: _beginnings(signatures, folded=True, masked=False),
+            False: _beginnings(signatures, folded=False, masked=False, more=map(Pattern, gates)),
+        }
+
+    async def at(self, segment: Segment, context: InspectionContext) -> Seen:
+        """Return what is to be seen in a text at once. Never raises: what cannot be read is UNSEEN.
+
+        What is masked is waited for however long it is, everything else REACH characters.
+        """
+        try:
+            lattice = self._views.build(segment)
+            if (
+                not self._enough
+                or lattice.exhausted
+                or not all(_READINGS.issuperset(v.transforms) for v in lattice.views)
+            ):
+                return UNSEEN
+            batch = [lattice.views]
+            found = [await detector.inspect(batch, context) for detector in self._detectors]
+            settled = min(map(self._settled_in, lattice.views))
+            return Seen(plain=not any(map(any, found)), settled=settled)
+        except Exception:  # noqa: BLE001 - whatever a detector throws here, the chain meets it again and accounts for it
+            return UNSEEN
+
+    def _settled_in(self, view: View) -> int:
+        text, folded = view.text, "folded" in view.transforms
+        start = min(self._masked[folded].earliest(text), max(self._others[folded].earliest(text), len(text) - REACH))
+        if start >= len(text):
+            return len(view.segment.text)
+        return view.to_source(Span(start, start + 1)).start
+
+
+def _beginnings(
+    signatures: Iterable[Signature], *, folded: bool, masked: bool, more: Iterable[Pattern] = ()
+) -> Beginnings:
+    chosen: Sequence[Signature] = [s for s in signatures if s.folded is folded and (s.category in MASKED) is masked]
+    return Beginnings([*map(expression_of, chosen), *more])
