@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.bench import detection
+from tests.bench import detection, streams
 from tests.bench.bodies import KINDS, bodies
 from tests.bench.load import drive, http_request
 from tests.bench.targets import pass_through, upstream
@@ -66,6 +66,7 @@ def main() -> int:
             for connections in (1, 16):
                 for kind in KINDS:
                     held = compare(kind, connections, targets, product.key, rounds, count, slack) and held
+            held = streams.report(product, bare, (cpu_of(bare_pid), cpu_of(worker)), quick=quick) and held
             print(f"memory: worker {psutil.Process(worker).memory_info().rss / 2**20:.0f} MB RSS (bar 150)")
             held = held and psutil.Process(worker).memory_info().rss <= 150 * 2**20 * slack
             print(f"start: {product.started_in:.1f} s cold; processes: {len(everyone)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,11 +22,34 @@ ANSWER = (
 )
 
 
+_STREAMED = re.compile(rb'"model":"stream-(\d+)-([0-9.]+)"')
+_STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+_WORDS = [b"ater", b"aves", b"hich", b"ere", b"ill", b"arm", b"inter", b"est"]
+
+
+def _chunk(delta: bytes, finish: bytes = b"null") -> bytes:
+    event = (
+        b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1700000000,"model":"bench","choices":['
+        b'{"index":0,"delta":%s,"finish_reason":%s}]}\n\n' % (delta, finish)
+    )
+    return b"%x\r\n%s\r\n" % (len(event), event)
+
+
 class _Upstream(asyncio.Protocol):
     """Answers each request as soon as its body is whole; understands just what the benchmark sends."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport, self._buffer = cast("asyncio.Transport", transport), b""
+        self._streams: set[asyncio.Task[None]] = set()
+
+    async def _stream(self, chunks: int, interval: float) -> None:
+        """Say a word every `interval` seconds, so many times."""
+        self._transport.write(_STREAM_HEAD + _chunk(b'{"role":"assistant","content":""}'))
+        for number in range(chunks):
+            if number:
+                await asyncio.sleep(interval)
+            self._transport.write(_chunk(b'{"content":"w%s "}' % _WORDS[number % len(_WORDS)]))
+        self._transport.write(_chunk(b"{}", b'"stop"') + b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -36,6 +60,12 @@ class _Upstream(asyncio.Protocol):
             if len(rest) < length:
                 return
             self._buffer = rest[length:]
+            streamed = _STREAMED.search(rest[:length])
+            if streamed is not None:
+                keep = asyncio.get_running_loop().create_task(self._stream(int(streamed[1]), float(streamed[2])))
+                self._streams.add(keep)
+                keep.add_done_callback(self._streams.discard)
+                continue
             reply = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(ANSWER)
             self._transport.write(reply + ANSWER)
 
@@ -48,10 +78,17 @@ async def _serve_upstream(listener: socket.socket) -> None:
 async def _serve_pass_through(listener: socket.socket, upstream: str) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 
-        async def handle(request: web.BaseRequest) -> web.Response:
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
             body = await request.read()
             headers = {"Content-Type": "application/json"}
             async with session.post(f"{upstream}/chat/completions", data=body, headers=headers) as answer:
+                if answer.content_type == "text/event-stream":
+                    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+                    await response.prepare(request)
+                    async for chunk in answer.content.iter_any():
+                        await response.write(chunk)
+                    await response.write_eof()
+                    return response
                 return web.Response(status=answer.status, body=await answer.read(), content_type="application/json")
 
         runner = web.ServerRunner(web.Server(handle, access_log=None))
@@ -99,6 +136,6 @@ def _process(target: object, *arguments: object) -> Iterator[BaseProcess]:
 def _listener() -> socket.socket:
     opened = socket.socket()
     opened.bind(("127.0.0.1", 0))
-    opened.listen(256)
+    opened.listen(1024)
     opened.setblocking(False)
     return opened
