@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable
 from typing import Final, NamedTuple
 
 from detectors.beginnings import Beginnings
@@ -12,6 +13,7 @@ from detectors.types import Detector, InspectionContext, Segment, Span, Stage, V
 from detectors.views import ViewBuilder
 from detectors.window import REACH
 
+_PLAIN = re.compile(r"(?: ?[!-~]+)*+ ?")
 _READINGS = frozenset({"folded", "skeleton"})
 
 
@@ -37,11 +39,18 @@ class Glance:
         self._detectors = [d for d in detectors if d.stage is Stage.PATTERN]
         self._enough = not any(d.required for d in detectors if d.stage is not Stage.PATTERN)
         self._views = views
-        self._masked = {folded: _beginnings(signatures, folded=folded, masked=True) for folded in (False, True)}
-        self._others = {
-            True: _beginnings(signatures, folded=True, masked=False),
-            False: _beginnings(signatures, folded=False, masked=False, more=map(Pattern, gates)),
+        gated = [Pattern(gate) for gate in gates]
+        of = {
+            (folded, masked): [
+                expression_of(s) for s in signatures if s.folded is folded and (s.category in MASKED) is masked
+            ]
+            + ([] if folded or masked else gated)
+            for folded in (False, True)
+            for masked in (False, True)
         }
+        self._masked = {folded: Beginnings(of[folded, True]) for folded in (False, True)}
+        self._others = {folded: Beginnings(of[folded, False]) for folded in (False, True)}
+        self._all = {folded: Beginnings(of[folded, True] + of[folded, False]) for folded in (False, True)}
 
     async def at(self, segment: Segment, context: InspectionContext) -> Seen:
         """Return what is to be seen in a text at once. Never raises: what cannot be read is UNSEEN.
@@ -65,14 +74,14 @@ class Glance:
 
     def _settled_in(self, view: View) -> int:
         text, folded = view.text, "folded" in view.transforms
-        start = min(self._masked[folded].earliest(text), max(self._others[folded].earliest(text), len(text) - REACH))
+        if len(text) <= REACH:
+            start = self._all[folded].earliest(text)
+        else:
+            others = max(self._others[folded].earliest(text), len(text) - REACH)
+            start = min(self._masked[folded].earliest(text), others)
+        source = view.segment.text
         if start >= len(text):
-            return len(view.segment.text)
+            return len(source)
+        if folded and _PLAIN.fullmatch(source):  # but for its case, and blanks at its ends, it is the same
+            return start + len(source) - len(source.lstrip(" "))
         return view.to_source(Span(start, start + 1)).start
-
-
-def _beginnings(
-    signatures: Iterable[Signature], *, folded: bool, masked: bool, more: Iterable[Pattern] = ()
-) -> Beginnings:
-    chosen: Sequence[Signature] = [s for s in signatures if s.folded is folded and (s.category in MASKED) is masked]
-    return Beginnings([*map(expression_of, chosen), *more])

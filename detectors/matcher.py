@@ -132,8 +132,15 @@ class EndMatcher:
 
     def start(self, text: str) -> int:
         """Return where the first match begins that ends where `text` does; the length of `text` if there is none."""
-        match = None if self._pattern is None else self._pattern.search(without_surrogates(text))
-        return len(text) if match is None else match.start()
+        if self._pattern is None:
+            return len(text)
+        plain = text.isascii()
+        data = text.encode() if plain else without_surrogates(text).encode()
+        match = self._pattern.search(data)  # of bytes: mapping the places in a str costs twice the search
+        if match is None:
+            return len(text)
+        start: int = match.start()
+        return start if plain else len(data[:start].decode())
 
 
 def check_pattern(pattern: Pattern) -> None:

@@ -33,6 +33,9 @@ class SseParser:
 
     def feed(self, chunk: bytes) -> Iterator[SseEvent]:
         """Yield the events that `chunk` completes. Raises SseError."""
+        if self._started and not self._buffer and not self._data and not self._event and _is_one_event(chunk):
+            yield SseEvent("", _decoded(chunk[6:-2]))
+            return
         self._buffer += chunk
         if b"\n" in chunk or b"\r" in chunk:
             yield from self._lines(final=False)
@@ -69,10 +72,7 @@ class SseParser:
             return event
         if raw.startswith(b":"):
             return None
-        try:
-            name, _, value = raw.decode().partition(":")
-        except UnicodeDecodeError as exc:
-            raise SseError("not UTF-8") from exc
+        name, _, value = _decoded(raw).partition(":")
         value = value.removeprefix(" ")
         if name == "data":
             self._data.append(value)
@@ -82,3 +82,21 @@ class SseParser:
         elif name == "event":
             self._event = value
         return None
+
+
+def _is_one_event(chunk: bytes) -> bool:
+    """Tell of the most frequent chunk that it is just one nameless event of one line."""
+    return (
+        chunk.startswith(b"data: ")
+        and chunk.endswith(b"\n\n")
+        and chunk.count(b"\n") == 2
+        and b"\r" not in chunk
+        and len(chunk) <= LONGEST_EVENT
+    )
+
+
+def _decoded(raw: bytes | bytearray) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as exc:
+        raise SseError("not UTF-8") from exc

@@ -12,6 +12,7 @@ from proxy.json_document import JsonError, dump, parse
 from proxy.pointer import escape, unescape
 from proxy.providers._openai_answer import ANSWER_FACTS
 from proxy.providers._openai_shapes import VOCABULARY, error_body, is_fact, refusal_body, usage_of
+from proxy.providers._recurring import Recurring
 from proxy.sse import SSE, SseParser
 from proxy.walk import Walk
 
@@ -21,6 +22,8 @@ _WHOLE: Final = ("arguments", "input")  # of tool calls: held per call and relea
 _LABELS: Final = frozenset({"role", "type", "id", "name", "format", "finish_reason", "native_finish_reason"})
 _ENVELOPE: Final = ANSWER_FACTS | {"provider"}
 _MOST_CHOICES: Final = 1000
+_MARK: Final = "\0text"  # no key and no fact of an envelope holds a NUL
+_NOTHING: Final = Walk(Direction.RESPONSE, VOCABULARY)
 
 
 class ChatStream:
@@ -35,6 +38,8 @@ class ChatStream:
     def __init__(self) -> None:
         self._envelope: JsonObject = {"id": "", "object": self.chunk, "created": 0, "model": ""}
         self._unfinished: set[int] = set()
+        self._recurring = Recurring()
+        self._around: dict[str, tuple[bytes, bytes]] = {}  # by channel: an event of its text, cut where that stands
 
     def parser(self) -> SseParser:
         return SseParser()
@@ -44,6 +49,9 @@ class ChatStream:
         return None
 
     def read(self, event: str, data: str) -> Frame:
+        piece = self._recurring.piece(data)
+        if piece is not None:
+            return Frame({}, (piece,), _NOTHING, bare=True)
         nothing = Walk(Direction.RESPONSE, VOCABULARY)
         if data.startswith("[DONE]"):
             return Frame({}, (), nothing, ends=("",), last=True)
@@ -52,12 +60,15 @@ class ChatStream:
         document = parse(data.encode())
         if not isinstance(document, dict):
             raise JsonError("a stream event must be an object")
-        return self.read_document(document)
+        frame = self.read_document(document)
+        self._recurring.learn(data, frame)
+        return frame
 
     def read_document(self, document: JsonObject) -> Frame:
         """Read one event's document, of which the texts are taken out."""
         document.pop("obfuscation", None)  # padding against eavesdroppers, who see our sizes anyway
         self._envelope |= {key: value for key, value in document.items() if key in _ENVELOPE and is_fact(value)}
+        self._around.clear()
         pieces: list[Piece] = []
         ends: list[str] = []
         for position, choice in _choices(document):
@@ -80,6 +91,13 @@ class ChatStream:
         )
 
     def text_event(self, channel: str, text: str) -> bytes:
+        if channel not in self._around:
+            head, _, tail = self._whole_event(channel, _MARK).partition(dump(_MARK))
+            self._around[channel] = head, tail
+        head, tail = self._around[channel]
+        return head + dump(text) + tail
+
+    def _whole_event(self, channel: str, text: str) -> bytes:
         index, *path = channel.split("/")
         below: Any = text
         for step in reversed(path):
