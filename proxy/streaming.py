@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import replace
 from enum import StrEnum
 from typing import Final
@@ -11,11 +11,11 @@ from detectors.glance import UNSEEN, Seen
 from detectors.types import Coverage, Direction, Kind, Origin, Place, Segment
 from detectors.window import Window
 from policies.types import BlockAs, Pseudonym, StopReason, Verdict
-from proxy.codec import EventParser, Frame, JsonObject, Piece, Refusal, StreamReader, Usage
+from proxy.codec import Frame, JsonObject, Piece, Refusal, StreamReader, Usage
 from proxy.json_document import JsonError
 from proxy.pointer import UneditableError, apply_edits, edit_text
 from proxy.screen import Screened
-from proxy.sse import SseError, SseEvent
+from proxy.sse import SseError
 from proxy.tally import Tally
 from proxy.walk import Walk
 
@@ -78,50 +78,69 @@ class StreamScreen:
         self.end, self.usage, self.tally = StreamEnd.OPEN, Usage(), Tally()
 
     async def run(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Yield the screened stream. Raises UpstreamError where the upstream broke off."""
+        """Yield the screened stream, what came together together. Raises UpstreamError where the upstream broke off."""
+        ready: list[bytes] = []
+        end, ending = StreamEnd.OPEN, b""
         try:
-            async for event in _events(self._reader.parser(), chunks):
-                async for data in self._screen(self._reader.read(event.event, event.data)):
-                    yield data
-                if self.end is not StreamEnd.OPEN:
-                    return
-            last = self._reader.finish()
-            if last is not None:
-                async for data in self._screen(last):
-                    yield data
-                return
+            async for frames in self._frames(chunks):
+                for frame in frames:
+                    ending = await self._screen(frame, ready)
+                    if frame.last or frame.failed:
+                        end = StreamEnd.FINISHED if frame.last else StreamEnd.BROKEN
+                        break
+                    ready.append(ending)
+                if any(ready):
+                    yield b"".join(ready)
+                ready.clear()
+                if end is not StreamEnd.OPEN:
+                    break
+            else:
+                end, ending = self._broken("upstream_incomplete", "The upstream's stream ended before its end.")
         except (SseError, JsonError):
             # Never passed on raw: what cannot be read cannot be judged.
-            yield self.broken("upstream_protocol_error", "The upstream sent an unreadable event.")
+            end, ending = self._broken("upstream_protocol_error", "The upstream sent an unreadable event.")
         except _StoppedError as stop:
-            yield self._stopped(stop.verdict)
-        else:
-            yield self.broken("upstream_incomplete", "The upstream's stream ended before its end.")
+            end, ending = self._stopped(stop.verdict)
+        if any(ready):
+            yield b"".join(ready)
+        self.end = end
+        yield ending
 
     def broken(self, code: str, message: str) -> bytes:
         """Return the event that says the stream broke off; there is no end marker after it."""
-        self.end = StreamEnd.BROKEN
-        return self._reader.failure(502, code, message)
+        self.end, event = self._broken(code, message)
+        return event
 
-    async def _screen(self, frame: Frame) -> AsyncIterator[bytes]:
+    def _broken(self, code: str, message: str) -> tuple[StreamEnd, bytes]:
+        return StreamEnd.BROKEN, self._reader.failure(502, code, message)
+
+    async def _frames(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[Iterable[Frame]]:
+        """Yield what each chunk completes, then what the end of the stream does."""
+        parser, read = self._reader.parser(), self._reader.read
+        async for chunk in chunks:
+            yield (read(event.event, event.data) for event in parser.feed(chunk))
+        yield (read(event.event, event.data) for event in parser.finish())
+        last = self._reader.finish()
+        if last is not None:
+            yield (last,)
+
+    async def _screen(self, frame: Frame, ready: list[bytes]) -> bytes:
+        """Add what a frame releases to what is `ready`; return its own event, empty where nothing is left of it."""
         self.usage = frame.usage or self.usage
         for piece in frame.pieces:
             released = await self._push(piece, ends=piece.channel.startswith(frame.ends))
             if released:
-                yield self._reader.text_event(piece.channel, released)
-        for channel in [name for name in self._windows if name.startswith(frame.ends)]:
+                ready.append(self._reader.text_event(piece.channel, released))
+        for channel in [name for name in self._windows if name.startswith(frame.ends)] if frame.ends else ():
             released = await self._release(channel, final=True)
             del self._windows[channel]
             if released:
-                yield self._reader.text_event(channel, released)
-        if frame.last:
-            self.end = StreamEnd.FINISHED
-        elif frame.failed:
-            self.end = StreamEnd.BROKEN
-        if not frame.bare or frame.last:
-            await self._screen_rest(frame)
-            await self._reveal(frame.document)
-            yield self._reader.write(frame)
+                ready.append(self._reader.text_event(channel, released))
+        if frame.bare and not frame.last:
+            return b""
+        await self._screen_rest(frame)
+        await self._reveal(frame.document)
+        return self._reader.write(frame)
 
     async def _push(self, piece: Piece, *, ends: bool) -> str:
         window = self._windows.setdefault(piece.channel, Window(whole=piece.whole))
@@ -177,14 +196,13 @@ class StreamScreen:
             raise _StoppedError(screened.verdict)
         return screened.verdict
 
-    def _stopped(self, verdict: Verdict) -> bytes:
+    def _stopped(self, verdict: Verdict) -> tuple[StreamEnd, bytes]:
         # Its findings and coverage were added with its window or event.
         self.tally.add(Screened(replace(verdict, judged=(), coverage=Coverage()), ()), "", 0)
         if verdict.stop_reason is StopReason.UNINSPECTED:
-            self.end = StreamEnd.UNINSPECTED
-            return self._reader.failure(503, "inspection_unavailable", "The answer could not be inspected.")
-        self.end = StreamEnd.CUT
-        return self._reader.cut(self._refuse(verdict), self._block_as)
+            event = self._reader.failure(503, "inspection_unavailable", "The answer could not be inspected.")
+            return StreamEnd.UNINSPECTED, event
+        return StreamEnd.CUT, self._reader.cut(self._refuse(verdict), self._block_as)
 
 
 def _segment(channel: str, text: str) -> Segment:
@@ -197,11 +215,3 @@ class _StoppedError(Exception):
     def __init__(self, verdict: Verdict) -> None:
         self.verdict = verdict
         super().__init__(verdict.stop_reason)
-
-
-async def _events(parser: EventParser, chunks: AsyncIterator[bytes]) -> AsyncIterator[SseEvent]:
-    async for chunk in chunks:
-        for event in parser.feed(chunk):
-            yield event
-    for event in parser.finish():
-        yield event
