@@ -88,7 +88,7 @@ class Handler:
             return await list_models(parts, exchange, codec, target, presented)
         if not codec.claims(target.method, target.path):
             raise EdgeError(404, "unknown_path", "There is nothing at this path.")
-        exchange.route = f"{target.method} {target.path}"
+        exchange.route = f"{target.method} {codec.route(target)}"
         raw = await read_body(request, policy.limits.body, parts.edge.body_idle, parts.edge.body_total)
         place.correct(len(raw))
         body = codec.read_body(target, raw, request.headers.get("Content-Type", ""))

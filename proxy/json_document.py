@@ -51,6 +51,15 @@ def parse(raw: bytes) -> Any:
     return document
 
 
+def read_object(raw: bytes) -> dict[str, Any] | None:
+    """Return the object that the bytes are, None where they are anything else."""
+    try:
+        document = parse(raw)
+    except JsonError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
 def dump(document: object) -> bytes:
     """Return the serialisation that goes out. Raises TypeError for what no parser of ours makes."""
     # Left to itself, orjson writes a dataclass as an object.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from proxy.codec import Headers, JsonObject, Reference, Refusal, Target, Usage
 from proxy.edge import read_json
-from proxy.json_document import dump
+from proxy.json_document import dump, read_object
 from proxy.providers._openai_shapes import VOCABULARY, error_body, param_of, refusal_body, usage_of
 from proxy.responses import JSON
 
@@ -15,8 +15,11 @@ class OpenAiDialect:
     dialect = "openai"
     vocabulary = VOCABULARY
     needs_model = True
-    media_answers = False
+    routes_by_model = True
     models_path = "/models"
+
+    def route(self, target: Target) -> str:
+        return target.path
 
     def upstream_path(self, target: Target) -> str:
         return target.path.removeprefix("/v1")
@@ -24,7 +27,13 @@ class OpenAiDialect:
     def read_body(self, target: Target, raw: bytes, content_type: str) -> JsonObject:
         return read_json(raw)
 
-    def write_body(self, document: JsonObject) -> tuple[bytes, str]:
+    def write_body(self, document: JsonObject) -> tuple[bytes, str] | None:
+        return dump(document), JSON
+
+    def read_answer(self, raw: bytes, kind: str) -> JsonObject | None:
+        return read_object(raw)
+
+    def write_answer(self, document: JsonObject) -> tuple[bytes, str]:
         return dump(document), JSON
 
     def models(self, target: Target, body: JsonObject) -> tuple[str, ...]:
