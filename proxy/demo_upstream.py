@@ -17,7 +17,9 @@ from proxy.codec import JsonObject
 from proxy.demo_answer import Answer, answer_to, usage
 from proxy.demo_anthropic import MOUNT as ANTHROPIC
 from proxy.demo_anthropic import anthropic_routes
+from proxy.demo_batches import DemoBatches, DemoMessageBatches
 from proxy.demo_endpoints import DemoEndpoints
+from proxy.demo_files import DemoFiles
 from proxy.demo_gemini import MOUNT as GEMINI
 from proxy.demo_gemini import gemini_routes
 from proxy.demo_responses import responses_routes
@@ -44,6 +46,8 @@ def demo_app(*, delay: float = 0.02) -> web.Application:
     app[DELAY] = delay
     app.router.add_post("/v1/chat/completions", _chat)
     app.router.add_routes(DemoEndpoints(delay).routes())
+    files = DemoFiles()
+    app.router.add_routes([*files.routes(), *DemoBatches(files).routes(), *DemoMessageBatches().routes()])
     app.router.add_get("/v1/models", _list_models)
     app.router.add_get("/v1/models/{model:.+}", _show_model)
     app.router.add_routes(anthropic_routes(delay, MODELS))
