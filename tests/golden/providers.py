@@ -10,12 +10,13 @@ from typing import Final
 
 from detectors.types import Direction
 from proxy.codec import Codec
-from tests.contracts.targets import TARGETS
+from tests.contracts.targets import FURTHER, TARGETS
 from tests.planted import SURFACES
 from tests.planted.surface import Surface
 
 FILE: Final = Path(__file__).parents[2] / "docs" / "providers.md"
 _INDEX: Final = re.compile(r"/\d+(?=/|$)")
+_ID: Final = re.compile(r"/[a-z]+[_-]1(?=/|$)")
 _HEAD: Final = """\
 # What is read of each provider's API
 
@@ -34,14 +35,19 @@ looked for in all.
 def providers_page(codecs: Sequence[Codec]) -> bytes:
     """Return the page for these codecs."""
     ordered = sorted(codecs, key=lambda codec: (codec.dialect != "openai", codec.dialect, codec.name))
-    lines = [f"| `{_line(codec)}` | {codec.dialect} | [{codec.name}](#{codec.name}) |" for codec in ordered]
+    lines = [f"| {_lines(codec)} | {codec.dialect} | [{codec.name}](#{codec.name}) |" for codec in ordered]
     sections = [section for codec in ordered for section in _section(codec)]
     return (_HEAD + "\n".join(lines) + "\n" + "\n".join(sections)).encode()
 
 
 def _line(codec: Codec) -> str:
     target = TARGETS[codec.name]
-    return f"{target.method} {target.path}"
+    return f"{target.method} {_ID.sub('/{id}', target.path)}"
+
+
+def _lines(codec: Codec) -> str:
+    further = [f"`{target.method} {_ID.sub('/{id}', target.path)}`" for target in FURTHER.get(codec.name, ())]
+    return " · ".join([f"`{_line(codec)}`", *further])
 
 
 def _section(codec: Codec) -> Iterator[str]:
