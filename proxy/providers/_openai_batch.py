@@ -12,7 +12,7 @@ from typing import Any, Final
 from detectors.errors import EdgeError
 from detectors.types import Direction, Origin, Unscanned
 from proxy.codec import Codec, JsonObject, Reference, Target
-from proxy.jsonl import line_of
+from proxy.json_document import parse_generously
 from proxy.providers.openai_chat import CODEC as CHAT
 from proxy.providers.openai_completions import CODEC as COMPLETIONS
 from proxy.providers.openai_embeddings import CODEC as EMBEDDINGS
@@ -37,12 +37,12 @@ def is_request(line: object) -> bool:
 
 
 def hides_request(text: str) -> bool:
-    """Tell a text in which a more generous reading of where lines end would find a request.
+    """Tell a text in which a more generous reading, of where lines end or of JSON, would find a request.
 
     What could be one too often to look at each counts as one, because each look has its price.
     """
     for count, found in enumerate(_OBJECT.finditer(text)):
-        if count == _MOST_LOOKS or is_request(line_of(found.group(1))):
+        if count == _MOST_LOOKS or is_request(parse_generously(found.group(1))):
             return True
     return False
 

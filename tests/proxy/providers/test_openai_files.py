@@ -111,6 +111,15 @@ def test_a_request_does_not_hide_behind_what_only_some_take_for_the_end_of_a_lin
     assert read(LINE, before + b'{"no": "request at all"}')
 
 
+@pytest.mark.parametrize(
+    ("strict", "generous"), [("hi", "\\ud800"), ('"hi"', "NaN"), ('"hi"', "[" * 80 + "]" * 80), ("hi", "\t")]
+)
+def test_a_request_does_not_hide_in_what_only_some_take_for_json(strict: str, generous: str) -> None:
+    line = orjson.dumps({**LINE, "custom_id": "hi"}).decode()
+    with pytest.raises(EdgeError):
+        read(line.replace(strict, generous).encode())
+
+
 def test_a_file_of_more_documents_than_anybody_may_send_is_refused_and_a_long_text_is_not() -> None:
     with pytest.raises(EdgeError):
         read(b"[]\n" * MOST_LINES, name="a.jsonl")
