@@ -148,16 +148,16 @@ class Codec(Protocol):
         """Whether a request without a model is refused. Else the first upstream of the dialect gets it."""
 
     @property
-    def media_answers(self) -> bool:
-        """Whether an answer may be no JSON: what of it reads as text (subtitles) is screened, and about what does not
-        (speech) the policy's `unscanned.media` decides.
+    def routes_by_model(self) -> bool:
+        """Whether the wanted model chooses the upstream. Else the dialect's first one gets what is to be stored for
+        later, and a request that names it goes where it was noted.
         """
 
     def claims(self, method: str, path: str) -> bool:
         """Tell whether this codec reads that request. Where several do, `routing` chooses by dialect."""
 
     def route(self, target: Target) -> str:
-        """Return a claimed request's path as it may be kept: an id in it becomes its name, `{response_id}`."""
+        """Return a claimed request's path as rows keep it: an id, which a client can write, becomes `{response_id}`."""
 
     def upstream_path(self, target: Target) -> str:
         """Return what follows the upstream's base URL, with what of the query may go there."""
@@ -174,6 +174,15 @@ class Codec(Protocol):
 
     def write_body(self, document: JsonObject) -> tuple[bytes, str] | None:
         """Return a document as it goes upstream, and its content type; None where the request has no body."""
+
+    def read_answer(self, raw: bytes, kind: str) -> JsonObject | None:
+        """Return the document of a good answer of the type `kind`; of one that is no JSON, what stands for it.
+
+        None where it is none that this endpoint gives: a stream, or nothing that anybody could read.
+        """
+
+    def write_answer(self, document: JsonObject) -> tuple[bytes, str]:
+        """Return an answer's document as it goes to the client, and its content type."""
 
     def models(self, target: Target, body: JsonObject) -> tuple[str, ...]:
         """Return every model the request may reach, the wanted one first."""

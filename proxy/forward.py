@@ -24,7 +24,7 @@ _FORWARDED: Final = frozenset(
 
 def choose_upstreams(parts: Parts, exchange: Exchange, codec: Codec) -> Sequence[UpstreamSettings]:
     """Return who serves the exchange's model in the codec's dialect, the first choice first. Raises EdgeError 404."""
-    upstreams = parts.upstreams.serving(codec.dialect, exchange.model)
+    upstreams = parts.upstreams.serving(codec.dialect, exchange.model if codec.routes_by_model else "")
     if not upstreams:
         raise EdgeError(404, "model_not_found", "No upstream serves this model.", "model")
     exchange.upstream = upstreams[0].name

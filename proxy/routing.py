@@ -9,15 +9,21 @@ from typing import Final
 from proxy.codec import Codec, Headers, Target
 
 DEFAULT_DIALECT: Final = "openai"
+# Files are kept under this path by several providers: what is meant for one must not come to lie at another.
+_SHARED: Final = "/v1/files"
 _GEMINI_HEADERS: Final = ("x-goog-api-key", "x-goog-api-client")
 
 
 def choose_codec(codecs: tuple[Codec, ...], target: Target, headers: Headers) -> Codec | None:
     """Return who reads this request, None if nobody does. A mount rules out every other dialect."""
     claiming = _claiming(codecs, target.method, target.path, target.mount)
-    if len(claiming) < 2:
-        return claiming[0] if claiming else None
+    if not claiming:
+        return None
+    if len(claiming) == 1 and not target.path.startswith(_SHARED):
+        return claiming[0]
     wanted = spoken_dialect(target, headers)
+    if target.path.startswith(_SHARED) and wanted not in {codec.dialect for codec in claiming}:
+        return None
     return next((codec for codec in claiming if codec.dialect == wanted), claiming[0])
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from detectors.types import Direction, Origin
 from proxy.codec import Headers, JsonObject, Reference, Refusal, StreamReader, Target, Usage
 from proxy.edge import read_json
-from proxy.json_document import dump
+from proxy.json_document import dump, read_object
 from proxy.providers._anthropic_answer import creations_of, walk_answer
 from proxy.providers._anthropic_request import reachable_models, references_of, walk_request
 from proxy.providers._anthropic_shapes import VOCABULARY, error_body, param_of, refusal_body, usage_of
@@ -26,7 +26,7 @@ class AnthropicDialect:
     dialect = "anthropic"
     vocabulary = VOCABULARY
     needs_model = True
-    media_answers = False
+    routes_by_model = True
     models_path = "/models?limit=1000"  # the default page holds 20
 
     def route(self, target: Target) -> str:
@@ -39,7 +39,13 @@ class AnthropicDialect:
     def read_body(self, target: Target, raw: bytes, content_type: str) -> JsonObject:
         return read_json(raw)
 
-    def write_body(self, document: JsonObject) -> tuple[bytes, str]:
+    def write_body(self, document: JsonObject) -> tuple[bytes, str] | None:
+        return dump(document), JSON
+
+    def read_answer(self, raw: bytes, kind: str) -> JsonObject | None:
+        return read_object(raw)
+
+    def write_answer(self, document: JsonObject) -> tuple[bytes, str]:
         return dump(document), JSON
 
     def models(self, target: Target, body: JsonObject) -> tuple[str, ...]:

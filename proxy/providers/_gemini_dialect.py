@@ -10,7 +10,7 @@ from detectors.types import Direction, Origin
 from policies.types import BlockAs
 from proxy.codec import Headers, JsonObject, Reference, Refusal, StreamReader, Target, Usage
 from proxy.edge import read_json
-from proxy.json_document import dump
+from proxy.json_document import dump, read_object
 from proxy.providers._gemini_answer import ENVELOPE, walk_answer, without_copies
 from proxy.providers._gemini_request import named_models, references_in, walk_request
 from proxy.providers._gemini_shapes import VOCABULARY, camel, error_body, param_of, refusal_body, usage_of
@@ -33,7 +33,7 @@ class GeminiDialect:
     dialect = "gemini"
     vocabulary = VOCABULARY
     needs_model = True
-    media_answers = False
+    routes_by_model = True
     models_path = "/models?pageSize=1000"
     verbs: ClassVar[frozenset[str]]
 
@@ -51,7 +51,13 @@ class GeminiDialect:
     def read_body(self, target: Target, raw: bytes, content_type: str) -> JsonObject:
         return read_json(raw)
 
-    def write_body(self, document: JsonObject) -> tuple[bytes, str]:
+    def write_body(self, document: JsonObject) -> tuple[bytes, str] | None:
+        return dump(document), JSON
+
+    def read_answer(self, raw: bytes, kind: str) -> JsonObject | None:
+        return read_object(raw)
+
+    def write_answer(self, document: JsonObject) -> tuple[bytes, str]:
         return dump(document), JSON
 
     def models(self, target: Target, body: JsonObject) -> tuple[str, ...]:

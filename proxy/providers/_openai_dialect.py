@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from proxy.codec import Headers, JsonObject, Reference, Refusal, Target, Usage
 from proxy.edge import read_json
-from proxy.json_document import dump
+from proxy.json_document import dump, read_object
 from proxy.providers._openai_shapes import VOCABULARY, error_body, param_of, refusal_body, usage_of
 from proxy.responses import JSON
 
@@ -15,7 +15,7 @@ class OpenAiDialect:
     dialect = "openai"
     vocabulary = VOCABULARY
     needs_model = True
-    media_answers = False
+    routes_by_model = True
     models_path = "/models"
 
     def route(self, target: Target) -> str:
@@ -28,6 +28,12 @@ class OpenAiDialect:
         return read_json(raw)
 
     def write_body(self, document: JsonObject) -> tuple[bytes, str] | None:
+        return dump(document), JSON
+
+    def read_answer(self, raw: bytes, kind: str) -> JsonObject | None:
+        return read_object(raw)
+
+    def write_answer(self, document: JsonObject) -> tuple[bytes, str]:
         return dump(document), JSON
 
     def models(self, target: Target, body: JsonObject) -> tuple[str, ...]:

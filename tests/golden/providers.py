@@ -10,7 +10,7 @@ from typing import Final
 
 from detectors.types import Direction
 from proxy.codec import Codec
-from proxy.providers._openai_stored import StoredDialect
+from proxy.providers._stored import StoredRoutes
 from tests.contracts.targets import TARGETS
 from tests.planted import SURFACES
 from tests.planted.surface import Surface
@@ -45,7 +45,7 @@ def providers_page(codecs: Sequence[Codec]) -> bytes:
 def _lines(codec: Codec) -> tuple[str, ...]:
     """Return the request lines of a codec: all of them where it has a table of routes, else the one of its tests."""
     target = TARGETS[codec.name]
-    if isinstance(codec, StoredDialect):
+    if isinstance(codec, StoredRoutes):
         return tuple(f"{route.method} {route.path}" for route in codec.routes)
     return (f"{target.method} {target.path}",)
 
