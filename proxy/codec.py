@@ -195,8 +195,13 @@ class Codec(Protocol):
     def credential(self, headers: Headers, query: str) -> str | None:
         """Return the key in the dialect's own header, or in the query where the dialect puts it there."""
 
+    def own_credential(self, headers: Headers, query: str) -> dict[str, str]:
+        """Return the client's `credential` as it goes upstream, in the header that it came in: to a provider an OAuth
+        token is no API key. Empty where there is none.
+        """
+
     def credential_headers(self, credential: str) -> dict[str, str]:
-        """Return the headers that carry a credential to the upstream."""
+        """Return the headers that carry a credential of ours to the upstream."""
 
     def forwarded(self, headers: Headers) -> dict[str, str]:
         """Return those of the client's headers that the dialect needs upstream (versions, beta flags)."""

@@ -363,6 +363,21 @@ def test_a_credential_is_found_where_it_is_put(codec: Codec) -> None:
 
 
 @every_codec
+@pytest.mark.parametrize("name", ["Authorization", "x-api-key", "api-key", "x-goog-api-key"])
+def test_a_clients_own_credential_leaves_in_the_header_that_it_came_in(codec: Codec, name: str) -> None:
+    sent = {name: "Bearer sk-abc" if name == "Authorization" else "sk-abc"}
+    assert codec.own_credential(sent, "") == ({} if codec.credential(sent, "") is None else sent)
+    assert codec.own_credential({"Authorization": "Bearer sk-abc"}, "") != {}
+
+
+@every_codec
+def test_of_two_credentials_the_one_that_was_looked_at_goes_on(codec: Codec) -> None:
+    both = codec.credential_headers("sk-1") | {"Authorization": "Bearer sk-2", "api-key": "sk-3"}
+    (sent,) = codec.own_credential(both, "").values()
+    assert sent.removeprefix("Bearer ") == codec.credential(both, "")
+
+
+@every_codec
 def test_paths_that_are_nobodys_are_claimed_by_nobody(codec: Codec) -> None:
     for method, path in (("GET", "/"), ("POST", "/v1/unknown"), ("TRACE", "/v1/chat/completions"), ("POST", "")):
         assert not codec.claims(method, path)
