@@ -62,12 +62,14 @@ async def answer(
     """Screen the upstream's answer and send it. Raises UpstreamError while nothing was sent."""
     exchange.headers |= upstream_headers(upstream.headers)
     kind = upstream.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if not codec.streams:
+        if kind == SSE:  # it may never end, and its events are of no known shape
+            raise UpstreamError(exchange.upstream, "protocol")
+        return await _answer_json(parts, exchange, codec, upstream, await _whole(exchange, upstream))
     if upstream.status < 300 and (kind == SSE or (exchange.streaming and kind == codec.stream(target).content_type)):
         chunks = _timed(exchange, upstream.chunks())
         return await _answer_stream(parts, exchange, codec, target, request, upstream, chunks)
-    started = time.perf_counter()
-    raw = await upstream.read()
-    exchange.upstream_seconds += time.perf_counter() - started
+    raw = await _whole(exchange, upstream)
     sound = codec.media_answers and charset_of(raw) is None  # sound may begin with any byte
     if upstream.status < 300 and raw.lstrip().startswith(_STREAM_STARTS) and not sound:
         # A stream under a wrong label is still a stream.
@@ -252,6 +254,13 @@ def _error_code(document: dict[str, Any]) -> str:
     error = document.get("error")
     code = error.get("code") if isinstance(error, dict) else None
     return str(code)[:64] if isinstance(code, int) else ("upstream" if error else "")
+
+
+async def _whole(exchange: Exchange, upstream: UpstreamAnswer) -> bytes:
+    started = time.perf_counter()
+    raw = await upstream.read()
+    exchange.upstream_seconds += time.perf_counter() - started
+    return raw
 
 
 async def _timed(exchange: Exchange, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

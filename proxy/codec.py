@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from detectors.frozen import statically_frozen
 from detectors.types import Direction
+from policies.routes import OpenRoute
 from policies.types import BlockAs, Disclose, Verdict
 from proxy.sse import SseEvent
 from proxy.walk import Walk
@@ -153,6 +154,10 @@ class Codec(Protocol):
         (speech) the policy's `unscanned.media` decides.
         """
 
+    @property
+    def streams(self) -> bool:
+        """Whether an answer may be a stream. Else it is one JSON document, or a failure of the upstream's."""
+
     def claims(self, method: str, path: str) -> bool:
         """Tell whether this codec reads that request. Where several do, `routing` chooses by dialect."""
 
@@ -221,3 +226,11 @@ class Codec(Protocol):
 
     def error(self, status: int, code: str, message: str, param: str | None = None) -> JsonObject:
         """Return an error in the shape that the dialect's SDKs read."""
+
+
+@runtime_checkable
+class OpenedOnly(Protocol):
+    """What a codec is besides that reads only what a policy opens: it claims nothing, and is asked last."""
+
+    def opened(self, route: OpenRoute, words: Codec) -> Codec:
+        """Return who reads one request to `route`, with the errors, refusals and keys of `words`."""

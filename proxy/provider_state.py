@@ -28,7 +28,7 @@ async def hold_references(parts: Parts, exchange: Exchange, codec: Codec, refere
     if unknown:
         first = next(reference for name, reference in names.items() if name in unknown)
         message = f"This {first.kind.replace('_', ' ')} was not made through this firewall, or it has expired."
-        raise EdgeError(404, "object_not_found", message, codec.param(first.pointer))
+        raise EdgeError(404, "object_not_found", message, codec.param(first.pointer) or None)
 
 
 async def note_creations(parts: Parts, exchange: Exchange, creations: Collection[Reference]) -> None:

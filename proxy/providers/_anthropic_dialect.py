@@ -29,6 +29,7 @@ class AnthropicDialect:
     vocabulary = VOCABULARY
     needs_model = True
     media_answers = False
+    streams = True
     models_path = "/models?limit=1000"  # the default page holds 20
 
     def upstream_path(self, target: Target) -> str:

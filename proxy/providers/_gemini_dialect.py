@@ -35,6 +35,7 @@ class GeminiDialect:
     vocabulary = VOCABULARY
     needs_model = True
     media_answers = False
+    streams = True
     models_path = "/models?pageSize=1000"
     verbs: ClassVar[frozenset[str]]
 

@@ -21,6 +21,7 @@ class OpenAiDialect:
     vocabulary = VOCABULARY
     needs_model = True
     media_answers = False
+    streams = True
     models_path = "/models"
 
     def upstream_path(self, target: Target) -> str:

@@ -14,15 +14,18 @@ from hypothesis import strategies as st
 import proxy.providers
 from detectors.discovery import discover
 from detectors.types import Coverage, Direction, Place, Span
+from policies.routes import why_closed
 from policies.types import ActionName, BlockAs, Disclose, Edit, Effect, StopReason, Verdict
-from proxy.codec import Codec, Refusal, StreamReader
+from proxy.codec import Codec, OpenedOnly, Refusal, StreamReader
 from proxy.json_document import JsonError, NumberToken, dump, parse
 from proxy.pointer import apply_edits, escape, resolve
+from proxy.providers.openai_chat import CODEC as OPENAI
 from proxy.sse import SseParser
 from proxy.walk import LONG_INTEGER
-from tests.contracts.targets import TARGETS
+from tests.contracts.targets import ROUTE, TARGETS
 
-CODECS = discover(proxy.providers, "CODEC", Codec)  # type: ignore[type-abstract]
+OFFERED = discover(proxy.providers, "CODEC", Codec)  # type: ignore[type-abstract]
+CODECS = tuple(codec.opened(ROUTE, OPENAI) if isinstance(codec, OpenedOnly) else codec for codec in OFFERED)
 WORDS = sorted({word for codec in CODECS for word in codec.vocabulary})
 KEYS = st.sampled_from(WORDS) | st.text("ab/~0 é", max_size=4)
 TYPES = [
@@ -175,6 +178,16 @@ def test_a_codec_claims_its_own_request_and_names_a_path_for_the_upstream(codec:
     target = TARGETS[codec.name]
     assert codec.claims(target.method, target.path)
     assert codec.upstream_path(target).startswith("/")
+
+
+@pytest.mark.parametrize("codec", OFFERED, ids=lambda codec: codec.name)
+def test_what_a_codec_reads_no_policy_can_open_besides(codec: Codec) -> None:
+    target = TARGETS[codec.name]
+    if isinstance(codec, OpenedOnly):
+        assert not codec.claims(target.method, target.path)
+        assert why_closed(target.path, ["POST"]) is None
+    else:
+        assert why_closed(target.path, ["POST"]) is not None
 
 
 @every_codec

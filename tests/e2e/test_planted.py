@@ -33,6 +33,7 @@ _UNREAD_BY_ATTACKS = {Origin.SYSTEM, Origin.TOOL_DEFINITION, Origin.METADATA}
 POLICY = """
 extends: preset/standard
 references: any
+routes: [{path: /v1/rerank}]
 unscanned: {media: allow}
 rules:
   - {id: attacks, when: {category: [prompt_injection, system_prompt_leak], min_confidence: 0.5}, action: block}
@@ -74,7 +75,7 @@ def origins(surface: Surface) -> dict[str, Origin]:
 
 
 def test_the_table_is_as_long_as_it_was() -> None:
-    assert sum(len(surface.places()) for surface in SURFACES.values()) == 391
+    assert sum(len(surface.places()) for surface in SURFACES.values()) == 398
     assert SURFACES.keys() | WITHOUT_BODIES == CODECS.keys()
 
 

@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Final
 
 from detectors.types import Direction
-from proxy.codec import Codec
+from proxy.codec import Codec, OpenedOnly
 from tests.contracts.targets import TARGETS
 from tests.planted import SURFACES
 from tests.planted.surface import Surface
 
 FILE: Final = Path(__file__).parents[2] / "docs" / "providers.md"
 _INDEX: Final = re.compile(r"/\d+(?=/|$)")
+_OPENED: Final = """\
+JSON of any shape, both ways, where a policy opens the route: every value, key and long number counts as `unknown`. For
+example `POST /v1/rerank`:
+"""
 _HEAD: Final = """\
 # What is read of each provider's API
 
@@ -33,10 +37,14 @@ looked for in all.
 
 def providers_page(codecs: Sequence[Codec]) -> bytes:
     """Return the page for these codecs."""
-    ordered = sorted(codecs, key=lambda codec: (codec.dialect != "openai", codec.dialect, codec.name))
-    lines = [f"| `{_line(codec)}` | {codec.dialect} | [{codec.name}](#{codec.name}) |" for codec in ordered]
+    ordered = sorted(codecs, key=lambda c: (isinstance(c, OpenedOnly), c.dialect != "openai", c.dialect, c.name))
+    lines = [f"| {_request(c)} | {c.dialect or 'any'} | [{c.name}](#{c.name}) |" for c in ordered]
     sections = [section for codec in ordered for section in _section(codec)]
     return (_HEAD + "\n".join(lines) + "\n" + "\n".join(sections)).encode()
+
+
+def _request(codec: Codec) -> str:
+    return "what a policy opens under `routes:`" if isinstance(codec, OpenedOnly) else f"`{_line(codec)}`"
 
 
 def _line(codec: Codec) -> str:
@@ -46,6 +54,8 @@ def _line(codec: Codec) -> str:
 
 def _section(codec: Codec) -> Iterator[str]:
     yield f"\n## {codec.name}\n"
+    if isinstance(codec, OpenedOnly):
+        yield _OPENED
     surface = SURFACES.get(codec.name)
     if surface is None:
         yield f"`{_line(codec)}`: tried with the bodies in `tests/golden/{codec.name}`."
