@@ -59,16 +59,16 @@ async def answer(
     """Screen the upstream's answer and send it. Raises UpstreamError while nothing was sent."""
     exchange.headers |= upstream_headers(upstream.headers)
     kind = upstream.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind == SSE and not codec.streams:  # it may never end, and its events are of no known shape
+        raise UpstreamError(exchange.upstream, "protocol")
     if upstream.status < 300 and (kind == SSE or (exchange.streaming and kind == codec.stream(target).content_type)):
         chunks = _timed(exchange, upstream.chunks())
         return await _answer_stream(parts, exchange, codec, target, request, upstream, chunks)
-    started = time.perf_counter()
-    raw = await upstream.read()
-    exchange.upstream_seconds += time.perf_counter() - started
+    raw = await _whole(exchange, upstream)
     if not raw and target.method == "DELETE" and upstream.status < 300:
         raw = b"{}"  # some upstreams say nothing of what is no more
     document = codec.read_answer(raw, kind) if upstream.status < 300 else _read_error(raw)
-    if document is None and upstream.status < 300 and begins_stream(raw):
+    if document is None and upstream.status < 300 and codec.streams and begins_stream(raw):
         # A stream under a wrong label is still a stream.
         return await _answer_stream(parts, exchange, codec, target, request, upstream, _once(raw))
     if document is None:
@@ -247,6 +247,13 @@ def _error_code(document: dict[str, Any]) -> str:
     error = document.get("error")
     code = error.get("code") if isinstance(error, dict) else None
     return str(code)[:64] if isinstance(code, int) else ("upstream" if error else "")
+
+
+async def _whole(exchange: Exchange, upstream: UpstreamAnswer) -> bytes:
+    started = time.perf_counter()
+    raw = await upstream.read()
+    exchange.upstream_seconds += time.perf_counter() - started
+    return raw
 
 
 async def _timed(exchange: Exchange, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

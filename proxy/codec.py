@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from detectors.frozen import statically_frozen
 from detectors.types import Direction
+from policies.routes import OpenRoute
 from policies.types import BlockAs, Disclose, Verdict
 from proxy.sse import SseEvent
 from proxy.walk import Walk
@@ -153,6 +154,10 @@ class Codec(Protocol):
         later, and a request that names it goes where it was noted.
         """
 
+    @property
+    def streams(self) -> bool:
+        """Whether an answer may be a stream. Else it is one JSON document, or a failure of the upstream's."""
+
     def claims(self, method: str, path: str) -> bool:
         """Tell whether this codec reads that request. Where several do, `routing` chooses by dialect."""
 
@@ -207,8 +212,13 @@ class Codec(Protocol):
     def credential(self, headers: Headers, query: str) -> str | None:
         """Return the key in the dialect's own header, or in the query where the dialect puts it there."""
 
+    def own_credential(self, headers: Headers, query: str) -> dict[str, str]:
+        """Return the client's `credential` as it goes upstream, in the header that it came in: to a provider an OAuth
+        token is no API key. Empty where there is none.
+        """
+
     def credential_headers(self, credential: str) -> dict[str, str]:
-        """Return the headers that carry a credential to the upstream."""
+        """Return the headers that carry a credential of ours to the upstream."""
 
     def forwarded(self, headers: Headers) -> dict[str, str]:
         """Return those of the client's headers that the dialect needs upstream (versions, beta flags)."""
@@ -228,3 +238,11 @@ class Codec(Protocol):
 
     def error(self, status: int, code: str, message: str, param: str | None = None) -> JsonObject:
         """Return an error in the shape that the dialect's SDKs read."""
+
+
+@runtime_checkable
+class OpenedOnly(Protocol):
+    """What a codec is besides that reads only what a policy opens: it claims nothing, and is asked last."""
+
+    def opened(self, route: OpenRoute, words: Codec) -> Codec:
+        """Return who reads one request to `route`, with the errors, refusals and keys of `words`."""

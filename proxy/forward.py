@@ -91,7 +91,7 @@ def _headers(
     if content_type:
         sent["Content-Type"] = content_type
     policy = exchange.policy
-    theirs = codec.credential(headers, target.query) if presented.own_header else None
-    if theirs is not None and policy is not None and policy.credentials is Credentials.CLIENT:
-        return sent | codec.credential_headers(theirs)
+    theirs = codec.own_credential(headers, target.query) if presented.own_header else None
+    if theirs and policy is not None and policy.credentials is Credentials.CLIENT:
+        return sent | theirs
     return sent | (codec.credential_headers(upstream.credential) if upstream.credential else {})

@@ -13,10 +13,12 @@ from proxy.providers._anthropic_answer import creations_of, walk_answer
 from proxy.providers._anthropic_request import reachable_models, references_of, walk_request
 from proxy.providers._anthropic_shapes import VOCABULARY, error_body, param_of, refusal_body, usage_of
 from proxy.providers._anthropic_stream import MessageStream
+from proxy.providers._credential import AUTHORIZATION, bearer, first_of
 from proxy.responses import JSON
 from proxy.walk import Walk
 
 VERSION: Final = "2023-06-01"  # the API refuses requests without one; this is for clients that name none
+_KEY: Final = "x-api-key"
 _FLAGS: Final = re.compile(r"[A-Za-z0-9 ,._-]{1,1024}")
 
 
@@ -27,6 +29,7 @@ class AnthropicDialect:
     vocabulary = VOCABULARY
     needs_model = True
     routes_by_model = True
+    streams = True
     models_path = "/models?limit=1000"  # the default page holds 20
 
     def route(self, target: Target) -> str:
@@ -82,12 +85,13 @@ class AnthropicDialect:
         return usage_of(body.get("usage")) or Usage()
 
     def credential(self, headers: Headers, query: str) -> str | None:
-        scheme, _, token = headers.get("Authorization", "").partition(" ")
-        bearer = token.strip() if scheme.lower() == "bearer" else ""
-        return headers.get("x-api-key") or bearer or None
+        return headers.get(_KEY) or bearer(headers) or None
+
+    def own_credential(self, headers: Headers, query: str) -> dict[str, str]:
+        return first_of({_KEY: headers.get(_KEY), AUTHORIZATION: bearer(headers)})
 
     def credential_headers(self, credential: str) -> dict[str, str]:
-        return {"x-api-key": credential}
+        return {_KEY: credential}
 
     def forwarded(self, headers: Headers) -> dict[str, str]:
         told = {name: headers.get(name, "") for name in ("anthropic-version", "anthropic-beta")}

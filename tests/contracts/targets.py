@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from policies.routes import OpenRoute
 from proxy.codec import Target
 
+ROUTE: Final = OpenRoute("/v1/rerank", frozenset({"POST"}), "openai")
 TARGETS: Final = {
+    "generic": Target("POST", ROUTE.path),
     "gemini_count_tokens": Target("POST", "/v1beta/models/gemini-2.5-flash:countTokens"),
     "gemini_embed": Target("POST", "/v1beta/models/gemini-embedding-001:batchEmbedContents"),
     "gemini_generate": Target("POST", "/v1beta/models/gemini-2.5-flash:streamGenerateContent", "alt=sse"),

@@ -15,15 +15,18 @@ import proxy.providers
 from detectors.discovery import discover
 from detectors.errors import EdgeError
 from detectors.types import Coverage, Direction, Place, Span
+from policies.routes import why_closed
 from policies.types import ActionName, BlockAs, Disclose, Edit, Effect, StopReason, Verdict
-from proxy.codec import Codec, Refusal, StreamReader
+from proxy.codec import Codec, OpenedOnly, Refusal, StreamReader
 from proxy.json_document import JsonError, NumberToken, dump, parse
 from proxy.pointer import apply_edits, escape, resolve
+from proxy.providers.openai_chat import CODEC as OPENAI
 from proxy.sse import SseParser
 from proxy.walk import LONG_INTEGER
-from tests.contracts.targets import FURTHER, TARGETS
+from tests.contracts.targets import FURTHER, ROUTE, TARGETS
 
-CODECS = discover(proxy.providers, "CODEC", Codec)  # type: ignore[type-abstract]
+OFFERED = discover(proxy.providers, "CODEC", Codec)  # type: ignore[type-abstract]
+CODECS = tuple(codec.opened(ROUTE, OPENAI) if isinstance(codec, OpenedOnly) else codec for codec in OFFERED)
 WORDS = sorted({word for codec in CODECS for word in codec.vocabulary})
 KEYS = st.sampled_from(WORDS) | st.text("ab/~0 é", max_size=4)
 TYPES = [
@@ -210,6 +213,16 @@ def test_a_codec_claims_its_own_request_and_names_a_path_for_the_upstream(codec:
         assert codec.claims(target.method, target.path)
         assert codec.upstream_path(target).startswith("/")
         assert codec.route(target).startswith("/")
+
+
+@pytest.mark.parametrize("codec", OFFERED, ids=lambda codec: codec.name)
+def test_what_a_codec_reads_no_policy_can_open_besides(codec: Codec) -> None:
+    for target in (TARGETS[codec.name], *FURTHER.get(codec.name, ())):
+        if isinstance(codec, OpenedOnly):
+            assert not codec.claims(target.method, target.path)
+            assert why_closed(target.path, ["POST"]) is None
+        else:
+            assert why_closed(target.path, ["POST"]) is not None
 
 
 @every_codec
@@ -410,6 +423,21 @@ def test_an_error_is_an_object_that_says_code_and_message(codec: Codec, status: 
 def test_a_credential_is_found_where_it_is_put(codec: Codec) -> None:
     assert codec.credential(codec.credential_headers("sk-abc"), "") == "sk-abc"
     assert codec.credential({}, "") is None
+
+
+@every_codec
+@pytest.mark.parametrize("name", ["Authorization", "x-api-key", "api-key", "x-goog-api-key"])
+def test_a_clients_own_credential_leaves_in_the_header_that_it_came_in(codec: Codec, name: str) -> None:
+    sent = {name: "Bearer sk-abc" if name == "Authorization" else "sk-abc"}
+    assert codec.own_credential(sent, "") == ({} if codec.credential(sent, "") is None else sent)
+    assert codec.own_credential({"Authorization": "Bearer sk-abc"}, "") != {}
+
+
+@every_codec
+def test_of_two_credentials_the_one_that_was_looked_at_goes_on(codec: Codec) -> None:
+    both = codec.credential_headers("sk-1") | {"Authorization": "Bearer sk-2", "api-key": "sk-3"}
+    (sent,) = codec.own_credential(both, "").values()
+    assert sent.removeprefix("Bearer ") == codec.credential(both, "")
 
 
 @every_codec

@@ -37,6 +37,7 @@ _UNREAD_BY_ATTACKS = {Origin.SYSTEM, Origin.TOOL_DEFINITION, Origin.METADATA}
 POLICY = """
 extends: preset/standard
 references: any
+routes: [{path: /v1/rerank}]
 unscanned: {media: allow}
 rules:
   - {id: attacks, when: {category: [prompt_injection, system_prompt_leak], min_confidence: 0.5}, action: block}
@@ -78,7 +79,7 @@ def origins(surface: Surface) -> dict[str, Origin]:
 
 
 def test_the_table_is_as_long_as_it_was() -> None:
-    assert sum(len(surface.places()) for surface in SURFACES.values()) == 410
+    assert sum(len(surface.places()) for surface in SURFACES.values()) == 417
     assert SURFACES.keys() | WITHOUT_BODIES == CODECS.keys()
 
 
