@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SDK := .venv-sdk
 UV := $(BIN)/uv
 # Hundreds of modules are read at every start and in every test process: compiled once, not each time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -16,7 +17,7 @@ CHECKED := tests/test_structure.py tests/detectors tests/policies tests/contract
 # Where tests may be marked e2e or slow (tests/test_structure.py): thousands of others need not be collected for them.
 SLOW := tests/e2e tests/storage tests/proxy tests/contracts/test_sinks.py --ignore tests/proxy/providers
 
-.PHONY: help setup run test unit e2e check golden prove fuzz bench bench-store chaos clean
+.PHONY: help setup run test unit e2e sdk check golden prove fuzz bench bench-store chaos clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -46,6 +47,15 @@ unit: setup ## fast tests, real engines
 e2e: setup ## the running product, driven by real clients
 	$(call timed,e2e,200,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(SLOW) -m "e2e or slow" -x)
 
+sdk: setup $(SDK)/.ready ## LangChain and LiteLLM against the running product, in an environment of their own
+	$(call timed,sdk,120,$(BIN)/python -m tests.sdk)
+
+$(SDK)/.ready: requirements/sdk.txt
+	@echo "building $(SDK) (once, half a minute)"
+	@$(PYTHON) -m venv $(SDK)
+	@$(UV) pip install --quiet --python $(SDK)/bin/python --require-hashes -r requirements/sdk.txt
+	@touch $@
+
 check: setup ## lint, types, imports, structure, signatures
 	$(call timed,check,90,$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/lint-imports --no-cache > /dev/null && { \
 		$(BIN)/mypy & types=$$!; $(BIN)/python -m pytest -q -x -n 2 --dist loadscope $(CHECKED); tests=$$?; wait $$types && test $$tests -eq 0; })
@@ -69,4 +79,4 @@ chaos: setup ## two tenants' load under a seeded schedule of faults, then the in
 	$(call timed,chaos,$(if $(QUICK),120,4200),$(BIN)/python -m tests.chaos --seconds $(if $(QUICK),40,3600) $(if $(SEED),--seed $(SEED)))
 
 clean: ## remove the environment and caches, keep the data
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(SDK) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from detectors.documents import Document, nearest, parse_document, read_document
 from detectors.errors import PolicyError
 from detectors.types import Unscanned
+from policies.routes import OpenRoute
 from policies.schema import ExclusionDocument, PolicyDocument, RuleDocument, TestDocument
 from policies.types import (
     ActionName,
@@ -116,6 +117,7 @@ def _compile(layers: Sequence[_Layer], policy_id: str, known_rules: frozenset[st
         retain_days=retain_days,
         store=_last((c.audit.store for c in contents), StoredForm.NONE),
         retain_bodies_days=retain_bodies_days,
+        routes=_routes(contents),
     )
     return LoadedPolicy(policy, own.content.tests, own.document.file)
 
@@ -158,6 +160,15 @@ def _limits(contents: Sequence[PolicyDocument]) -> PolicyLimits:
     )
 
 
+def _routes(contents: Sequence[PolicyDocument]) -> tuple[OpenRoute, ...]:
+    """A child's list replaces its parent's. What is said word for word goes before what a placeholder stands for."""
+    routes = [
+        OpenRoute(item.path, frozenset(item.methods), item.dialect)
+        for item in _last((content.routes for content in contents), ())
+    ]
+    return tuple(sorted(routes, key=lambda route: route.has_id))
+
+
 def _merged_rules(layers: Sequence[_Layer]) -> list[RuleDocument]:
     """A child's rule with a parent's id replaces it where it stands; `disable` removes it."""
     merged: dict[str, RuleDocument] = {}
@@ -192,8 +203,11 @@ def _exclusion(document: ExclusionDocument) -> Exclusion:
 
 
 def _check_references(layer: _Layer, known_rules: frozenset[str]) -> None:
-    """Duplicate rule ids and unknown signature ids: both are typing errors that would silently do nothing."""
-    rules = layer.content.rules
+    """Duplicate ids and routes, unknown signature ids: all are typing errors that would silently do nothing."""
+    rules, routes = layer.content.rules, layer.content.routes or ()
+    for index, route in enumerate(routes):
+        if (route.path, route.dialect) in {(earlier.path, earlier.dialect) for earlier in routes[:index]}:
+            raise layer.document.complain(("routes", index, "path"), f"route '{route.path}' is opened twice")
     for name, count in Counter(rule.id for rule in rules).items():
         if count > 1:
             index = max(i for i, rule in enumerate(rules) if rule.id == name)

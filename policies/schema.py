@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from detectors.documents import nearest
 from detectors.types import Category, Direction, Origin, Severity, Unscanned
 from policies.quantities import parse_days, parse_rate, parse_size
+from policies.routes import ROUTE_PATH, why_closed
 from policies.types import (
     ActionName,
     AuditLevel,
@@ -122,6 +123,21 @@ class UnscannedDocument(Strict):
         return {Unscanned(k): ActionName(v) for k, v in self.model_dump(exclude_none=True).items()}
 
 
+class RouteDocument(Strict):
+    """A route whose shape no codec knows, opened: JSON in, JSON out, all of it read and none of it trusted."""
+
+    path: Annotated[str, Field(json_schema_extra={"pattern": f"^{ROUTE_PATH.pattern}$"})]
+    methods: Annotated[tuple[Literal["POST", "GET"], ...], *_Listed] = ("POST",)
+    dialect: Literal["openai", "anthropic", "gemini"] = "openai"
+
+    @model_validator(mode="after")
+    def _may_be_opened(self) -> RouteDocument:
+        problem = why_closed(self.path, self.methods)
+        if problem is not None:
+            raise ValueError(problem)
+        return self
+
+
 class AuditDocument(Strict):
     level: AuditLevel | None = None
     retain: DaysText | None = None
@@ -170,6 +186,8 @@ class PolicyDocument(Strict):
     block_as: BlockAs | None = None
     credentials: Credentials | None = None
     references: References | None = None
+    # Left out of what revisions are made of where it is not given: files written before it keep theirs.
+    routes: tuple[RouteDocument, ...] | None = Field(default=None, exclude_if=lambda routes: routes is None)
     unscanned: UnscannedDocument = UnscannedDocument()
     models: ModelsDocument = ModelsDocument()
     limits: LimitsDocument = LimitsDocument()

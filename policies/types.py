@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from detectors.frozen import statically_frozen
 from detectors.types import Category, Coverage, Direction, Finding, Origin, Severity, Span, Unscanned
+from policies.routes import OpenRoute
 
 
 class ActionName(StrEnum):
@@ -196,9 +197,14 @@ class Policy:
     retain_days: int
     store: StoredForm
     retain_bodies_days: int  # never more than retain_days: bodies go with their row at the latest
+    routes: tuple[OpenRoute, ...] = ()  # those without a placeholder first
 
     def allows_model(self, model: str) -> bool:
         return "*" in self.models or any(fnmatchcase(model, pattern) for pattern in self.models)
+
+    def opened(self, method: str, path: str, dialect: str) -> OpenRoute | None:
+        """Return the route that lets such a request in although no codec knows its shape."""
+        return next((r for r in self.routes if r.dialect == dialect and r.opens(method, path)), None)
 
 
 @statically_frozen

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import AsyncIterator
 from functools import partial
@@ -12,28 +11,26 @@ from typing import Any, Final
 from aiohttp import web
 
 from detectors.errors import UpstreamError
-from detectors.types import Direction, Origin, Unscanned
+from detectors.types import Direction
 from policies.types import BlockAs, Mode, Policy, StopReason, Verdict
 from proxy.closing import answer_headers, close, finish, finish_bytes
 from proxy.codec import Codec, Refusal, Target
 from proxy.exchange import Exchange
+from proxy.file_answer import FileAnswer
 from proxy.json_document import JsonError, parse
 from proxy.parts import Parts
-from proxy.plain_text import charset_of, text_of
 from proxy.pointer import UneditableError, apply_edits
 from proxy.provider_state import note_creations
 from proxy.remembrance import hear, listen, remember, remember_stream
 from proxy.responses import retry_headers, upstream_headers
 from proxy.screen import Screened
-from proxy.sse import SSE
+from proxy.sse import SSE, begins_stream
 from proxy.streaming import Glancing, StreamEnd, StreamScreen, left_to_the_judge
 from proxy.transcript import Transcript
 from proxy.upstream import UpstreamAnswer
 from proxy.walk import Walk
 from storage.types import Outcome
 
-_MEDIA_TYPE: Final = re.compile(r"(?:audio|image|video)/[a-z0-9.+-]{1,60}")
-_STREAM_STARTS: Final = (b"data:", b"event:", b":", b"id:", b"retry:")
 _OUTCOMES: Final = {
     StreamEnd.FINISHED: Outcome.ANSWERED,
     StreamEnd.CUT: Outcome.BLOCKED_RESPONSE,
@@ -62,65 +59,51 @@ async def answer(
     """Screen the upstream's answer and send it. Raises UpstreamError while nothing was sent."""
     exchange.headers |= upstream_headers(upstream.headers)
     kind = upstream.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind == SSE and not codec.streams:  # it may never end, and its events are of no known shape
+        raise UpstreamError(exchange.upstream, "protocol")
     if upstream.status < 300 and (kind == SSE or (exchange.streaming and kind == codec.stream(target).content_type)):
         chunks = _timed(exchange, upstream.chunks())
         return await _answer_stream(parts, exchange, codec, target, request, upstream, chunks)
-    started = time.perf_counter()
-    raw = await upstream.read()
-    exchange.upstream_seconds += time.perf_counter() - started
-    sound = codec.media_answers and charset_of(raw) is None  # sound may begin with any byte
-    if upstream.status < 300 and raw.lstrip().startswith(_STREAM_STARTS) and not sound:
-        # A stream under a wrong label is still a stream.
-        return await _answer_stream(parts, exchange, codec, target, request, upstream, _once(raw))
-    if upstream.status < 300 and codec.media_answers and kind != "application/json":
-        return await _answer_media(parts, exchange, codec, raw, kind)
+    raw = await _whole(exchange, upstream)
     if not raw and target.method == "DELETE" and upstream.status < 300:
         raw = b"{}"  # some upstreams say nothing of what is no more
-    return await _answer_json(parts, exchange, codec, upstream, raw)
+    document = codec.read_answer(raw, kind) if upstream.status < 300 else _read_error(raw)
+    if document is None and upstream.status < 300 and codec.streams and begins_stream(raw):
+        # A stream under a wrong label is still a stream.
+        return await _answer_stream(parts, exchange, codec, target, request, upstream, _once(raw))
+    if document is None:
+        # An HTML page or a plain text could be anything, also an echo of the prompt: ours goes out instead.
+        raise UpstreamError(exchange.upstream, "protocol")
+    return await _answer_whole(parts, exchange, codec, upstream.status, document)
 
 
-async def _answer_media(parts: Parts, exchange: Exchange, codec: Codec, raw: bytes, kind: str) -> web.Response:
-    """Screen an answer that is no JSON: as one text if it reads as one, else as bytes that the policy may let pass."""
-    policy = _policy(exchange)
-    walk = Walk(Direction.RESPONSE, codec.vocabulary)
-    document = {"text": text_of(raw, kind)}
-    walk.visit(document["text"], Origin.ASSISTANT, "/text")
-    if document["text"] is None:
-        walk.unread(Unscanned.MEDIA)
-    verdict = await screen_document(parts, exchange, document, walk)
-    if verdict.effect.stop:
-        return await refuse(parts, exchange, codec, verdict, Direction.RESPONSE, policy)
-    exchange.end(Outcome.ANSWERED, 200)
-    if document["text"] is not None:
-        return await finish_bytes(parts, exchange, document["text"].encode(), "text/plain; charset=utf-8")
-    return await finish_bytes(parts, exchange, raw, kind if _MEDIA_TYPE.fullmatch(kind) else "application/octet-stream")
-
-
-async def _answer_json(
-    parts: Parts, exchange: Exchange, codec: Codec, upstream: UpstreamAnswer, raw: bytes
+async def _answer_whole(
+    parts: Parts, exchange: Exchange, codec: Codec, given: int, document: dict[str, Any]
 ) -> web.Response:
     policy = _policy(exchange)
-    try:
-        document = parse(raw)
-    except JsonError as exc:
-        # An HTML page or a plain text could be anything, also an echo of the prompt: ours goes out instead.
-        raise UpstreamError(exchange.upstream, "protocol") from exc
-    if upstream.status >= 400 and isinstance(document, list) and len(document) == 1:
-        document = document[0]  # Google's array streams put their errors into an array too
-    if not isinstance(document, dict):
-        raise UpstreamError(exchange.upstream, "protocol")
     exchange.usage = codec.usage(document)
     walk = codec.segments(document, Direction.RESPONSE)
     verdict = await screen_document(parts, exchange, document, walk)
     if verdict.effect.stop:
-        return await refuse(parts, exchange, codec, verdict, Direction.RESPONSE, policy, document)
+        blocked = None if isinstance(document, FileAnswer) else document
+        return await refuse(parts, exchange, codec, verdict, Direction.RESPONSE, policy, blocked)
     if verdict.effect.edits:
         codec.without_copies(document)
-    if upstream.status < 300:
+    if given < 300:
         await note_creations(parts, exchange, codec.creations(document))
-    status = _relayed_status(upstream.status)
+    status = _relayed_status(given)
     exchange.end(Outcome.ANSWERED if status < 300 else Outcome.UPSTREAM_ERROR, status, _error_code(document))
-    return await finish(parts, exchange, document)
+    return await finish_bytes(parts, exchange, *codec.write_answer(document))
+
+
+def _read_error(raw: bytes) -> dict[str, Any] | None:
+    try:
+        document = parse(raw)
+    except JsonError:
+        return None
+    if isinstance(document, list) and len(document) == 1:
+        document = document[0]  # Google's array streams put their errors into an array too
+    return document if isinstance(document, dict) else None
 
 
 async def refuse(
@@ -264,6 +247,13 @@ def _error_code(document: dict[str, Any]) -> str:
     error = document.get("error")
     code = error.get("code") if isinstance(error, dict) else None
     return str(code)[:64] if isinstance(code, int) else ("upstream" if error else "")
+
+
+async def _whole(exchange: Exchange, upstream: UpstreamAnswer) -> bytes:
+    started = time.perf_counter()
+    raw = await upstream.read()
+    exchange.upstream_seconds += time.perf_counter() - started
+    return raw
 
 
 async def _timed(exchange: Exchange, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from detectors.frozen import statically_frozen
 from detectors.types import Direction
+from policies.routes import OpenRoute
 from policies.types import BlockAs, Disclose, Verdict
 from proxy.sse import SseEvent
 from proxy.walk import Walk
@@ -148,16 +149,20 @@ class Codec(Protocol):
         """Whether a request without a model is refused. Else the first upstream of the dialect gets it."""
 
     @property
-    def media_answers(self) -> bool:
-        """Whether an answer may be no JSON: what of it reads as text (subtitles) is screened, and about what does not
-        (speech) the policy's `unscanned.media` decides.
+    def routes_by_model(self) -> bool:
+        """Whether the wanted model chooses the upstream. Else the dialect's first one gets what is to be stored for
+        later, and a request that names it goes where it was noted.
         """
+
+    @property
+    def streams(self) -> bool:
+        """Whether an answer may be a stream. Else it is one JSON document, or a failure of the upstream's."""
 
     def claims(self, method: str, path: str) -> bool:
         """Tell whether this codec reads that request. Where several do, `routing` chooses by dialect."""
 
     def route(self, target: Target) -> str:
-        """Return a claimed request's path as it may be kept: an id in it becomes its name, `{response_id}`."""
+        """Return a claimed request's path as rows keep it: an id, which a client can write, becomes `{response_id}`."""
 
     def upstream_path(self, target: Target) -> str:
         """Return what follows the upstream's base URL, with what of the query may go there."""
@@ -174,6 +179,15 @@ class Codec(Protocol):
 
     def write_body(self, document: JsonObject) -> tuple[bytes, str] | None:
         """Return a document as it goes upstream, and its content type; None where the request has no body."""
+
+    def read_answer(self, raw: bytes, kind: str) -> JsonObject | None:
+        """Return the document of a good answer of the type `kind`; of one that is no JSON, what stands for it.
+
+        None where it is none that this endpoint gives: a stream, or nothing that anybody could read.
+        """
+
+    def write_answer(self, document: JsonObject) -> tuple[bytes, str]:
+        """Return an answer's document as it goes to the client, and its content type."""
 
     def models(self, target: Target, body: JsonObject) -> tuple[str, ...]:
         """Return every model the request may reach, the wanted one first."""
@@ -198,8 +212,13 @@ class Codec(Protocol):
     def credential(self, headers: Headers, query: str) -> str | None:
         """Return the key in the dialect's own header, or in the query where the dialect puts it there."""
 
+    def own_credential(self, headers: Headers, query: str) -> dict[str, str]:
+        """Return the client's `credential` as it goes upstream, in the header that it came in: to a provider an OAuth
+        token is no API key. Empty where there is none.
+        """
+
     def credential_headers(self, credential: str) -> dict[str, str]:
-        """Return the headers that carry a credential to the upstream."""
+        """Return the headers that carry a credential of ours to the upstream."""
 
     def forwarded(self, headers: Headers) -> dict[str, str]:
         """Return those of the client's headers that the dialect needs upstream (versions, beta flags)."""
@@ -219,3 +238,11 @@ class Codec(Protocol):
 
     def error(self, status: int, code: str, message: str, param: str | None = None) -> JsonObject:
         """Return an error in the shape that the dialect's SDKs read."""
+
+
+@runtime_checkable
+class OpenedOnly(Protocol):
+    """What a codec is besides that reads only what a policy opens: it claims nothing, and is asked last."""
+
+    def opened(self, route: OpenRoute, words: Codec) -> Codec:
+        """Return who reads one request to `route`, with the errors, refusals and keys of `words`."""

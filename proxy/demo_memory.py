@@ -13,39 +13,58 @@ from aiohttp import web
 from proxy.codec import JsonObject
 
 MOST: Final = 1_000
-LARGEST: Final = 16 << 20  # bytes of all that is kept
+LARGEST: Final = 16 << 20  # bytes of all that is kept on one shelf
+LARGEST_FILES: Final = 64 << 20
 _PAGE, _LONGEST_PAGE = 20, 100
 
 
 class Shelf:
-    """Documents by id. What was put or changed longest ago makes room; what is larger than the shelf is not kept."""
+    """Documents by id, with bytes that belong to them. What was put or changed longest ago makes room; what is larger
+    than the shelf is not kept.
+    """
 
     def __init__(self, most: int = MOST, largest: int = LARGEST) -> None:
         self._most, self._largest, self._size = most, largest, 0
-        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[bytes, bytes]] = OrderedDict()
 
-    def put(self, name: str, document: JsonObject) -> None:
+    def put(self, name: str, document: JsonObject, data: bytes = b"") -> None:
         self.drop(name)
-        self._kept[name] = orjson.dumps(document)
-        self._size += len(self._kept[name])
+        self._kept[name] = orjson.dumps(document), data
+        self._size += sum(map(len, self._kept[name]))
         while self._size > self._largest or len(self._kept) > self._most:
             self.drop(next(iter(self._kept)))
 
     def get(self, name: str) -> JsonObject | None:
         """Return a copy of a document, None if it is not here."""
         kept = self._kept.get(name)
-        document: JsonObject | None = None if kept is None else orjson.loads(kept)
+        document: JsonObject | None = None if kept is None else orjson.loads(kept[0])
         return document
 
+    def named(self, request: web.Request) -> JsonObject:
+        """Return a copy of the document whose `id` stands in a path. Raises HTTPNotFound."""
+        document = self.get(request.match_info["id"])
+        if document is None:
+            raise web.HTTPNotFound
+        return document
+
+    def data(self, name: object) -> bytes | None:
+        """Return the bytes that belong to a document, None if it is not here."""
+        kept = self._kept.get(name) if isinstance(name, str) else None
+        return None if kept is None else kept[1]
+
     def drop(self, name: str) -> None:
-        self._size -= len(self._kept.pop(name, b""))
+        self._size -= sum(map(len, self._kept.pop(name, (b"", b""))))
 
 
 class DemoMemory:
-    """Responses as `{response, input, pieces}`, conversations as `{conversation, items}`."""
+    """Responses as `{response, input, pieces}`, conversations as `{conversation, items}`, files, parts of uploads and
+    batches of messages as the API shows them, with what is in them; uploads and batches as the API shows them.
+    """
 
     def __init__(self) -> None:
         self.responses, self.conversations = Shelf(), Shelf()
+        self.files, self.parts = Shelf(largest=LARGEST_FILES), Shelf(largest=LARGEST_FILES)
+        self.uploads, self.batches, self.message_batches = Shelf(), Shelf(), Shelf(largest=LARGEST_FILES)
 
     def add_items(self, conversation: str, items: Sequence[JsonObject]) -> bool:
         """Add items to a conversation; tell whether there is one."""

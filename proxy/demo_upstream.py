@@ -17,8 +17,10 @@ from proxy.codec import JsonObject
 from proxy.demo_answer import Answer, answer_to, usage
 from proxy.demo_anthropic import MOUNT as ANTHROPIC
 from proxy.demo_anthropic import anthropic_routes
+from proxy.demo_batches import DemoBatches, DemoMessageBatches
 from proxy.demo_conversations import conversation_routes
 from proxy.demo_endpoints import DemoEndpoints
+from proxy.demo_files import DemoFiles
 from proxy.demo_gemini import MOUNT as GEMINI
 from proxy.demo_gemini import gemini_routes
 from proxy.demo_memory import DemoMemory
@@ -54,6 +56,8 @@ def demo_app(*, delay: float = 0.02) -> web.Application:
     app.router.add_routes(
         [*responses_routes(delay, memory), *stored_routes(delay, memory), *conversation_routes(memory)]
     )
+    files = DemoFiles(memory)
+    app.router.add_routes([*files.routes(), *DemoBatches(files, memory).routes(), *DemoMessageBatches(memory).routes()])
     app.router.add_routes(gemini_routes(delay, MODELS))
     return app
 

@@ -24,7 +24,7 @@ _FORWARDED: Final = frozenset(
 
 def choose_upstreams(parts: Parts, exchange: Exchange, codec: Codec) -> Sequence[UpstreamSettings]:
     """Return who serves the exchange's model in the codec's dialect, the first choice first. Raises EdgeError 404."""
-    upstreams = parts.upstreams.serving(codec.dialect, exchange.model)
+    upstreams = parts.upstreams.serving(codec.dialect, exchange.model if codec.routes_by_model else "")
     if not upstreams:
         raise EdgeError(404, "model_not_found", "No upstream serves this model.", "model")
     exchange.upstream = upstreams[0].name
@@ -91,7 +91,7 @@ def _headers(
     if content_type:
         sent["Content-Type"] = content_type
     policy = exchange.policy
-    theirs = codec.credential(headers, target.query) if presented.own_header else None
-    if theirs is not None and policy is not None and policy.credentials is Credentials.CLIENT:
-        return sent | codec.credential_headers(theirs)
+    theirs = codec.own_credential(headers, target.query) if presented.own_header else None
+    if theirs and policy is not None and policy.credentials is Credentials.CLIENT:
+        return sent | theirs
     return sent | (codec.credential_headers(upstream.credential) if upstream.credential else {})

@@ -24,7 +24,7 @@ from proxy.parts import Parts
 from proxy.provider_state import hold_references
 from proxy.refusals import METRIC, reason_of
 from proxy.responses import retry_headers
-from proxy.routing import choose_codec, default_codec, error_codec
+from proxy.routing import choose_codec, default_codec, error_codec, open_route
 from storage.types import Outcome
 
 _LOG: Final = structlog.get_logger("promptshield.proxy")
@@ -87,7 +87,8 @@ class Handler:
         if claims_models(target):
             return await list_models(parts, exchange, codec, target, presented)
         if not codec.claims(target.method, target.path):
-            raise EdgeError(404, "unknown_path", "There is nothing at this path.")
+            codec = open_route(parts.codecs, policy, target, codec)
+            exchange.dialect, exchange.vocabulary = codec.name, codec.vocabulary
         exchange.route = f"{target.method} {codec.route(target)}"
         raw = await read_body(request, policy.limits.body, parts.edge.body_idle, parts.edge.body_total)
         place.correct(len(raw))

@@ -51,6 +51,26 @@ def parse(raw: bytes) -> Any:
     return document
 
 
+def read_object(raw: bytes) -> dict[str, Any] | None:
+    """Return the object that the bytes are, None where they are anything else."""
+    try:
+        document = parse(raw)
+    except JsonError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def parse_generously(text: str) -> Any:
+    """Return what a reader that takes more for JSON than the standard does makes of a text, None if nothing.
+
+    Only to find out what somebody else could read: nothing that is sent on was read like this.
+    """
+    try:
+        return json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return None
+
+
 def dump(document: object) -> bytes:
     """Return the serialisation that goes out. Raises TypeError for what no parser of ours makes."""
     # Left to itself, orjson writes a dataclass as an object.

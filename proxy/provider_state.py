@@ -40,7 +40,7 @@ async def hold_references(
         missing = missing or unknown
     first = next(reference for name, reference in names.items() if name in missing)
     message = f"This {first.kind.replace('_', ' ')} was not made through this firewall, or it has expired."
-    raise EdgeError(404, "object_not_found", message, codec.param(first.pointer))
+    raise EdgeError(404, "object_not_found", message, codec.param(first.pointer) or None)
 
 
 async def note_creations(parts: Parts, exchange: Exchange, creations: Collection[Reference]) -> None:

@@ -1,4 +1,6 @@
-"""Which codec reads a request: by its mount, else by its route, else by the headers that only one dialect has."""
+"""Which codec reads a request: by its mount, else by its route, else by the headers that only one dialect has, and
+where none does, whichever reads what the policy opens.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +8,44 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from proxy.codec import Codec, Headers, Target
+from detectors.errors import EdgeError
+from policies.types import Policy
+from proxy.codec import Codec, Headers, OpenedOnly, Target
 
 DEFAULT_DIALECT: Final = "openai"
+# Files are kept under this path by several providers: what is meant for one must not come to lie at another.
+_SHARED: Final = "/v1/files"
 _GEMINI_HEADERS: Final = ("x-goog-api-key", "x-goog-api-client")
 
 
 def choose_codec(codecs: tuple[Codec, ...], target: Target, headers: Headers) -> Codec | None:
     """Return who reads this request, None if nobody does. A mount rules out every other dialect."""
     claiming = _claiming(codecs, target.method, target.path, target.mount)
-    if len(claiming) < 2:
-        return claiming[0] if claiming else None
+    if not claiming:
+        return None
+    if len(claiming) == 1 and not target.path.startswith(_SHARED):
+        return claiming[0]
     wanted = spoken_dialect(target, headers)
+    if target.path.startswith(_SHARED) and wanted not in {codec.dialect for codec in claiming}:
+        return None
     return next((codec for codec in claiming if codec.dialect == wanted), claiming[0])
 
 
 @lru_cache(maxsize=256)  # most requests go to a few paths, and each of two dozen codecs looks at one by a pattern
 def _claiming(codecs: tuple[Codec, ...], method: str, path: str, mount: str) -> tuple[Codec, ...]:
     return tuple(c for c in codecs if c.claims(method, path) and mount in {"", c.dialect})
+
+
+def open_route(codecs: Sequence[Codec], policy: Policy, target: Target, words: Codec) -> Codec:
+    """Return who reads a request that no dialect's codec claims, in the dialect of `words`.
+
+    Raises EdgeError 404 where the policy opens no such route.
+    """
+    route = policy.opened(target.method, target.path, words.dialect)
+    reader = next((codec for codec in codecs if isinstance(codec, OpenedOnly)), None)
+    if route is None or reader is None:
+        raise EdgeError(404, "unknown_path", "There is nothing at this path.")
+    return reader.opened(route, words)
 
 
 def error_codec(codecs: Sequence[Codec], target: Target, headers: Headers) -> Codec:

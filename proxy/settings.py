@@ -48,11 +48,12 @@ class ControlListener(Listener):
 
 
 class Timeouts(Strict):
-    """Seconds: to connect, to the first byte, and between two chunks of a stream."""
+    """Seconds: to connect, to the first byte, between two chunks of a stream, and to the end of the answer in all."""
 
     connect: float = Field(default=5, gt=0)
     first_byte: float = Field(default=120, gt=0)
     between_chunks: float = Field(default=60, gt=0)
+    total: float = Field(default=600, gt=0)
 
 
 class BreakerSettings(Strict):

@@ -9,6 +9,12 @@ from typing import Final
 SSE: Final = "text/event-stream"
 LONGEST_EVENT: Final = 4 << 20  # bytes of one event; a provider's longest is far below
 _BOM: Final = b"\xef\xbb\xbf"
+_STARTS: Final = (b"data:", b"event:", b":", b"id:", b"retry:")
+
+
+def begins_stream(raw: bytes) -> bool:
+    """Tell bytes that begin as a stream of events does, whatever their label says."""
+    return raw.lstrip().startswith(_STARTS)
 
 
 class SseError(ValueError):

@@ -24,6 +24,7 @@ class Walk:
     messages: list[list[Segment]] = field(default_factory=list)
     skipped: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     unscanned: dict[Unscanned, int] = field(default_factory=dict)
+    _grafted_newest: list[Segment] = field(default_factory=list)
 
     def visit(self, value: object, origin: Origin, pointer: str) -> None:
         """Take in `value` and all below it. Keys of the dialect's own vocabulary are skipped by rule."""
@@ -53,14 +54,19 @@ class Walk:
             self._add(key, origin, below, Place.KEY)
         self.visit(value, origin, below)
 
+    @property
+    def full(self) -> bool:
+        """Whether nothing more will be read: what comes now is counted as too much."""
+        return len(self.segments) >= MOST_SEGMENTS
+
     def skip(self, reason: str, values: int = 1) -> None:
         """Count values that a rule of the codec leaves out, so that it shows in the coverage."""
         if values:
             self.skipped[reason] += values
 
-    def unread(self, reason: Unscanned) -> None:
-        """Count a text that nobody can look at, for the policy's `unscanned` map."""
-        self.unscanned[reason] = self.unscanned.get(reason, 0) + 1
+    def unread(self, reason: Unscanned, texts: int = 1) -> None:
+        """Count texts that nobody can look at, for the policy's `unscanned` map."""
+        self.unscanned[reason] = self.unscanned.get(reason, 0) + texts
 
     def newest_user_texts(self) -> list[Segment]:
         """Return what the user wrote in the newest turn: a prefill or tool results after it do not end it."""
@@ -70,7 +76,24 @@ class Walk:
             if newest and not own:
                 break
             newest += own
-        return newest
+        return [*newest, *self._grafted_newest]
+
+    def graft(self, other: Walk, pointer: str) -> None:
+        """Take in what another codec's walk found in the value at `pointer`: a request inside of this one."""
+        room = MOST_SEGMENTS - len(self.segments)
+        moved = {
+            id(s): Segment(s.direction, s.origin, s.kind, s.place, f"{pointer}{s.pointer}", s.text)
+            for s in other.segments[:room]
+        }
+        self.segments += moved.values()
+        self.messages += [[moved[id(s)] for s in message if id(s) in moved] for message in other.messages]
+        self._grafted_newest += [moved[id(s)] for s in other.newest_user_texts() if id(s) in moved]
+        for reason, values in other.skipped.items():
+            self.skip(reason, values)
+        for unread, texts in other.unscanned.items():
+            self.unread(unread, texts)
+        if len(other.segments) > room:
+            self.unread(Unscanned.OVERSIZE, len(other.segments) - room)
 
     def message(self, start: int) -> None:
         """Declare the segments since index `start` to be one message."""

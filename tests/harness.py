@@ -83,7 +83,7 @@ class Recorder:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         self.received.append(Received(request.path, dict(request.headers), body))
-        if request.method == "GET":
+        if request.method == "GET" and request.path not in self.scripts:
             return web.json_response(self.listing)
         script = self.scripts.get(request.path) or self.scripts.get(read(body).get("model", ""), echo)
         try:

@@ -10,6 +10,7 @@ from detectors.errors import UpstreamError
 from proxy.pool.answer_reader import AnswerReader
 from proxy.pool.connection import Connection
 from proxy.pool.content_encoding import EncodingError, Opener, opener_of
+from proxy.pool.deadline import Allowance
 from proxy.settings import UpstreamSettings
 from proxy.upstream import LARGEST_ANSWER
 
@@ -17,13 +18,18 @@ from proxy.upstream import LARGEST_ANSWER
 class PooledAnswer:
     """The UpstreamAnswer of a ConnectionPool. Its connection is back with the pool as soon as the last byte is in."""
 
-    __slots__ = ("_connection", "_name", "_opener", "_reader", "_seconds", "headers", "status")
+    __slots__ = ("_allowance", "_connection", "_name", "_opener", "_reader", "_seconds", "headers", "status")
 
     def __init__(
-        self, upstream: UpstreamSettings, connection: Connection, reader: AnswerReader, headers: CIMultiDict[str]
+        self,
+        upstream: UpstreamSettings,
+        connection: Connection,
+        reader: AnswerReader,
+        headers: CIMultiDict[str],
+        allowance: Allowance,
     ) -> None:
         """Raises UpstreamError if the body comes in an encoding that we do not open."""
-        self._name, self._seconds = upstream.name, upstream.timeouts.between_chunks
+        self._name, self._seconds, self._allowance = upstream.name, upstream.timeouts.between_chunks, allowance
         self._connection, self._reader = connection, reader
         self.status, self.headers = reader.status, headers
         self._opener = self._opened_by(headers)
@@ -67,6 +73,8 @@ class PooledAnswer:
     async def _received(self) -> AsyncIterator[bytes]:
         reader = self._reader
         while True:
+            if self._allowance.spent and not reader.ended:  # one that never falls silent is never waited for
+                raise self._failed("timeout")
             if reader.unread:
                 yield reader.take()
             elif reader.failure is not None:
@@ -74,7 +82,7 @@ class PooledAnswer:
             elif reader.complete:
                 return
             else:
-                await self._connection.more(reader, self._seconds)
+                await self._connection.more(reader, self._allowance.at_most(self._seconds))
 
     def _opened_by(self, headers: CIMultiDict[str]) -> Opener | None:
         try:

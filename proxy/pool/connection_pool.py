@@ -11,6 +11,7 @@ from proxy.pool.answer import PooledAnswer
 from proxy.pool.answer_reader import AnswerReader
 from proxy.pool.connection import Connection
 from proxy.pool.connections import IDLE_SECONDS, Connections
+from proxy.pool.deadline import Allowance
 from proxy.pool.endpoint import Endpoint
 from proxy.pool.request_bytes import request_bytes
 from proxy.settings import UpstreamSettings
@@ -45,15 +46,17 @@ class ConnectionPool:
             data = request_bytes(endpoint, request)
         except ValueError as exc:
             raise UpstreamError(upstream.name, "protocol") from exc
+        timeouts = upstream.timeouts
+        allowance = Allowance(timeouts.total)
         connection, reader = connections.take(), AnswerReader(request.method)
         if connection is not None:
-            await connection.ask(data, reader, upstream.timeouts.first_byte)
+            await connection.ask(data, reader, allowance.at_most(timeouts.first_byte))
         if connection is None or _may_repeat(request, reader):
-            connection, reader = await _connect(upstream, connections), AnswerReader(request.method)
-            await connection.ask(data, reader, upstream.timeouts.first_byte)
+            connection, reader = await _connect(upstream, connections, allowance), AnswerReader(request.method)
+            await connection.ask(data, reader, allowance.at_most(timeouts.first_byte))
         if reader.failure is not None or reader.headers is None:
             raise UpstreamError(upstream.name, reader.failure or "protocol")
-        return PooledAnswer(upstream, connection, reader, reader.headers)
+        return PooledAnswer(upstream, connection, reader, reader.headers, allowance)
 
     async def close(self) -> None:
         """Cut every connection, also those at work."""
@@ -71,9 +74,9 @@ class ConnectionPool:
         return route
 
 
-async def _connect(upstream: UpstreamSettings, connections: Connections) -> Connection:
+async def _connect(upstream: UpstreamSettings, connections: Connections, allowance: Allowance) -> Connection:
     try:
-        async with asyncio.timeout(upstream.timeouts.connect):
+        async with asyncio.timeout(allowance.at_most(upstream.timeouts.connect)):
             return await connections.connect()
     except TimeoutError as exc:
         raise UpstreamError(upstream.name, "timeout", sent=False) from exc

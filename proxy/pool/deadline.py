@@ -1,4 +1,4 @@
-"""A timeout that is set many times a second and costs a timer only when the last one has run out."""
+"""Two kinds of time limit: one that is set many times a second, and one for a whole exchange."""
 
 from __future__ import annotations
 
@@ -6,8 +6,26 @@ import asyncio
 from collections.abc import Callable
 
 
+class Allowance:
+    """Seconds for a whole exchange, running from now on. However often the other side says something, it ends."""
+
+    __slots__ = ("_clock", "_due")
+
+    def __init__(self, seconds: float) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._due = self._clock() + seconds
+
+    @property
+    def spent(self) -> bool:
+        return self._clock() >= self._due
+
+    def at_most(self, seconds: float) -> float:
+        """Return how long one step may take that has `seconds` by itself; 0 where nothing is left."""
+        return max(0.0, min(seconds, self._due - self._clock()))
+
+
 class Deadline:
-    """Calls `expired` when a `start` was not followed by a `stop` in time.
+    """Calls `expired` when a `start` was not followed by a `stop` in time; it costs a timer only when one runs out.
 
     A timer once set stays set: when it fires too early for the present deadline it is set again for the rest.
     """

@@ -8,15 +8,17 @@ from typing import Any, Final
 from detectors.types import Direction, Origin
 from proxy.codec import Headers, JsonObject, Reference, Refusal, StreamReader, Target, Usage
 from proxy.edge import read_json
-from proxy.json_document import dump
+from proxy.json_document import dump, read_object
 from proxy.providers._anthropic_answer import creations_of, walk_answer
 from proxy.providers._anthropic_request import reachable_models, references_of, walk_request
 from proxy.providers._anthropic_shapes import VOCABULARY, error_body, param_of, refusal_body, usage_of
 from proxy.providers._anthropic_stream import MessageStream
+from proxy.providers._credential import AUTHORIZATION, bearer, first_of
 from proxy.responses import JSON
 from proxy.walk import Walk
 
 VERSION: Final = "2023-06-01"  # the API refuses requests without one; this is for clients that name none
+_KEY: Final = "x-api-key"
 _FLAGS: Final = re.compile(r"[A-Za-z0-9 ,._-]{1,1024}")
 
 
@@ -26,7 +28,8 @@ class AnthropicDialect:
     dialect = "anthropic"
     vocabulary = VOCABULARY
     needs_model = True
-    media_answers = False
+    routes_by_model = True
+    streams = True
     models_path = "/models?limit=1000"  # the default page holds 20
 
     def route(self, target: Target) -> str:
@@ -39,7 +42,13 @@ class AnthropicDialect:
     def read_body(self, target: Target, raw: bytes, content_type: str) -> JsonObject:
         return read_json(raw)
 
-    def write_body(self, document: JsonObject) -> tuple[bytes, str]:
+    def write_body(self, document: JsonObject) -> tuple[bytes, str] | None:
+        return dump(document), JSON
+
+    def read_answer(self, raw: bytes, kind: str) -> JsonObject | None:
+        return read_object(raw)
+
+    def write_answer(self, document: JsonObject) -> tuple[bytes, str]:
         return dump(document), JSON
 
     def models(self, target: Target, body: JsonObject) -> tuple[str, ...]:
@@ -76,12 +85,13 @@ class AnthropicDialect:
         return usage_of(body.get("usage")) or Usage()
 
     def credential(self, headers: Headers, query: str) -> str | None:
-        scheme, _, token = headers.get("Authorization", "").partition(" ")
-        bearer = token.strip() if scheme.lower() == "bearer" else ""
-        return headers.get("x-api-key") or bearer or None
+        return headers.get(_KEY) or bearer(headers) or None
+
+    def own_credential(self, headers: Headers, query: str) -> dict[str, str]:
+        return first_of({_KEY: headers.get(_KEY), AUTHORIZATION: bearer(headers)})
 
     def credential_headers(self, credential: str) -> dict[str, str]:
-        return {"x-api-key": credential}
+        return {_KEY: credential}
 
     def forwarded(self, headers: Headers) -> dict[str, str]:
         told = {name: headers.get(name, "") for name in ("anthropic-version", "anthropic-beta")}

@@ -31,6 +31,8 @@ VOCABULARY: Final = frozenset(
     output_tokens cache_creation cache_creation_input_tokens cache_read_input_tokens ephemeral_5m_input_tokens
     ephemeral_1h_input_tokens server_tool_use web_search_requests web_fetch_requests output_tokens_details
     thinking_tokens iterations applied_edits message index content_block delta partial_json citation error request_id
+    requests custom_id params result results_url processing_status request_counts processing succeeded errored canceled
+    expired ended_at archived_at cancel_initiated_at
     code param has_more first_id last_id display_name created_at max_input_tokens capabilities supported
     """.split()
 )

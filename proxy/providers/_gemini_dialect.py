@@ -10,7 +10,8 @@ from detectors.types import Direction, Origin
 from policies.types import BlockAs
 from proxy.codec import Headers, JsonObject, Reference, Refusal, StreamReader, Target, Usage
 from proxy.edge import read_json
-from proxy.json_document import dump
+from proxy.json_document import dump, read_object
+from proxy.providers._credential import AUTHORIZATION, bearer, first_of
 from proxy.providers._gemini_answer import ENVELOPE, walk_answer, without_copies
 from proxy.providers._gemini_request import named_models, references_in, walk_request
 from proxy.providers._gemini_shapes import VOCABULARY, camel, error_body, param_of, refusal_body, usage_of
@@ -33,7 +34,8 @@ class GeminiDialect:
     dialect = "gemini"
     vocabulary = VOCABULARY
     needs_model = True
-    media_answers = False
+    routes_by_model = True
+    streams = True
     models_path = "/models?pageSize=1000"
     verbs: ClassVar[frozenset[str]]
 
@@ -51,7 +53,13 @@ class GeminiDialect:
     def read_body(self, target: Target, raw: bytes, content_type: str) -> JsonObject:
         return read_json(raw)
 
-    def write_body(self, document: JsonObject) -> tuple[bytes, str]:
+    def write_body(self, document: JsonObject) -> tuple[bytes, str] | None:
+        return dump(document), JSON
+
+    def read_answer(self, raw: bytes, kind: str) -> JsonObject | None:
+        return read_object(raw)
+
+    def write_answer(self, document: JsonObject) -> tuple[bytes, str]:
         return dump(document), JSON
 
     def models(self, target: Target, body: JsonObject) -> tuple[str, ...]:
@@ -91,8 +99,11 @@ class GeminiDialect:
         return usage_of(body) or Usage()
 
     def credential(self, headers: Headers, query: str) -> str | None:
-        in_query = (unquote(item[4:]) for item in query.split("&") if item.startswith("key="))
-        return headers.get(_KEY) or next(in_query, None) or None
+        return _api_key(headers, query) or bearer(headers) or None
+
+    def own_credential(self, headers: Headers, query: str) -> dict[str, str]:
+        """Return also a key of the query as a header: URLs are logged on the way."""
+        return first_of({_KEY: _api_key(headers, query), AUTHORIZATION: bearer(headers)})
 
     def credential_headers(self, credential: str) -> dict[str, str]:
         return {_KEY: credential}
@@ -124,6 +135,11 @@ class GeminiDialect:
 
     def error(self, status: int, code: str, message: str, param: str | None = None) -> JsonObject:
         return error_body(status, code, message, param)
+
+
+def _api_key(headers: Headers, query: str) -> str | None:
+    in_query = (unquote(item[4:]) for item in query.split("&") if item.startswith("key="))
+    return headers.get(_KEY) or next(in_query, None)
 
 
 def _wants_events(target: Target) -> bool:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from proxy.codec import Headers, JsonObject, Reference, Refusal, Target, Usage
 from proxy.edge import read_json
-from proxy.json_document import dump
+from proxy.json_document import dump, read_object
+from proxy.providers._credential import AUTHORIZATION, bearer, first_of
 from proxy.providers._openai_shapes import VOCABULARY, error_body, param_of, refusal_body, usage_of
 from proxy.responses import JSON
+
+_AZURE_KEY: Final = "api-key"
 
 
 class OpenAiDialect:
@@ -15,7 +20,8 @@ class OpenAiDialect:
     dialect = "openai"
     vocabulary = VOCABULARY
     needs_model = True
-    media_answers = False
+    routes_by_model = True
+    streams = True
     models_path = "/models"
 
     def route(self, target: Target) -> str:
@@ -28,6 +34,12 @@ class OpenAiDialect:
         return read_json(raw)
 
     def write_body(self, document: JsonObject) -> tuple[bytes, str] | None:
+        return dump(document), JSON
+
+    def read_answer(self, raw: bytes, kind: str) -> JsonObject | None:
+        return read_object(raw)
+
+    def write_answer(self, document: JsonObject) -> tuple[bytes, str]:
         return dump(document), JSON
 
     def models(self, target: Target, body: JsonObject) -> tuple[str, ...]:
@@ -59,10 +71,10 @@ class OpenAiDialect:
         return usage_of(body) or Usage()
 
     def credential(self, headers: Headers, query: str) -> str | None:
-        scheme, _, token = headers.get("Authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and token:
-            return token.strip()
-        return headers.get("api-key")  # as Azure's clients send it
+        return bearer(headers) or headers.get(_AZURE_KEY)
+
+    def own_credential(self, headers: Headers, query: str) -> dict[str, str]:
+        return first_of({AUTHORIZATION: bearer(headers), _AZURE_KEY: headers.get(_AZURE_KEY)})
 
     def credential_headers(self, credential: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {credential}"}

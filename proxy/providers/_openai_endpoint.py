@@ -14,7 +14,7 @@ from proxy.providers._openai_dialect import OpenAiDialect
 from proxy.providers._openai_event_stream import EventStream
 from proxy.providers._openai_media import walk_media
 from proxy.providers._openai_request import FIELDS, walk_request
-from proxy.providers._openai_shapes import VOCABULARY, error_body, is_fact, refusal_body
+from proxy.providers._openai_shapes import error_body, is_fact, refusal_body
 from proxy.walk import Walk
 
 
@@ -32,7 +32,7 @@ class OpenAiEndpoint(OpenAiDialect):
         return method == "POST" and path == self.path
 
     def segments(self, body: Any, direction: Direction) -> Walk:
-        walk = Walk(direction, VOCABULARY)
+        walk = Walk(direction, self.vocabulary)
         if not isinstance(body, dict):
             walk.visit(body, Origin.UNKNOWN, "")
         elif direction is Direction.REQUEST:

@@ -48,7 +48,7 @@ class OpenAiForm(OpenAiEndpoint):
             raise EdgeError(415, "unsupported_media_type", f"The body must be {MULTIPART} or {JSON}.")
         return read_json(raw)
 
-    def write_body(self, document: JsonObject) -> tuple[bytes, str]:
+    def write_body(self, document: JsonObject) -> tuple[bytes, str] | None:
         if isinstance(document, FormDocument):
             return write_form(parts_of(document))
         return dump(document), JSON
@@ -93,23 +93,25 @@ def walk_form(walk: Walk, body: JsonObject, origins: Mapping[str, Origin]) -> No
             walk_models(walk, key, value)
             continue
         walk.child(key, None, Origin.UNKNOWN, "")
-        for pointer, item in _items(value, f"/{escape(key)}"):
+        for pointer, item in items_of(value, f"/{escape(key)}"):
             if form and isinstance(item, dict):
-                _walk_file(walk, item, pointer)
+                walk_file(walk, item, pointer)
             else:
                 walk_media(walk, item, origins.get(key, Origin.UNKNOWN), pointer, key=key)
         if key == _ASKED:
             walk.message(start)
 
 
-def _items(value: object, pointer: str) -> Iterator[tuple[str, object]]:
+def items_of(value: object, pointer: str) -> Iterator[tuple[str, object]]:
+    """Yield what a field holds, each with its place: a name in brackets holds a list."""
     if not isinstance(value, list):
         yield pointer, value
     else:
         yield from ((f"{pointer}/{index}", item) for index, item in enumerate(value))
 
 
-def _walk_file(walk: Walk, file: JsonObject, pointer: str) -> None:
+def walk_file(walk: Walk, file: JsonObject, pointer: str) -> None:
+    """Take in a file of a form: what it says is a document's text, bytes that say nothing are media."""
     for key, value in file.items():
         start = len(walk.segments)
         if key == "data":

@@ -10,6 +10,7 @@ from proxy.codec import JsonObject
 from proxy.json_document import NumberToken
 from proxy.providers._openai_form import OpenAiForm
 from proxy.providers._openai_media import walk_media
+from proxy.providers._openai_media_answer import MediaAnswers
 from proxy.walk import Walk
 
 _COPIES: Final = ("words", "segments", "logprobs")
@@ -21,10 +22,8 @@ _SMALL: Final = re.compile(r"-?[0-9]{1,6}(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,3
 _UNSPELT: Final = re.compile(r"[\s.,!?;:\"'…-]+")
 
 
-class OpenAiTranscript(OpenAiForm):
+class OpenAiTranscript(MediaAnswers, OpenAiForm):
     """An endpoint that turns a sound file into text. The answer is JSON, plain text or a stream."""
-
-    media_answers = True
 
     def walk_answer(self, walk: Walk, body: JsonObject) -> None:
         for key, value in body.items():

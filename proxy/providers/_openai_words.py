@@ -1,7 +1,7 @@
 """Keys that the API's other endpoints define, beside those of chat completions in `_openai_shapes`.
 
-Sources: platform.openai.com/docs/api-reference (completions, embeddings, moderations, images, audio) and, for what
-servers of the same API take beside it, docs.vllm.ai and openrouter.ai/docs.
+Sources: platform.openai.com/docs/api-reference (completions, embeddings, moderations, images, audio, files, uploads,
+batches) and, for what servers of the same API take beside it, docs.vllm.ai and openrouter.ai/docs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,14 @@ _AUDIO: Final = """
     known_speaker_references task duration segments segment_id speaker words word start end seek avg_logprob
     compression_ratio no_speech_prob logprob bytes
 """
-_FORM_FILES: Final = "content_type charset lines"
+_FORM: Final = "content_type charset lines"
+_STORED: Final = """
+    purpose expires_after expires_after[anchor] expires_after[seconds] anchor seconds status_details deleted expires_at
+    upload_id part_ids md5 mime_type
+    custom_id method body response status_code request_id input_file_id endpoint completion_window output_file_id
+    error_file_id output_expires_after request_counts total completed failed errors line in_progress_at finalizing_at
+    completed_at failed_at expired_at cancelling_at cancelled_at
+"""
 _USAGE: Final = """
     input_tokens output_tokens input_tokens_details output_tokens_details input_token_details text_tokens image_tokens
     seconds
@@ -37,5 +44,5 @@ _SERVERS: Final = """
 """
 
 ENDPOINT_WORDS: Final = frozenset(
-    f"{_COMPLETIONS} {_EMBEDDINGS} {_MODERATIONS} {_IMAGES} {_AUDIO} {_FORM_FILES} {_USAGE} {_SERVERS}".split()
+    f"{_COMPLETIONS} {_EMBEDDINGS} {_MODERATIONS} {_IMAGES} {_AUDIO} {_FORM} {_STORED} {_USAGE} {_SERVERS}".split()
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from proxy.codec import Codec
-from proxy.providers._openai_stored import LISTING, Route, StoredDialect
+from proxy.providers._openai_stored import LISTING, StoredDialect
+from proxy.providers._stored import Route
 
 _ONE: Final = "/v1/conversations/{conversation_id}"
 _ITEM: Final = f"{_ONE}/items/{{item_id}}"

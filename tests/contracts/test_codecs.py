@@ -15,15 +15,18 @@ import proxy.providers
 from detectors.discovery import discover
 from detectors.errors import EdgeError
 from detectors.types import Coverage, Direction, Place, Span
+from policies.routes import why_closed
 from policies.types import ActionName, BlockAs, Disclose, Edit, Effect, StopReason, Verdict
-from proxy.codec import Codec, Refusal, StreamReader
+from proxy.codec import Codec, OpenedOnly, Refusal, StreamReader
 from proxy.json_document import JsonError, NumberToken, dump, parse
 from proxy.pointer import apply_edits, escape, resolve
+from proxy.providers.openai_chat import CODEC as OPENAI
 from proxy.sse import SseParser
 from proxy.walk import LONG_INTEGER
-from tests.contracts.targets import TARGETS
+from tests.contracts.targets import FURTHER, ROUTE, TARGETS
 
-CODECS = discover(proxy.providers, "CODEC", Codec)  # type: ignore[type-abstract]
+OFFERED = discover(proxy.providers, "CODEC", Codec)  # type: ignore[type-abstract]
+CODECS = tuple(codec.opened(ROUTE, OPENAI) if isinstance(codec, OpenedOnly) else codec for codec in OFFERED)
 WORDS = sorted({word for codec in CODECS for word in codec.vocabulary})
 KEYS = st.sampled_from(WORDS) | st.text("ab/~0 é", max_size=4)
 TYPES = [
@@ -137,13 +140,46 @@ RESPONSE_EVENT = st.fixed_dictionaries(
         **dict.fromkeys(("item_id", "text", "arguments", "command", "annotation", "sequence_number", "logprobs"), JSON),
     },
 )
+# Requests and answers inside of others: the lines of files, and batches of messages.
+URLS = st.sampled_from(["/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/unknown"])
+LINE = JSON | st.fixed_dictionaries(
+    {"body": REQUEST | RESPONSE | JSON, "url": URLS | JSON}, optional={"custom_id": JSON, "method": st.just("POST")}
+)
+RESULT = JSON | st.fixed_dictionaries(
+    {"response": st.fixed_dictionaries({"body": ANSWER | RESPONSE | ENTRIES | JSON}, optional={"request_id": JSON})},
+    optional={"custom_id": JSON, "id": JSON, "error": JSON},
+)
+LINES = st.lists(LINE | RESULT, max_size=2)
+BATCH = st.fixed_dictionaries(
+    {},
+    optional={
+        "lines": LINES | st.lists(st.fixed_dictionaries({"result": st.fixed_dictionaries({"message": EVENT | JSON})})),
+        "file": st.fixed_dictionaries({"lines": LINES | JSON}, optional={"filename": JSON}),
+        "requests": st.lists(JSON | st.fixed_dictionaries({"params": REQUEST | JSON}), max_size=2) | JSON,
+        **dict.fromkeys(("id", "object", "part_ids", "request_counts", "results_url", "purpose"), JSON),
+    },
+)
 BODY = (
-    RESPONSE | RESPONSE_EVENT | REQUEST | ANSWER | EVENT | ENTRIES | CONTENTS | st.dictionaries(KEYS, JSON, max_size=5)
+    BATCH
+    | RESPONSE
+    | RESPONSE_EVENT
+    | REQUEST
+    | ANSWER
+    | EVENT
+    | ENTRIES
+    | CONTENTS
+    | st.dictionaries(KEYS, JSON, max_size=5)
 )
 
 MARKER = '["MARKER"]'  # is JSON itself, because a text that is JSON may become nothing else
 # What may go unread: identifiers and flags, and media that was counted.
 NO_TEXT = re.compile(r"[A-Za-z0-9._:/+-]{0,128}|data:image/png;base64,.*")
+
+# Requests that are a form and nothing else, and those that have no body.
+FORMS_ONLY = {"openai_files", "openai_upload_parts"}
+BODILESS = {
+    "openai_response_by_id", "openai_conversation_by_id", "openai_file_content", "anthropic_batch_results",
+}  # fmt: skip
 
 few = settings(max_examples=5)  # of each codec and direction, and there are many
 every_codec = pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
@@ -173,10 +209,20 @@ def test_there_are_codecs_to_check() -> None:
 
 @every_codec
 def test_a_codec_claims_its_own_request_and_names_a_path_for_the_upstream(codec: Codec) -> None:
-    target = TARGETS[codec.name]
-    assert codec.claims(target.method, target.path)
-    assert codec.upstream_path(target).startswith("/")
-    assert codec.route(target).startswith("/")
+    for target in (TARGETS[codec.name], *FURTHER.get(codec.name, ())):
+        assert codec.claims(target.method, target.path)
+        assert codec.upstream_path(target).startswith("/")
+        assert codec.route(target).startswith("/")
+
+
+@pytest.mark.parametrize("codec", OFFERED, ids=lambda codec: codec.name)
+def test_what_a_codec_reads_no_policy_can_open_besides(codec: Codec) -> None:
+    for target in (TARGETS[codec.name], *FURTHER.get(codec.name, ())):
+        if isinstance(codec, OpenedOnly):
+            assert not codec.claims(target.method, target.path)
+            assert why_closed(target.path, ["POST"]) is None
+        else:
+            assert why_closed(target.path, ["POST"]) is not None
 
 
 @every_codec
@@ -184,12 +230,24 @@ def test_a_codec_claims_its_own_request_and_names_a_path_for_the_upstream(codec:
 @given(body=st.dictionaries(KEYS, JSON, max_size=5))
 def test_a_body_that_is_written_can_be_read_again(codec: Codec, body: Any) -> None:
     content = codec.write_body(body)
-    if content is None:  # it has none, and what is sent all the same is refused, not dropped
+    content = codec.write_body(body)
+    assert content is not None
+    if codec.name in FORMS_ONLY:
         with pytest.raises(EdgeError):
-            codec.read_body(TARGETS[codec.name], dump(body), "application/json")
-        return
-    read = codec.read_body(TARGETS[codec.name], *content)
-    assert {key: read[key] for key in body} == parse(dump(body))
+            codec.read_body(TARGETS[codec.name], *content)
+    elif codec.name not in BODILESS:
+        read = codec.read_body(TARGETS[codec.name], *content)
+        assert {key: read[key] for key in body} == parse(dump(body))
+
+
+@every_codec
+def test_a_body_where_none_belongs_is_refused_not_dropped(codec: Codec) -> None:
+    for target in (TARGETS[codec.name], *FURTHER.get(codec.name, ())):
+        if codec.name in BODILESS or target.method != "POST" or target.path.endswith("/cancel"):
+            assert codec.write_body(codec.read_body(target, b"", "")) is None
+            with pytest.raises(EdgeError) as refused:
+                codec.read_body(target, b'{"a": 1}', "application/json")
+            assert (refused.value.status, refused.value.code) == (400, "invalid_body")
 
 
 @every_codec
@@ -365,6 +423,21 @@ def test_an_error_is_an_object_that_says_code_and_message(codec: Codec, status: 
 def test_a_credential_is_found_where_it_is_put(codec: Codec) -> None:
     assert codec.credential(codec.credential_headers("sk-abc"), "") == "sk-abc"
     assert codec.credential({}, "") is None
+
+
+@every_codec
+@pytest.mark.parametrize("name", ["Authorization", "x-api-key", "api-key", "x-goog-api-key"])
+def test_a_clients_own_credential_leaves_in_the_header_that_it_came_in(codec: Codec, name: str) -> None:
+    sent = {name: "Bearer sk-abc" if name == "Authorization" else "sk-abc"}
+    assert codec.own_credential(sent, "") == ({} if codec.credential(sent, "") is None else sent)
+    assert codec.own_credential({"Authorization": "Bearer sk-abc"}, "") != {}
+
+
+@every_codec
+def test_of_two_credentials_the_one_that_was_looked_at_goes_on(codec: Codec) -> None:
+    both = codec.credential_headers("sk-1") | {"Authorization": "Bearer sk-2", "api-key": "sk-3"}
+    (sent,) = codec.own_credential(both, "").values()
+    assert sent.removeprefix("Bearer ") == codec.credential(both, "")
 
 
 @every_codec

@@ -275,3 +275,33 @@ def test_the_models_are_listed_in_the_dialects_own_shape(client: Anthropic, reco
         client.models.retrieve("other")
     headers = {name.lower(): value for name, value in recorder.received[0].headers.items()}
     assert headers["anthropic-version"] == "2023-06-01"
+
+
+def test_a_batch_goes_and_comes_request_by_request(client: Anthropic, recorder: Recorder) -> None:
+    batch = {"id": "msgbatch_1", "type": "message_batch", "results_url": "https://elsewhere.example/results"}
+    message = {"type": "message", "role": "assistant", "content": [{"type": "text", "text": "Ask anna@example.org."}]}
+
+    async def show(_request: web.Request, _body: bytes) -> web.Response:
+        return web.json_response(batch)
+
+    async def results(_request: web.Request, _body: bytes) -> web.Response:
+        line = {"custom_id": "1", "result": {"type": "succeeded", "message": message}}
+        return web.Response(body=orjson.dumps(line) + b"\n", content_type="application/x-jsonl")
+
+    path = "/v1/messages/batches"
+    recorder.scripts |= {path: show, f"{path}/msgbatch_1": show, f"{path}/msgbatch_1/results": results}
+    params: Any = {
+        "model": "scripted",
+        "max_tokens": 9,
+        "messages": [{"role": "user", "content": "Ask bob@example.org."}],
+    }
+    made = client.messages.batches.create(requests=[{"custom_id": "1", "params": params}])
+    (result,) = client.messages.batches.results(made.id)
+
+    assert recorder.received[0].json()["requests"][0]["params"]["messages"][0]["content"] == "Ask [EMAIL]."
+    assert result.result.type == "succeeded"
+    assert result.result.message.content[0].model_dump()["text"] == "Ask [EMAIL]."
+    assert [received.path for received in recorder.received[1:]] == [f"{path}/msgbatch_1", f"{path}/msgbatch_1/results"]
+    for refused in (client.messages.batches.list, lambda: client.messages.batches.retrieve("msgbatch_of_another")):
+        with pytest.raises(anthropic.NotFoundError):
+            refused()

@@ -28,14 +28,16 @@ Send = Callable[[Surface, Any], int]
 CODECS: dict[str, Codec] = {codec.name: codec for codec in load_detection().codecs}
 # Forms, files and bare ids, whose places their own tests plant (tests/proxy/providers); and chat under another path.
 WITHOUT_BODIES = {
-    "openai_image_edits", "openai_transcriptions", "openai_translations", "openai_azure_chat",
-    "openai_response_by_id", "openai_conversation_by_id",
+    "openai_image_edits", "openai_transcriptions", "openai_translations", "openai_azure_chat", "openai_files",
+    "openai_upload_parts", "openai_file_content", "openai_response_by_id", "openai_conversation_by_id",
+    "anthropic_batch_results",
 }  # fmt: skip
 # Attack signatures do not read what developers write, nor what no model reads: a system prompt quotes attacks.
 _UNREAD_BY_ATTACKS = {Origin.SYSTEM, Origin.TOOL_DEFINITION, Origin.METADATA}
 POLICY = """
 extends: preset/standard
 references: any
+routes: [{path: /v1/rerank}]
 unscanned: {media: allow}
 rules:
   - {id: attacks, when: {category: [prompt_injection, system_prompt_leak], min_confidence: 0.5}, action: block}
@@ -77,7 +79,7 @@ def origins(surface: Surface) -> dict[str, Origin]:
 
 
 def test_the_table_is_as_long_as_it_was() -> None:
-    assert sum(len(surface.places()) for surface in SURFACES.values()) == 398
+    assert sum(len(surface.places()) for surface in SURFACES.values()) == 417
     assert SURFACES.keys() | WITHOUT_BODIES == CODECS.keys()
 
 

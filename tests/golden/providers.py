@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import Final
 
 from detectors.types import Direction
-from proxy.codec import Codec
-from proxy.providers._openai_stored import StoredDialect
+from proxy.codec import Codec, OpenedOnly
+from proxy.providers._stored import StoredRoutes
 from tests.contracts.targets import TARGETS
 from tests.planted import SURFACES
 from tests.planted.surface import Surface
 
 FILE: Final = Path(__file__).parents[2] / "docs" / "providers.md"
 _INDEX: Final = re.compile(r"/\d+(?=/|$)")
+_OPENED: Final = """\
+JSON of any shape, both ways, where a policy opens the route: every value, key and long number counts as `unknown`. For
+example `POST /v1/rerank`:
+"""
 _HEAD: Final = """\
 # What is read of each provider's API
 
@@ -34,27 +38,29 @@ looked for in all.
 
 def providers_page(codecs: Sequence[Codec]) -> bytes:
     """Return the page for these codecs."""
-    ordered = sorted(codecs, key=lambda codec: (codec.dialect != "openai", codec.dialect, codec.name))
-    lines = [
-        f"| `{line}` | {codec.dialect} | [{codec.name}](#{codec.name}) |" for codec in ordered for line in _lines(codec)
-    ]
+    ordered = sorted(codecs, key=lambda c: (isinstance(c, OpenedOnly), c.dialect != "openai", c.dialect, c.name))
+    lines = [f"| {line} | {c.dialect or 'any'} | [{c.name}](#{c.name}) |" for c in ordered for line in _lines(c)]
     sections = [section for codec in ordered for section in _section(codec)]
     return (_HEAD + "\n".join(lines) + "\n" + "\n".join(sections)).encode()
 
 
 def _lines(codec: Codec) -> tuple[str, ...]:
     """Return the request lines of a codec: all of them where it has a table of routes, else the one of its tests."""
+    if isinstance(codec, OpenedOnly):
+        return ("what a policy opens under `routes:`",)
     target = TARGETS[codec.name]
-    if isinstance(codec, StoredDialect):
-        return tuple(f"{route.method} {route.path}" for route in codec.routes)
-    return (f"{target.method} {target.path}",)
+    if isinstance(codec, StoredRoutes):
+        return tuple(f"`{route.method} {route.path}`" for route in codec.routes)
+    return (f"`{target.method} {target.path}`",)
 
 
 def _section(codec: Codec) -> Iterator[str]:
     yield f"\n## {codec.name}\n"
+    if isinstance(codec, OpenedOnly):
+        yield _OPENED
     surface = SURFACES.get(codec.name)
     if surface is None:
-        yield f"`{_lines(codec)[0]}`: tried with the bodies in `tests/golden/{codec.name}`."
+        yield f"{_lines(codec)[0]}: tried with the bodies in `tests/golden/{codec.name}`."
         return
     yield "| written by | where |\n|---|---|"
     for origin, places in sorted(_places(codec, surface).items()):

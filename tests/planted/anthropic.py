@@ -54,6 +54,19 @@ _BODY: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 MESSAGES: Final = Surface("anthropic_messages", "/v1/messages", _BODY)
+_LEAST: Final[dict[str, Any]] = {"model": "scripted", "max_tokens": 64}
+BATCHES: Final = Surface(
+    "anthropic_batches",
+    "/v1/messages/batches",
+    {"requests": [
+        {"custom_id": "1", "params": {**_LEAST, "system": "what the system says",
+                                      "messages": [{"role": "user", "content": "what the user says"}]}},
+        {"custom_id": "a custom id", "unheard_of": "an unknown field",
+         "params": {**_LEAST, "unheard_of": "a deep unknown field",
+                    "messages": [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1",
+                                                               "content": "what a tool told"}]}]}}],
+     "unheard_of": ["another unknown field"]},
+)  # fmt: skip
 COUNT_TOKENS: Final = Surface(
     "anthropic_count_tokens",
     "/v1/messages/count_tokens",

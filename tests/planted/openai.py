@@ -176,6 +176,19 @@ CONVERSATION: Final = Surface(
         "unheard_of": {"deep": ["an unknown field"]},
     },
 )  # fmt: skip
+UPLOADS: Final = Surface(
+    "openai_uploads",
+    "/v1/uploads",
+    {"filename": "a file name", "purpose": "batch", "bytes": 7, "mime_type": "text/plain; of a kind",
+     "unheard_of": {"deep": ["an unknown field"]}},
+)  # fmt: skip
+BATCHES: Final = Surface(
+    "openai_batches",
+    "/v1/batches",
+    {"input_file_id": "file-1", "endpoint": "/v1/chat/completions", "completion_window": "24h",
+     "metadata": {"ticket": "what metadata says"}, "unheard_of": {"deep": ["an unknown field"]}},
+)  # fmt: skip
+
 _LESS: Final = {
     key: value for key, value in RESPONSES.body.items() if key not in {"store", "metadata", "safety_identifier"}
 }

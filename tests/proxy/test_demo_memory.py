@@ -14,6 +14,10 @@ def test_a_shelf_keeps_copies_and_makes_room_by_number_and_by_size() -> None:
     assert [shelf.get(name) is None for name in ("two", "three", "four")] == [True, True, False]
     shelf.put("five", {"said": "x" * 50})
     assert shelf.get("five") is None
+    shelf.put("six", {}, b"x" * 30)
+    assert (shelf.get("six"), shelf.data("six"), shelf.data("five")) == ({}, b"x" * 30, None)
+    shelf.put("seven", {}, b"x" * 30)
+    assert shelf.get("six") is None
 
 
 def test_a_message_is_kept_with_an_id_and_its_text_in_a_part() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.json_document import MAX_DEPTH, JsonError, NumberToken, dump, is_json, parse
+from proxy.json_document import MAX_DEPTH, JsonError, NumberToken, dump, is_json, parse, parse_generously
 from tests.fuzz.grammar import Grammar
 from tests.fuzz.readers import alike
 
@@ -172,3 +172,9 @@ def test_thousands_of_odd_bodies_are_read_alike_by_all_readers_once_they_are_for
 )
 def test_the_readers_tell_what_can_be_read_in_two_ways(body: bytes, same: bool) -> None:
     assert alike(body) is same
+
+
+def test_a_generous_reading_takes_what_ours_refuses_and_never_fails() -> None:
+    assert parse_generously('{"a": NaN, "b": "\\ud800"}')["b"] == "\ud800"
+    assert parse_generously("[" * 100_000) is None
+    assert parse_generously("no document") is None

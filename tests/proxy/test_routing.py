@@ -23,7 +23,7 @@ class Reader:
         return method == "POST" and path in self.paths
 
 
-CHAT = cast("Codec", Reader("chat", "openai", ("/v1/chat/completions", "/v1/shared")))
+CHAT = cast("Codec", Reader("chat", "openai", ("/v1/chat/completions", "/v1/shared", "/v1/files")))
 MESSAGES = cast("Codec", Reader("messages", "anthropic", ("/v1/messages", "/v1/shared")))
 GENERATE = cast("Codec", Reader("generate", "gemini", ("/v1beta/models/m:generateContent",)))
 ALL = (CHAT, MESSAGES, GENERATE)
@@ -43,6 +43,10 @@ ALL = (CHAT, MESSAGES, GENERATE)
         (Target("POST", "/v1/messages", mount="openai"), {}, None),
         (Target("POST", "/v1/messages", mount="gemini"), {"anthropic-version": "2023-06-01"}, None),
         (Target("GET", "/v1/messages"), {}, None),
+        (Target("POST", "/v1/files"), {}, "chat"),
+        (Target("POST", "/v1/files"), {"anthropic-version": "2023-06-01"}, None),
+        (Target("POST", "/v1/files", mount="openai"), {"anthropic-version": "2023-06-01"}, "chat"),
+        (Target("GET", "/v1/files/file_1/content"), {"x-goog-api-key": "k"}, None),
         (Target("POST", "/v1/elsewhere"), {}, None),
     ],
 )

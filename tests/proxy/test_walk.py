@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from detectors.types import Direction, Kind, Origin, Place, Unscanned
 from proxy.json_document import NumberToken
 from proxy.pointer import resolve
-from proxy.walk import Walk
+from proxy.walk import MOST_SEGMENTS, Walk
 
 BODY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=6),
@@ -146,3 +146,30 @@ def test_the_newest_turn_is_what_the_user_wrote_last_whoever_spoke_after(
     turns: list[tuple[Origin, str]], newest: list[str]
 ) -> None:
     assert [s.text for s in conversation(*turns).newest_user_texts()] == newest
+
+
+def test_a_walk_inside_of_another_keeps_its_messages_and_counts_below_the_place_where_it_stands() -> None:
+    inner = walked({"a": "one", "b": 12345678}, "a", "b")
+    inner.message(0)
+    outer = walked({"c": "two"})
+    outer.graft(inner, "/lines/3")
+
+    assert [s.pointer for s in outer.segments] == ["/c", "/c", "/lines/3/a", "/lines/3/b"]
+    assert [[s.pointer for s in message] for message in outer.messages] == [["/lines/3/a", "/lines/3/b"]]
+    assert outer.skipped == {"vocabulary": 2}
+
+
+def test_what_does_not_fit_of_a_walk_inside_of_another_is_counted_as_too_much() -> None:
+    outer, inner = walked(["a"] * (MOST_SEGMENTS - 1)), walked(["b"] * 3)
+    outer.graft(inner, "/more")
+
+    assert [s.pointer for s in outer.segments[-2:]] == [f"/{MOST_SEGMENTS - 2}", "/more/0"]
+    assert outer.unscanned == {Unscanned.OVERSIZE: 2}
+
+
+def test_the_newest_words_of_every_request_inside_count_as_newest() -> None:
+    outer = walked({})
+    for text in ("first", "second"):
+        outer.graft(conversation((Origin.USER, text)), "/requests")
+
+    assert {s.text for s in outer.newest_user_texts()} == {"first", "second"}

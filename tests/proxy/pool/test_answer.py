@@ -14,7 +14,7 @@ from detectors.errors import UpstreamError
 from proxy.pool.answer import PooledAnswer
 from proxy.pool.connection_pool import ConnectionPool
 from proxy.upstream import LARGEST_ANSWER, UpstreamAnswer, UpstreamRequest
-from tests.proxy.pool.scripted import Call, ScriptedUpstream, says
+from tests.proxy.pool.scripted import Call, ScriptedUpstream, eventually, says
 
 POST = UpstreamRequest("POST", "/chat", {}, b"{}")
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -132,6 +132,42 @@ async def test_bytes_that_bring_no_text_do_not_count_as_a_chunk(
     with pytest.raises(UpstreamError) as caught:
         await answer.read()
     assert caught.value.kind == "timeout"
+
+
+@pytest.mark.parametrize(("size", "pause"), [(1, 0.005), (100_000, 0.0)], ids=["drips", "floods"])
+async def test_an_answer_without_end_ends_when_its_time_is_up(
+    pool: ConnectionPool, upstream: ScriptedUpstream, size: int, pause: float
+) -> None:
+    async def script(call: Call) -> None:
+        await call.say(CHUNKED)
+        while True:
+            await call.say(b"%x\r\n%b\r\n" % (size, bytes(size)))
+            await asyncio.sleep(pause)
+
+    upstream.script(script)
+    answer = await pool.send(upstream.settings(total=0.05), POST)
+    with pytest.raises(UpstreamError) as caught:
+        async for _ in answer.chunks():
+            pass
+    assert caught.value.kind == "timeout"
+    await eventually(upstream.calls[0].writer.is_closing)
+
+
+async def test_a_head_that_never_comes_is_not_waited_for_beyond_the_whole_time(
+    pool: ConnectionPool, upstream: ScriptedUpstream
+) -> None:
+    upstream.script(Call.gone)
+    with pytest.raises(UpstreamError) as caught:
+        await pool.send(upstream.settings(total=0.02), POST)
+    assert (caught.value.kind, caught.value.sent) == ("timeout", True)
+
+
+async def test_an_answer_that_was_whole_in_time_may_be_read_later(
+    pool: ConnectionPool, upstream: ScriptedUpstream
+) -> None:
+    answer = await pool.send(upstream.settings(total=0.02), POST)
+    await asyncio.sleep(0.03)
+    assert await drain(answer) == b"ok"
 
 
 async def test_a_slow_reader_is_not_the_upstreams_silence(pool: ConnectionPool, upstream: ScriptedUpstream) -> None:

@@ -1,10 +1,10 @@
-"""A deadline that is started often and fires once."""
+"""A deadline that is started often and fires once, and an allowance that is spent once."""
 
 from __future__ import annotations
 
 import asyncio
 
-from proxy.pool.deadline import Deadline
+from proxy.pool.deadline import Allowance, Deadline
 
 
 async def test_it_fires_when_nobody_stops_it() -> None:
@@ -49,3 +49,16 @@ async def test_closed_it_leaves_no_timer() -> None:
     deadline.close()
     await asyncio.sleep(0.01)
     assert fired == []
+
+
+async def test_a_step_gets_its_own_time_or_what_is_left_of_the_whole() -> None:
+    allowance = Allowance(10)
+    assert allowance.at_most(1) == 1
+    assert 9 < allowance.at_most(60) <= 10
+    assert not allowance.spent
+
+
+async def test_of_what_is_spent_nothing_is_left() -> None:
+    allowance = Allowance(0)
+    assert allowance.spent
+    assert allowance.at_most(60) == 0

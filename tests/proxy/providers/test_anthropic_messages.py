@@ -444,6 +444,18 @@ def test_the_key_is_read_as_the_dialect_sends_it(headers: dict[str, str], creden
 @pytest.mark.parametrize(
     ("headers", "sent"),
     [
+        ({"Authorization": "bearer sk-ant-oat01-1"}, {"Authorization": "Bearer sk-ant-oat01-1"}),
+        ({"x-api-key": "sk-ant-api03-1"}, {"x-api-key": "sk-ant-api03-1"}),
+        ({"x-api-key": "", "Authorization": "Basic c2stMQ=="}, {}),
+    ],
+)
+def test_a_clients_oauth_token_goes_on_as_a_bearers(headers: dict[str, str], sent: dict[str, str]) -> None:
+    assert CODEC.own_credential(headers, "") == sent
+
+
+@pytest.mark.parametrize(
+    ("headers", "sent"),
+    [
         ({}, {"anthropic-version": "2023-06-01"}),
         ({"anthropic-version": "2026-10-21", "cookie": "c"}, {"anthropic-version": "2026-10-21"}),
         ({"anthropic-beta": "a-1,b-2"}, {"anthropic-version": "2023-06-01", "anthropic-beta": "a-1,b-2"}),

@@ -417,11 +417,16 @@ def test_an_error_has_the_status_of_its_code_and_our_code_in_its_details(status:
         ({}, "alt=sse&key=sk%2D2", "sk-2"),
         ({}, "key=", None),
         ({}, "monkey=sk-1", None),
-        ({"Authorization": "Bearer sk-1"}, "", None),
+        ({"Authorization": "Bearer ya29.1"}, "", "ya29.1"),
+        ({"Authorization": "Bearer ya29.1"}, "key=sk-2", "sk-2"),
     ],
 )
 def test_the_key_is_read_as_the_dialect_sends_it(headers: dict[str, str], query: str, credential: str | None) -> None:
     assert CODEC.credential(headers, query) == credential
+
+
+def test_a_key_of_the_query_goes_on_as_a_header() -> None:
+    assert CODEC.own_credential({}, "alt=sse&key=sk%2D2") == {"x-goog-api-key": "sk-2"}
 
 
 def test_of_the_clients_headers_only_the_name_of_its_library_goes_on() -> None:

@@ -1,0 +1,107 @@
+"""The real handler in this process: codecs, screen, journal and pool are real; who exists is written down here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+from aiohttp import web
+from aiohttp.test_utils import RawTestServer, TestClient
+
+from policies.types import Policy
+from proxy.app import Detection
+from proxy.edge_settings import EdgeSettings
+from proxy.handler import Handler
+from proxy.metrics import WorkerMetrics
+from proxy.parts import Parts
+from proxy.pool.connection_pool import ConnectionPool
+from proxy.screen import Screen
+from proxy.settings import UpstreamSettings
+from proxy.upstream import Upstreams
+from proxy.upstream_health import UpstreamHealth
+from storage.journal import Journal
+from storage.journal_reader import JournalReader
+from storage.types import DecisionRecord, Identity, ObjectName
+
+Reply = tuple[int, dict[str, Any]]
+TENANTS = {"acme-key": Identity(1, "acme", 1, "shop", 1), "other-key": Identity(2, "other", 2, "shop", 2)}
+
+
+@dataclass(slots=True)
+class Objects:
+    """What each tenant has made, as the database keeps it."""
+
+    known: set[tuple[int, str, ObjectName]] = field(default_factory=set)
+
+    async def unknown(self, tenant: int, upstream: str, names: Collection[ObjectName]) -> frozenset[ObjectName]:
+        return frozenset(name for name in names if (tenant, upstream, name) not in self.known)
+
+    async def note(self, tenant: int, upstream: str, names: Collection[ObjectName], _decision: str) -> int:
+        self.known |= {(tenant, upstream, name) for name in names}
+        return len(names)
+
+
+@dataclass(slots=True)
+class Serving:
+    """A worker for the tenants `acme` and `other`, whose keys are `acme-key` and `other-key`, under one policy."""
+
+    client: TestClient[web.BaseRequest, None]
+    journal: Path
+    objects: Objects
+
+    async def ask(
+        self, path: str, body: object = None, *, method: str = "POST", key: str = "acme-key", **headers: str
+    ) -> Reply:
+        """Return status and document of the answer."""
+        sent = {"x-promptshield-key": key, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        raw = body if isinstance(body, bytes | None) else orjson.dumps(body)
+        async with self.client.request(method, path, data=raw, headers=sent) as answer:
+            return answer.status, orjson.loads(await answer.read())
+
+    def rows(self) -> list[DecisionRecord]:
+        return list(JournalReader(self.journal, {}).read(frozenset()).records)
+
+
+@asynccontextmanager
+async def serving(
+    folder: Path, detection: Detection, policy: Policy, *upstreams: UpstreamSettings
+) -> AsyncIterator[Serving]:
+    """Serve in front of `upstreams`."""
+
+    async def identify(key: str) -> Identity:
+        return TENANTS[key]
+
+    pool, metrics, objects = ConnectionPool(), WorkerMetrics(0), Objects()
+    around: dict[str, Any] = {
+        "keys": SimpleNamespace(identify=identify),
+        "policies": SimpleNamespace(policy_for=lambda _tenant, _app: policy),
+        "house_keys": SimpleNamespace(tenant_content_key=lambda tenant_id: bytes([tenant_id]) * 32),
+        "objects": objects,
+        "limits": None,
+        "data_keys": None,
+    }
+    parts = Parts(
+        codecs=detection.codecs,
+        screen=Screen(detection.chain, detection.actions),
+        upstreams=Upstreams(upstreams),
+        pool=pool,
+        health=UpstreamHealth(upstreams, pool, metrics),
+        journal=Journal(folder),
+        metrics=metrics,
+        edge=EdgeSettings(),
+        instance="i",
+        worker=0,
+        **around,
+    )
+    client: TestClient[web.BaseRequest, None] = TestClient(RawTestServer(Handler(parts)))
+    try:
+        async with client:
+            yield Serving(client, folder, objects)
+    finally:
+        await pool.close()
+        parts.journal.close()
