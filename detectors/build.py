@@ -30,7 +30,10 @@ def build_detectors(rules: RuleSet) -> tuple[Detector, ...]:
     return tuple(factory.build(rules, scan) for factory in factories)
 
 
+def build_views() -> ViewBuilder:
+    return ViewBuilder(discover(detectors.decoders, "DECODER", Decoder), STORE)
+
+
 def build_chain(rules: RuleSet, cache: FindingsCache | None = None) -> Chain:
     """Build the chain of every discovered detector and decoder over `rules`."""
-    views = ViewBuilder(discover(detectors.decoders, "DECODER", Decoder), STORE)
-    return Chain(build_detectors(rules), views, rules.revision, cache)
+    return Chain(build_detectors(rules), build_views(), rules.revision, cache)
