@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from detectors.aside import FINDING
 from detectors.errors import UpstreamError
 from detectors.types import Direction, Origin, Unscanned
 from policies.types import BlockAs, Mode, Policy, StopReason, Verdict
@@ -47,9 +48,10 @@ async def screen_document(parts: Parts, exchange: Exchange, document: Any, walk:
     """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop."""
     screened = await _judge(parts, exchange, walk)
     await remember(parts, exchange, document, walk, screened.verdict)
-    if screened.verdict.effect.edits:
+    edits = screened.verdict.effect.edits
+    if edits:
         try:
-            apply_edits(document, screened.verdict.effect.edits)
+            await parts.screen.aside.run_if_long(len(edits) * FINDING, partial(apply_edits, document, edits))
         except UneditableError:
             screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
     exchange.keep(screened, walk.direction)
@@ -97,9 +99,9 @@ async def _answer_media(parts: Parts, exchange: Exchange, codec: Codec, raw: byt
 async def _answer_json(
     parts: Parts, exchange: Exchange, codec: Codec, upstream: UpstreamAnswer, raw: bytes
 ) -> web.Response:
-    policy = _policy(exchange)
+    policy, aside = _policy(exchange), parts.screen.aside
     try:
-        document = parse(raw)
+        document = await aside.run_if_long(len(raw), partial(parse, raw))
     except JsonError as exc:
         # An HTML page or a plain text could be anything, also an echo of the prompt: ours goes out instead.
         raise UpstreamError(exchange.upstream, "protocol") from exc
@@ -108,7 +110,7 @@ async def _answer_json(
     if not isinstance(document, dict):
         raise UpstreamError(exchange.upstream, "protocol")
     exchange.usage = codec.usage(document)
-    walk = codec.segments(document, Direction.RESPONSE)
+    walk = await aside.run_if_long(len(raw), partial(codec.segments, document, Direction.RESPONSE))
     verdict = await screen_document(parts, exchange, document, walk)
     if verdict.effect.stop:
         return await refuse(parts, exchange, codec, verdict, Direction.RESPONSE, policy, document)
