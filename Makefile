@@ -17,7 +17,7 @@ CHECKED := tests/test_structure.py tests/detectors tests/policies tests/contract
 # Where tests may be marked e2e or slow (tests/test_structure.py): thousands of others need not be collected for them.
 SLOW := tests/e2e tests/storage tests/proxy tests/contracts/test_sinks.py --ignore tests/proxy/providers
 
-.PHONY: help setup run test unit e2e sdk check golden prove fuzz bench bench-store chaos clean
+.PHONY: help setup run test unit e2e sdk check golden prove fuzz bench bench-hostile bench-store chaos clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -71,6 +71,9 @@ fuzz: setup ## odd and broken requests, seeded, against the running product (QUI
 
 bench: setup ## CPU per request beside a bare pass-through (QUICK=1: fewer rounds)
 	$(call timed,bench,$(if $(QUICK),90,600),$(BIN)/python -m tests.bench $(if $(QUICK),--quick))
+
+bench-hostile: setup ## hostile texts beside plain English, and how long a megabyte makes others wait (QUICK=1: fewer rounds)
+	$(call timed,bench-hostile,$(if $(QUICK),60,300),$(BIN)/python -m tests.bench.hostile $(if $(QUICK),--quick))
 
 bench-store: setup ## decisions into Postgres, chained and verified; then the queries (QUICK=1: 200,000 rows, no queries)
 	$(call timed,bench-store,$(if $(QUICK),90,7200),$(BIN)/python -m tests.bench.store --rows $(if $(QUICK),200000,1000000) $(if $(QUICK),,&& $(BIN)/python -m tests.bench.store_queries --rows 10000000))

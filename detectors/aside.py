@@ -14,12 +14,7 @@ Result = TypeVar("Result")
 # What takes the loop less than some 10 ms stays on it: a hop to the thread and back costs 0.1 ms, and waits its turn.
 LONG_TEXT: Final = 64 << 10  # characters in all
 MANY_SEGMENTS: Final = 500
-
-
-async def breathe(size: int) -> None:
-    """Between two steps over `size` bytes or characters: let everybody else have the loop, if the steps are long."""
-    if size >= LONG_TEXT:
-        await asyncio.sleep(0)
+FINDING: Final = LONG_TEXT // MANY_SEGMENTS  # characters that take about as long as one finding
 
 
 class Aside:
@@ -35,6 +30,10 @@ class Aside:
     async def run(self, work: Callable[[], Result]) -> Result:
         """Return what `work` returns. A caller that is cancelled waits no longer; work that had begun runs out."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def run_if_long(self, size: int, work: Callable[[], Result]) -> Result:
+        """Return what `work` over `size` bytes or characters returns, done at once if it takes no time worth a hop."""
+        return work() if size < LONG_TEXT else await self.run(work)
 
     def for_reading(self, segments: Sequence[Segment]) -> Aside | None:
         """Return where these segments are to be read: None is on the loop, where it takes no time worth a hop."""

@@ -31,9 +31,12 @@ def build_detectors(rules: RuleSet) -> tuple[Detector, ...]:
     return tuple(factory.build(rules, scan) for factory in factories)
 
 
+def build_views() -> ViewBuilder:
+    return ViewBuilder(discover(detectors.decoders, "DECODER", Decoder), STORE)
+
+
 def build_chain(rules: RuleSet, cache: FindingsCache | None = None) -> Chain:
     """Build the chain of every discovered detector and decoder over `rules`."""
-    decoders = discover(detectors.decoders, "DECODER", Decoder)
-    views, built = ViewBuilder(decoders, STORE), build_detectors(rules)
-    glance = Glance(built, views, rules.of(Category), [decoder.gate for decoder in decoders])
+    views, built = build_views(), build_detectors(rules)
+    glance = Glance(built, views, rules.of(Category), views.gates)
     return Chain(built, views, rules.revision, cache, glance=glance)

@@ -6,15 +6,17 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
+from detectors.stepwise import matches, replaced
 from detectors.types import Offsets, Span
 
 REACH = 160  # characters that belong to a sentence around a mark inside of it
 SHORTEST = 6  # decoded runs below this many characters say nothing
-_CONTROL = re.compile(r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]")
+_CONTROLS, _LATER_CONTROL = bytes({*range(0x20), 0x7F} - {*b"\t\n\r"}), re.compile(r"[\x80-\x9F]")
 # What reads as text inside of bytes that do not as a whole: ASCII, or ASCII in UTF-16.
-_STRETCH = re.compile(rb"(?:[\t\n\r\x20-\x7E]\0?){12,}+")
+LEAST = 12
+_STRETCH = re.compile(rb"(?:[\t\n\r\x20-\x7E]\0?){%d,}+" % LEAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Decoder:
     """Where `gate` (an RE2 pattern) does not occur, `decode` is not called. `decode` is linear and raises nothing.
 
     A decoder that `rewrites` gives back the text with its escapes read; such decoders are one step together, around
-    their `marks` (of one that has none, from end to end). `raw`: it reads what cleaning takes away.
+    their `marks` (of one that has none, from end to end). `raw`: it reads what cleaning takes away. `once`: what it
+    gives back holds nothing more for it.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Decoder:
     rewrites: bool = False
     marks: re.Pattern[str] | None = None
     raw: bool = False
+    once: bool = False
 
 
 class Aligned:
@@ -64,17 +68,21 @@ class Mirrored:
 
 
 class Pieces:
-    """Character i of a run's text was made of piece i of the run; they are told only if something was found."""
+    """Character i of a run's text was made of piece i of the run; they are told only if something was found.
 
-    def __init__(self, pieces: Callable[[], Sequence[Span]]) -> None:
+    A piece is where it starts and where it ends: a `Span` for each character would cost three times as much.
+    """
+
+    def __init__(self, pieces: Callable[[], Sequence[tuple[int, int]]]) -> None:
         self._tell = pieces
 
     @cached_property
-    def _pieces(self) -> Sequence[Span]:
+    def _pieces(self) -> Sequence[tuple[int, int]]:
         return self._tell()
 
     def to_source(self, span: Span) -> Span:
-        return self._pieces[span.start].union(self._pieces[span.end - 1])
+        (start, end), (other_start, other_end) = self._pieces[span.start], self._pieces[span.end - 1]
+        return Span(min(start, other_start), max(end, other_end))
 
 
 class RunOffsets:
@@ -94,41 +102,70 @@ class RunOffsets:
 
     def to_source(self, span: Span) -> Span:
         first, last = self._run_at(span.start), self._run_at(max(span.start, span.end - 1))
-        inner = self._part(first, span).union(self._part(last, span))
+        inner = self._part(first, span)
+        if last != first:
+            inner = inner.union(self._part(last, span))
         return inner if self._below is None else self._below.to_source(inner)
 
     def _part(self, index: int, span: Span) -> Span:
         """Return what of the source run `index` contributes to `span`."""
         run, made = self._runs[index], self._made[index]
-        if run.within is None:
+        within, begin = run.within, run.span.start
+        if within is None:
             return run.span
         # The gap behind a run counts as its last character: nothing maps to no character at all.
         start = min(max(span.start - made, 0), len(run.text) - 1)
-        local = Span(start, max(start + 1, min(span.end - made, len(run.text))))
-        return run.within.to_source(local).shift(run.span.start)
+        end = max(start + 1, min(span.end - made, len(run.text)))
+        if isinstance(within, Aligned):
+            return Span(begin + start, begin + end)
+        inner = within.to_source(Span(start, end))
+        return inner.shift(begin) if begin else inner
 
     def _run_at(self, position: int) -> int:
-        return max(0, bisect_right(self._made, position) - 1)
+        made = self._made
+        return bisect_right(made, position) - 1 if len(made) > 1 else 0
 
 
-def rewritten(text: str, pattern: re.Pattern[str], say: str | Callable[[re.Match[str]], str]) -> Run:
+Say = str | Callable[[re.Match[str]], str]
+
+
+class Rewritten:
+    """Character i of a run's text is a character of the run, or was made of a match of `pattern` in it."""
+
+    def __init__(self, text: str, pattern: re.Pattern[str], say: Say) -> None:
+        self._text, self._pattern, self._say = text, pattern, say
+
+    @cached_property
+    def _edges(self) -> tuple[Sequence[int], Sequence[int]]:
+        """Where pieces begin in what was made and in the run: in turn one that is kept and one that is replaced."""
+        made, source, say = [0], [0], self._say
+        kept_from = position = 0
+        for match in self._pattern.finditer(self._text):
+            start, end = match.span()
+            position += start - kept_from
+            made.append(position)
+            source.append(start)
+            position += len(say if isinstance(say, str) else say(match))
+            made.append(position)
+            source.append(end)
+            kept_from = end
+        return made, source
+
+    def to_source(self, span: Span) -> Span:
+        made, source = self._edges
+        first, last = bisect_right(made, span.start) - 1, bisect_right(made, span.end - 1) - 1
+        start = source[first] if first % 2 else source[first] + span.start - made[first]
+        return Span(start, source[last + 1] if last % 2 else source[last] + span.end - made[last])
+
+
+def rewritten(text: str, pattern: re.Pattern[str], say: Say) -> Run:
     """Return the whole text with every match of `pattern` replaced by `say` or by what that makes of it."""
-    return Run(Span(0, len(text)), pattern.sub(say, text), Pieces(partial(_rewritten_pieces, text, pattern, say)))
-
-
-def _rewritten_pieces(text: str, pattern: re.Pattern[str], say: str | Callable[[re.Match[str]], str]) -> Sequence[Span]:
-    pieces: list[Span] = []
-    end = 0
-    for match in pattern.finditer(text):
-        pieces += [Span(i, i + 1) for i in range(end, match.start())]
-        pieces += [Span(*match.span())] * len(say if isinstance(say, str) else say(match))
-        end = match.end()
-    return pieces + [Span(i, i + 1) for i in range(end, len(text))]
+    return Run(Span(0, len(text)), replaced(pattern, say, text), Rewritten(text, pattern, say))
 
 
 def stretches(text: str, *marks: re.Pattern[str]) -> Sequence[Span]:
     """Return the parts of `text` around its marks, each with what a sentence reaches on both sides of one."""
-    places = (mark.span() for pattern in marks for mark in pattern.finditer(text))
+    places = (mark.span() for pattern in marks for mark in matches(pattern, text))
     return around(text, places if len(marks) == 1 else sorted(places))
 
 
@@ -151,18 +188,23 @@ def around(text: str, places: Iterable[tuple[int, int]]) -> Sequence[Span]:
 def readable(raw: bytes) -> str | None:
     """Return `raw` as text if it is text: UTF-8 or UTF-16, most of it no control characters; else None."""
     for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
+        # Half of the characters must be ASCII, others take four bytes at most.
+        if encoding != "utf-8" and 8 * raw.count(0) < len(raw):
+            return None
         try:
             text = raw.decode(encoding).removeprefix("\ufeff")
         except UnicodeDecodeError:
             continue
         # Almost any bytes are some UTF-16, of scripts that nobody mixes.
-        sense = text if encoding == "utf-8" else text.encode("ascii", "ignore").decode()
-        if len(text) >= SHORTEST and 2 * (len(sense) - len(_CONTROL.findall(sense))) > len(text):
+        sense = raw if encoding == "utf-8" else text.encode("ascii", "ignore")
+        unsaid = len(sense) - len(sense.translate(None, _CONTROLS))
+        sensible = len(sense) - unsaid if encoding != "utf-8" else len(_LATER_CONTROL.sub("", text)) - unsaid
+        if len(text) >= SHORTEST and 2 * sensible > len(text):
             return text
     return None
 
 
 def readable_stretches(raw: bytes) -> Iterator[tuple[Span, str]]:
-    """Yield what reads as text inside of `raw`, at least twelve characters each, and which bytes it is."""
+    """Yield what reads as text inside of `raw`, at least `LEAST` characters each, and which bytes it is."""
     for match in _STRETCH.finditer(raw):
         yield Span(*match.span()), match.group().replace(b"\0", b"").decode("ascii")

@@ -10,9 +10,10 @@ import hashlib
 import platform
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import starmap
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -117,10 +118,20 @@ class Matcher:
         """Yield where pattern `index` occurs, left to right, without overlap."""
         pattern = self._patterns[index]
         group = 1 if pattern.groups else 0
-        for match in pattern.finditer(without_surrogates(text)):
-            start, end = match.span(group)
-            if 0 <= start < end:  # a group may take no part, or be empty
-                yield Span(start, end)
+        data = without_surrogates(text).encode()
+        places = (match.span(group) for match in pattern.finditer(data))
+        # A group may take no part, or be empty.
+        found = ((start, end) for start, end in places if 0 <= start < end)
+        yield from starmap(Span, found) if len(data) == len(text) else _in_characters(data, found)
+
+
+def _in_characters(data: bytes, places: Iterable[tuple[int, int]]) -> Iterator[Span]:
+    """Yield places in UTF-8, left to right, as spans of characters: at each step only what is new is counted."""
+    known = characters = 0
+    for start, end in places:
+        characters += len(data[known:start].decode())
+        known = start
+        yield Span(characters, characters + len(data[start:end].decode()))
 
 
 class EndMatcher:

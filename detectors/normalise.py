@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
+from itertools import chain, compress, repeat
 
+from detectors.stepwise import replaced
 from detectors.types import Offsets, Span
 
 
@@ -176,7 +178,25 @@ def clean(text: str, alphabet: AbstractSet[str] | None = None) -> str:
 
 
 def _single_spaced(text: str) -> str:
-    return _SPACES.sub(" ", text).strip(" ")
+    return replaced(_SPACES, " ", text).strip(" ")
+
+
+def _shaped(reads: Callable[[str], str], *, collapse: bool) -> Callable[[str], str]:
+    """Return what tells of a character how long its reading is: itself for one, else a sign of `_NOTHING` to `_ODD`."""
+
+    def shape(character: str) -> str:
+        reading = reads(character)
+        if len(reading) == 1:
+            return " " if collapse and reading == " " else character
+        return _ODD if collapse and " " in reading else chr(len(reading))
+
+    return shape
+
+
+_NOTHING, _ODD = "\x00", "\x05"  # control characters read as nothing themselves, so that no sign stands for itself
+_CLEAN_SHAPES = _Table(_shaped(_cleaned, collapse=False), str)
+_FOLD_SHAPES = _Table(_shaped(_folded, collapse=True), str)
+_LONGER, _MORE_SPACE = re.compile("[\x02-\x05]"), re.compile(r" [\x00 ]+")
 
 
 class FoldOffsets:
@@ -186,22 +206,36 @@ class FoldOffsets:
         self._source, self._collapse, self._below = source, collapse, below
 
     @cached_property
-    def _starts(self) -> list[int]:
+    def _starts(self) -> Sequence[int]:
         """Source index of each character of the reading; worked out once, and only if something was found."""
-        table, starts, space_before = (_FOLD if self._collapse else _CLEAN), [], True
+        shape = _translate(self._source, _FOLD_SHAPES if self._collapse else _CLEAN_SHAPES, alphabet_of(self._source))
+        if _ODD in shape:
+            return self._starts_one_by_one()
+        if self._collapse:
+            shown = shape.lstrip(f"{_NOTHING} ")
+            single = _MORE_SPACE.sub(lambda spaces: f" {_NOTHING * (len(spaces.group()) - 1)}", shown)
+            shape = _NOTHING * (len(shape) - len(shown)) + single
+        if _LONGER.search(shape):
+            lengths = [ord(sign) if sign <= _ODD else 1 for sign in shape]
+            return list(chain.from_iterable(map(repeat, range(len(lengths)), lengths)))
+        if _NOTHING not in shape:
+            return range(len(shape))
+        kept, starts = shape.encode("latin-1", "replace"), list[int]()
+        for block in range(0, len(kept), _BLOCK):  # each call holds the interpreter
+            starts += compress(range(block, block + _BLOCK), kept[block : block + _BLOCK])
+        return starts
+
+    def _starts_one_by_one(self) -> Sequence[int]:
+        """The same where a character reads as several with a space among them."""
+        starts, space_before = list[int](), True
         for index, character in enumerate(self._source):
-            for made in table[ord(character)]:
-                if not self._collapse or made != " ":
+            for made in _FOLD[ord(character)]:
+                if made != " " or not space_before:
                     starts.append(index)
-                    space_before = False
-                elif not space_before:
-                    starts.append(index)
-                    space_before = True
+                space_before = made == " "
         return starts
 
     def to_source(self, span: Span) -> Span:
         starts = self._starts
-        start = starts[span.start]
-        end = starts[span.end - 1] + 1
-        inner = Span(start, end)
+        inner = span if isinstance(starts, range) else Span(starts[span.start], starts[span.end - 1] + 1)
         return inner if self._below is None else self._below.to_source(inner)

@@ -9,6 +9,8 @@ from detectors.rules import Signature, Status, build_matcher
 from detectors.types import Hit, InspectionContext, Span, View
 
 CHECKED_AT_MOST = 500  # matches of one signature in one reading; what is beyond counts as found, unchecked
+# A number plan takes ten times as long as a checksum, and a text with more than thirty of these shapes is a directory.
+_COSTLY = {"phone": 30}
 
 
 class SignatureScan:
@@ -42,25 +44,23 @@ class SignatureScan:
 def _hits(view: View, signature: Signature, matcher: Matcher, index: int) -> Iterator[Hit]:
     if not signature.reads_origin(view.segment.origin) or not signature.reads_view(view):
         return
+    experimental = signature.status is Status.EXPERIMENTAL
+    confidence = min(signature.confidence, 0.3) if experimental else signature.confidence
+    checked = _COSTLY.get(signature.validator or "", CHECKED_AT_MOST)
     for number, span in enumerate(matcher.spans(index, view.text)):
         # A check costs microseconds; a text made of nothing but candidates must not buy seconds with them.
-        if number >= CHECKED_AT_MOST or signature.accepts(view.text[span.start : span.end]):
-            yield _hit(signature, view, span)
-
-
-def _hit(signature: Signature, view: View, span: Span) -> Hit:
-    experimental = signature.status is Status.EXPERIMENTAL
-    return Hit(
-        rule_id=signature.id,
-        kind=signature.kind,
-        category=signature.category,
-        severity=signature.severity,
-        confidence=min(signature.confidence, 0.3) if experimental else signature.confidence,
-        span=view.to_source(span),
-        transforms=view.transforms,
-        message=signature.title,
-        tags=signature.tags,
-    )
+        if number >= checked or signature.accepts(view.text[span.start : span.end]):
+            yield Hit(
+                rule_id=signature.id,
+                kind=signature.kind,
+                category=signature.category,
+                severity=signature.severity,
+                confidence=confidence,
+                span=view.to_source(span),
+                transforms=view.transforms,
+                message=signature.title,
+                tags=signature.tags,
+            )
 
 
 def _distinct(hits: Iterable[Hit]) -> tuple[Hit, ...]:

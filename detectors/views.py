@@ -63,6 +63,7 @@ class ViewBuilder:
 
     def __init__(self, decoders: Sequence[Decoder], store: Path | None = None) -> None:
         self._decoders = tuple(decoders)
+        self.gates = tuple(decoder.gate for decoder in decoders)
         self._gates = Matcher([Pattern(decoder.gate) for decoder in decoders], store=store)
 
     def build(self, segment: Segment) -> Lattice:
@@ -101,7 +102,7 @@ class ViewBuilder:
         return Lattice(tuple(views), budget.exhausted or bool(queue))
 
     def _decode(self, exact: _Exact, budget: _Budget, seen: set[str], *, raw: bool) -> Iterator[_Exact]:
-        for step in self._steps(exact.text, raw):
+        for step in self._steps(exact, raw):
             decoded = _through(step, exact, budget)
             # Deeper down, what was seen is mostly the same place by another way.
             if decoded is exact or (decoded.text in seen and exact.depth > 0):
@@ -111,13 +112,14 @@ class ViewBuilder:
             elif budget.spend(len(decoded.text)):
                 yield decoded
 
-    def _steps(self, text: str, raw: bool) -> Sequence[Sequence[Decoder]]:
-        """Return the decoders whose gates `text` passes: those that rewrite make one step, each other one its own.
+    def _steps(self, exact: _Exact, raw: bool) -> Sequence[Sequence[Decoder]]:
+        """Return the decoders whose gates a text passes: those that rewrite make one step, each other one its own.
 
         Rewriting in every order would read a page with escapes of four kinds fifteen times over. Of a `raw` text, which
         is also cleaned and then decoded, only what cleaning takes away is read.
         """
-        passed = [self._decoders[index] for index in self._gates.matching(text)]
+        passed = [self._decoders[index] for index in self._gates.matching(exact.text)]
+        passed = [decoder for decoder in passed if not (decoder.once and exact.transforms[-1:] == (decoder.name,))]
         if raw:
             return [[decoder] for decoder in passed if decoder.raw]
         rewriting = [decoder for decoder in passed if decoder.rewrites]

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from detectors.aside import FINDING
 from detectors.errors import UpstreamError
 from detectors.types import Direction
 from policies.types import BlockAs, Mode, Policy, StopReason, Verdict
@@ -44,9 +45,10 @@ async def screen_document(parts: Parts, exchange: Exchange, document: Any, walk:
     """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop."""
     screened = await _judge(parts, exchange, walk)
     await remember(parts, exchange, document, walk, screened.verdict)
-    if screened.verdict.effect.edits:
+    edits = screened.verdict.effect.edits
+    if edits:
         try:
-            apply_edits(document, screened.verdict.effect.edits)
+            await parts.screen.aside.run_if_long(len(edits) * FINDING, partial(apply_edits, document, edits))
         except UneditableError:
             screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
     exchange.keep(screened, walk.direction)
@@ -67,22 +69,23 @@ async def answer(
     raw = await _whole(exchange, upstream)
     if not raw and target.method == "DELETE" and upstream.status < 300:
         raw = b"{}"  # some upstreams say nothing of what is no more
-    document = codec.read_answer(raw, kind) if upstream.status < 300 else _read_error(raw)
+    read = partial(codec.read_answer, raw, kind) if upstream.status < 300 else partial(_read_error, raw)
+    document = await parts.screen.aside.run_if_long(len(raw), read)
     if document is None and upstream.status < 300 and codec.streams and begins_stream(raw):
         # A stream under a wrong label is still a stream.
         return await _answer_stream(parts, exchange, codec, target, request, upstream, _once(raw))
     if document is None:
         # An HTML page or a plain text could be anything, also an echo of the prompt: ours goes out instead.
         raise UpstreamError(exchange.upstream, "protocol")
-    return await _answer_whole(parts, exchange, codec, upstream.status, document)
+    return await _answer_whole(parts, exchange, codec, upstream.status, document, len(raw))
 
 
 async def _answer_whole(
-    parts: Parts, exchange: Exchange, codec: Codec, given: int, document: dict[str, Any]
+    parts: Parts, exchange: Exchange, codec: Codec, given: int, document: dict[str, Any], size: int
 ) -> web.Response:
-    policy = _policy(exchange)
+    policy, aside = _policy(exchange), parts.screen.aside
     exchange.usage = codec.usage(document)
-    walk = codec.segments(document, Direction.RESPONSE)
+    walk = await aside.run_if_long(size, partial(codec.segments, document, Direction.RESPONSE))
     verdict = await screen_document(parts, exchange, document, walk)
     if verdict.effect.stop:
         blocked = None if isinstance(document, FileAnswer) else document
@@ -93,7 +96,8 @@ async def _answer_whole(
         await note_creations(parts, exchange, codec.creations(document))
     status = _relayed_status(given)
     exchange.end(Outcome.ANSWERED if status < 300 else Outcome.UPSTREAM_ERROR, status, _error_code(document))
-    return await finish_bytes(parts, exchange, *codec.write_answer(document))
+    content = await aside.run_if_long(size, partial(codec.write_answer, document))
+    return await finish_bytes(parts, exchange, *content)
 
 
 def _read_error(raw: bytes) -> dict[str, Any] | None:

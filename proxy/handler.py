@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Final
 
 import structlog
 from aiohttp import web
 
-from detectors.aside import breathe
 from detectors.errors import EdgeError, UpstreamError
 from detectors.types import Direction
 from proxy.admission import admit, hold_to_policy
@@ -92,11 +92,10 @@ class Handler:
         exchange.route = f"{target.method} {codec.route(target)}"
         raw = await read_body(request, policy.limits.body, parts.edge.body_idle, parts.edge.body_total)
         place.correct(len(raw))
-        body = codec.read_body(target, raw, request.headers.get("Content-Type", ""))
-        await breathe(len(raw))
+        aside, kind = parts.screen.aside, request.headers.get("Content-Type", "")
+        body = await aside.run_if_long(len(raw), partial(codec.read_body, target, raw, kind))
         exchange.streaming = codec.streaming(target, body)
-        walk = codec.segments(body, Direction.REQUEST)
-        await breathe(len(raw))
+        walk = await aside.run_if_long(len(raw), partial(codec.segments, body, Direction.REQUEST))
         hold_to_policy(exchange, policy, codec, target, body, walk)
         upstreams = choose_upstreams(parts, exchange, codec)
         references = codec.references(target, body)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, NoReturn
 
 import orjson
@@ -11,6 +13,9 @@ import orjson
 from detectors.matcher import Matcher, Pattern
 
 MAX_DEPTH: Final = 64
+# Half a megabyte of empty arrays holds the interpreter for 70 ms while it is parsed, and again when it is forgotten.
+MOST_CONTAINERS: Final = 100_000
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 # Numbers that would not come back as they were written: too long for a float, with an exponent, with a last zero, or
 # minus zero. They are looked for after JSON's own punctuation, so that digits inside a text rarely cost the slow path
@@ -38,13 +43,18 @@ class NumberToken:
 
 
 def parse(raw: bytes) -> Any:
-    """Return the document. Duplicate keys: the last one is the reading. Raises JsonError, also beyond 64 levels."""
+    """Return the document. Duplicate keys: the last one is the reading.
+
+    Raises JsonError, also beyond 64 levels, and beyond 100,000 arrays and objects.
+    """
     body = raw.removeprefix(b"\xef\xbb\xbf")
+    if _openings(body) > MOST_CONTAINERS and _openings(_STRING.sub(b"", body)) > MOST_CONTAINERS:
+        raise JsonError(f"more than {MOST_CONTAINERS} arrays and objects")
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as exc:
         raise JsonError(f"{exc.msg} at line {exc.lineno}, column {exc.colno}") from None
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _deeper_than(document, MAX_DEPTH):
+    if _openings(body) > MAX_DEPTH and _deeper_than(document, MAX_DEPTH):
         raise JsonError(f"nested deeper than {MAX_DEPTH} levels")
     if _EXACT_NUMBERS.occurs_in(body):
         return _parse_exactly(body)
@@ -106,13 +116,13 @@ def _fragment(value: object) -> orjson.Fragment:
     raise TypeError(type(value).__name__)
 
 
+def _openings(body: bytes) -> int:
+    return body.count(b"[") + body.count(b"{")
+
+
 def _deeper_than(document: object, limit: int) -> bool:
-    stack = [(document, 1)]
-    while stack:
-        value, depth = stack.pop()
-        if isinstance(value, dict | list):
-            if depth > limit:
-                return True
-            children = value.values() if isinstance(value, dict) else value
-            stack.extend((child, depth + 1) for child in children)
-    return False
+    level = [document] if isinstance(document, (dict, list)) else []
+    for _ in range(limit):
+        inside = chain.from_iterable(value.values() if isinstance(value, dict) else value for value in level)
+        level = [child for child in inside if isinstance(child, (dict, list))]
+    return bool(level)

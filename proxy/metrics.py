@@ -92,9 +92,10 @@ class WorkerMetrics:
     def detections(self, tenant: str, runs: Iterable[DetectorRun], judged: Iterable[Judged]) -> None:
         """Count each detector's run with the heaviest action that its findings got."""
         heaviest: dict[str, ActionName] = {}
-        for item in judged:
-            name = item.finding.detector
-            heaviest[name] = max(item.action, heaviest.get(name, ActionName.ALLOW), key=lambda a: a.weight)
+        pairs = {(item.finding.detector, id(item.action)): item for item in judged}  # of tens of thousands, a few
+        for item in pairs.values():
+            name, action = item.finding.detector, item.action
+            heaviest[name] = max(action, heaviest.get(name, ActionName.ALLOW), key=lambda a: a.weight)
         for run in runs:
             labels = (tenant, run.detector)
             result = _result(run, heaviest.get(run.detector, ActionName.ALLOW))

@@ -6,6 +6,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -28,6 +29,12 @@ class _Found(NamedTuple):
     overflow: bool
     category: str
     confidence: float
+
+
+@dataclass(slots=True)
+class _Group:
+    best: Judged
+    count: int = 1
 
 
 _NOTHING: Final = _Found("[]", False, "", 0.0)
@@ -130,20 +137,42 @@ def record_of(exchange: Exchange, identity: Identity, instance: str, worker: int
 def _found(judged: Sequence[Judged], vocabulary: frozenset[str]) -> _Found:
     if not judged:
         return _NOTHING
-    scores, overflow = _scores(judged, vocabulary)
-    attacks = [j.finding.hit.confidence for j in judged if j.finding.hit.category in ATTACK]
-    top = max(judged, key=lambda j: (j.action.weight, j.finding.hit.confidence))
+    groups = _grouped(judged)
+    scores, overflow = _scores(groups, vocabulary)
+    attacks = [group.best.finding.hit.confidence for group in groups if group.best.finding.hit.category in ATTACK]
+    top = max((group.best for group in groups), key=lambda j: (j.action.weight, j.finding.hit.confidence))
     return _Found(scores, overflow, top.finding.hit.category, max(attacks, default=0.0))
 
 
-def _scores(judged: Iterable[Judged], vocabulary: frozenset[str]) -> tuple[str, bool]:
+def _grouped(judged: Iterable[Judged]) -> Sequence[_Group]:
+    """Return the findings of one text that are told by their place alone as one, with the most confident of them.
+
+    A body may hold fifty thousand, counted while everybody else waits: keys are of what is hashed without Python code.
+    """
+    groups: dict[tuple[int, str, str, int, int], _Group] = {}
+    for item in judged:
+        finding = item.finding
+        hit = finding.hit
+        key = (id(finding.segment), hit.rule_id, finding.detector, id(hit.category), id(item.action))
+        group = groups.get(key)
+        if group is None:
+            groups[key] = _Group(item)
+        else:
+            group.count += 1
+            if hit.confidence > group.best.finding.hit.confidence:
+                group.best = item
+    return list(groups.values())
+
+
+def _scores(groups: Iterable[_Group], vocabulary: frozenset[str]) -> tuple[str, bool]:
     """Per direction, origin, category and rule: the highest confidence, where it was, how often, what was done."""
     best: dict[tuple[str, ...], Judged] = {}
     counts: Counter[tuple[str, ...]] = Counter()
-    for item in judged:
+    for group in groups:
+        item = group.best
         hit, segment = item.finding.hit, item.finding.segment
         key = (segment.direction, segment.origin, hit.category, hit.rule_id, item.finding.detector)
-        counts[key] += 1
+        counts[key] += group.count
         if key not in best or hit.confidence > best[key].finding.hit.confidence:
             best[key] = item
     ordered = sorted(best.items(), key=lambda entry: -entry[1].finding.hit.confidence)

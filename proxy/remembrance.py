@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 from detectors.errors import StorageError
@@ -52,9 +53,11 @@ async def remember(parts: Parts, exchange: Exchange, document: Any, walk: Walk, 
 def note_subjects(exchange: Exchange, walk: Walk, verdict: Verdict, request: Any = None) -> None:
     """Add the hashes of whom a judged text names: what was found to be personal, and a request's end user."""
     findings = verdict.found
-    identifiers = [*end_users(request), *(matched_identifiers(walk.segments, findings) if findings else ())]
-    if identifiers:
-        exchange.subjects = subject_hashes(identifiers, subject_key(exchange.content_key), exchange.subjects)
+    identifiers = chain(end_users(request), matched_identifiers(walk.segments, findings) if findings else ())
+    first = next(identifiers, None)
+    if first is not None:  # of very many findings, no more are looked at than there is room for
+        named = chain((first,), identifiers)
+        exchange.subjects = subject_hashes(named, subject_key(exchange.content_key), exchange.subjects)
 
 
 def listen(exchange: Exchange, policy: Policy) -> Transcript | None:

@@ -34,6 +34,11 @@ class Screen:
         self._aside = Aside()
 
     @property
+    def aside(self) -> Aside:
+        """Where whatever else a long body takes is done, too."""
+        return self._aside
+
+    @property
     def revision(self) -> str:
         return self._chain.revision
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from detectors.types import Category, Finding, Kind, Segment
+from detectors.types import Category, Finding, Kind, Place, Segment
 from storage.subjects import MOST_SUBJECTS, subject_hash
 
 # Readings in which a finding's span holds the text itself; in a decoded one it holds the encoded run.
@@ -19,11 +19,12 @@ _LONGEST: Final = 512  # characters of an identifier
 
 def subject_hashes(identifiers: Iterable[str], key: bytes, known: Sequence[str] = ()) -> tuple[str, ...]:
     """Return `known` and the hashes of `identifiers` under `subject_key()`: in order, each once, at most 32."""
-    hashes = dict.fromkeys(known)
+    hashes, seen = dict.fromkeys(known), set[str]()
     for identifier in identifiers:
         if len(hashes) >= MOST_SUBJECTS:
             break
-        if len(identifier) <= _LONGEST:
+        if len(identifier) <= _LONGEST and identifier not in seen:  # one address ten thousand times over
+            seen.add(identifier)
             hashes[subject_hash(key, identifier)] = None
     hashes.pop("", None)
     return tuple(hashes)
@@ -34,11 +35,11 @@ def matched_identifiers(segments: Iterable[Segment], findings: Iterable[Finding]
 
     What was found in a decoded reading or over a seam is left out: its text stands nowhere as such.
     """
-    placed = [f for f in findings if f.hit.category is Category.PII and _is_legible(f)]
-    if not placed:
-        return
-    texts = {(segment.pointer, segment.place): segment.text for segment in segments if segment.kind is not Kind.SEAM}
-    for finding in placed:
+    texts: dict[tuple[str, Place], str] = {}
+    for finding in findings:
+        if finding.hit.category is not Category.PII or not _is_legible(finding):
+            continue
+        texts = texts or {(s.pointer, s.place): s.text for s in segments if s.kind is not Kind.SEAM}
         span, text = finding.hit.span, texts.get((finding.segment.pointer, finding.segment.place))
         if span is not None and text is not None:
             yield text[span.start : span.end]

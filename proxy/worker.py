@@ -25,9 +25,9 @@ from storage.embedded import EngineUrls
 from storage.house_keys import HouseKeys
 
 # An exchange leaves hardly a cycle behind, so looking for them after every 700 new objects was 3 to 5 % of a worker.
-_COLLECT_AFTER: Final = (10_000, 20, 20)
+COLLECT_AFTER: Final = (10_000, 20, 20)
 # A thread that reads a long body must give the loop the interpreter soon after it asks; alone, the loop never asks.
-_SWITCH_AFTER: Final = 0.001
+SWITCH_AFTER: Final = 0.001
 _LOG: Final = structlog.get_logger("promptshield.worker")
 
 
@@ -45,8 +45,8 @@ async def run_worker(
     settings: Settings, detection: Detection, house_keys: HouseKeys, urls: EngineUrls, place: WorkerPlace
 ) -> None:
     """Serve until SIGTERM, then stop being ready, let streams finish, flush and return."""
-    gc.set_threshold(*_COLLECT_AFTER)
-    sys.setswitchinterval(_SWITCH_AFTER)
+    gc.set_threshold(*COLLECT_AFTER)
+    sys.setswitchinterval(SWITCH_AFTER)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stopping.set)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from detectors.decoders._alternatives import longest_of
 from detectors.decoding import Aligned, Run
 from detectors.types import Span
 
@@ -34,7 +35,7 @@ _JOINING = tuple(
 )
 KNOWN = frozenset({*HINTS, *TELLING, *_JOINING})
 _PLAIN = "abcdefghijklmnopqrstuvwxyz"
-PARTED = re.compile("|".join(sorted(KNOWN, key=len, reverse=True)), re.IGNORECASE)
+PARTED = re.compile(longest_of(KNOWN))
 
 
 def parted(text: str) -> Sequence[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -15,10 +14,10 @@ _GLUE = r"[ \t\r]*\n[\s>|]*+"
 _RUN = re.compile(rf"\b[A-Za-z0-9]{{16,}}+(?:{_GLUE}[A-Za-z0-9]{{4,}}+)*+(?:{_GLUE}[A-Za-z0-9]{{1,3}}\b)?={{0,6}}")
 _BLANK = re.compile(r"[\s>|=]+")
 _STANDARD, _EXTENDED = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHIJKLMNOPQRSTUV"
-_FROM_EXTENDED = str.maketrans(_EXTENDED, _STANDARD)
+_FROM_STANDARD = str.maketrans(_STANDARD, _EXTENDED)
 _ALPHABETS: tuple[tuple[re.Pattern[str], dict[int, int]], ...] = (
-    (re.compile(r"(?=[A-Za-z]*[2-7])(?:[A-Z2-7]+|[a-z2-7]+)"), {}),
-    (re.compile(r"(?=[0-9]*[A-Za-z])(?=[A-Za-z]*[0-9])(?:[0-9A-V]+|[0-9a-v]+)"), _FROM_EXTENDED),
+    (re.compile(r"(?=[A-Za-z]*[2-7])(?:[A-Z2-7]+|[a-z2-7]+)"), _FROM_STANDARD),
+    (re.compile(r"(?=[0-9]*[A-Za-z])(?=[A-Za-z]*[0-9])(?:[0-9A-V]+|[0-9a-v]+)"), {}),
 )
 
 
@@ -33,9 +32,9 @@ def _decode(text: str) -> Iterator[Run]:
 
 
 def _bytes(symbols: str) -> bytes:
-    """Return the bytes that symbols make, but for a last one that is not whole."""
-    whole = symbols[: len(symbols) - (len(symbols) % 8 in {1, 3, 6})]
-    return base64.b32decode(whole + "=" * (-len(whole) % 8))
+    """Return the whole bytes that symbols of the extended alphabet make: to Python they are digits of base 32."""
+    bits = 5 * len(symbols)
+    return (int(symbols, 32) >> bits % 8).to_bytes(bits // 8)
 
 
 # Words have no digits: any run of 23 symbols with one has eleven others before or behind it.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from detectors.compressed import said_by
-from detectors.decoding import Decoder, Run, readable_stretches
+from detectors.decoding import LEAST, Decoder, Run, readable_stretches
 from detectors.types import Span
 
 # A wrapped blob continues after a line end, a quote prefix or a written line end.
@@ -23,9 +23,11 @@ _PLAIN = str.maketrans("-_", "+/", " =")
 
 def _decode(text: str) -> Iterator[Run]:
     for match in _RUN.finditer(text):
-        if not _ENCODED.search(match.group()):
+        run = match.group()
+        if not _ENCODED.search(run):
             continue
-        run = _GLUE.sub(lambda glue: " " * len(glue.group()), match.group())
+        if not run.isalnum():
+            run = _GLUE.sub(lambda glue: " " * len(glue.group()), run)
         symbols = run.translate(_PLAIN)
         said = said_by(_bytes(symbols))
         if said is None:
@@ -36,9 +38,10 @@ def _decode(text: str) -> Iterator[Run]:
 
 def _inside(run: str, symbols: str, start: int) -> Iterator[Run]:
     """Read a blob among words or behind a few letters of something else, at each of the four ways to begin."""
-    at = [index for index, symbol in enumerate(run) if symbol not in " ="]
-    for phase in range(4):
+    at: Sequence[int] = ()  # told only if something was found: most runs are words and identifiers
+    for phase in range(4 if 3 * len(symbols) >= 4 * LEAST else 0):
         for found, said in readable_stretches(_bytes(symbols[phase:])):
+            at = at or [index for index, symbol in enumerate(run) if symbol not in " ="]
             first, last = phase + found.start * 4 // 3, phase + (found.end * 4 - 1) // 3
             yield Run(Span(at[first], at[last] + 1).shift(start), said)
 

@@ -9,11 +9,13 @@ from typing import Final
 
 from detectors.compressed import said_by
 from detectors.decoding import Decoder, Run
+from detectors.stepwise import whole_runs
 from detectors.types import Span
 
-_FEWEST = 6  # groups
+_FEWEST, _IN_ONE_GO = 6, 2000  # groups
 _WRAP = r"(?:\r?\n[ \t]*)?+"
 _BLANK = re.compile(rb"\s+")
+_LETTERS = bytes((10, *range(31, 40)))  # values of first symbols that stand for letters, digits and blanks
 
 
 class _Alphabet:
@@ -25,15 +27,26 @@ class _Alphabet:
 
     def __init__(self, symbols: str, heads: str, symbol: str) -> None:
         self.gate = f"(?:{heads}{symbol}{{4}}){{{_FEWEST}}}"
-        group = f"{heads}(?:{_WRAP}{symbol}){{4}}{_WRAP}"
-        self.run = re.compile(rf"(?:{group}){{{_FEWEST},}}+(?:{heads}(?:{_WRAP}{symbol}){{1,3}})?")
+        self._plain, self._wrapped = (self._patterns(heads, symbol, wrap) for wrap in ("", _WRAP))
         self._values = bytes.maketrans(symbols.encode(), bytes(range(85)))
+
+    def runs(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield where something may be encoded; three times as fast where no line ends."""
+        return whole_runs(*(self._wrapped if "\n" in text else self._plain), text)
+
+    @staticmethod
+    def _patterns(heads: str, symbol: str, wrap: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+        group = f"{heads}(?:{wrap}{symbol}){{4}}{wrap}"
+        return (
+            re.compile(rf"(?:{group}){{{_FEWEST},{_IN_ONE_GO}}}+"),
+            re.compile(rf"(?:{group}){{1,{_IN_ONE_GO}}}+|{heads}(?:{wrap}{symbol}){{1,3}}"),
+        )
 
     def bytes_of(self, run: str) -> bytes:
         """Return what a run says; none if what begins its groups are hardly letters: then it is no text."""
         values = _BLANK.sub(b"", run.encode()).translate(self._values)
         heads = values[::5]
-        if 2 * sum(31 <= head <= 39 or head == 10 for head in heads) < len(heads):
+        if 2 * len(heads.translate(None, _LETTERS)) > len(heads):
             return b""
         missing = -len(values) % 5
         groups = iter(values + b"\x54" * missing)
@@ -56,10 +69,10 @@ _LONG = re.compile(r"(?<!\S)\S{30,}+(?:\r?\n[ \t]*\S+)*+")
 def _decode(text: str) -> Iterator[Run]:
     for long in _LONG.finditer(text):
         for alphabet in _ALPHABETS:
-            for match in alphabet.run.finditer(long.group()):
-                said = said_by(alphabet.bytes_of(match.group()))
+            for start, end in alphabet.runs(long.group()):
+                said = said_by(alphabet.bytes_of(long.group()[start:end]))
                 if said is not None:
-                    yield Run(Span(*match.span()).shift(long.start()), said.text, cut=said.cut)
+                    yield Run(Span(start, end).shift(long.start()), said.text, cut=said.cut)
 
 
 DECODER: Final = Decoder("base85", "|".join(alphabet.gate for alphabet in _ALPHABETS), _decode)

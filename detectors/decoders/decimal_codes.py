@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from detectors.decoding import SHORTEST, Decoder, Pieces, Run
+from detectors.stepwise import every
 from detectors.types import Span
 
 _GAP = r"[\s,;:|/-]{1,3}"
@@ -20,16 +21,16 @@ _LARGEST = 0x10FFFF
 
 def _decode(text: str) -> Iterator[Run]:
     for match in _RUN.finditer(text):
-        numbers = _NUMBER.findall(match.group())
+        numbers = every(_NUMBER, match.group())
         # Numbers without 8 and 9 may be either; both readings of capitals are letters.
-        for base in (10, 8) if all(map(_OCTAL.fullmatch, numbers)) else (10,):
+        for base in (10, 8) if all(_OCTAL.fullmatch(number) for number in numbers) else (10,):
             said = _said(numbers, base)
             if _is_prose(said):
                 yield Run(Span(*match.span()), said, Pieces(partial(_places, match.group())))
 
 
-def _places(run: str) -> Sequence[Span]:
-    return [Span(*number.span()) for number in _NUMBER.finditer(run)]
+def _places(run: str) -> Sequence[tuple[int, int]]:
+    return [number.span() for number in _NUMBER.finditer(run)]
 
 
 def _said(numbers: list[str], base: int) -> str:

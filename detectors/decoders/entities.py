@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
+from detectors.decoders._alternatives import clusters_of
 from detectors.decoding import Decoder, Run, rewritten
 
 _NAMED, _NUMBERED = "[A-Za-z][A-Za-z0-9]{1,31};", "#(?:[0-9]{1,8}|[xX][0-9A-Fa-f]{1,8});?"
@@ -23,4 +24,6 @@ def _meaning(name: str) -> str:
     return html.unescape(f"&{name}")
 
 
-DECODER: Final = Decoder("entities", f"&(?:{_NAMED}|{_NUMBERED})", _decode, rewrites=True, marks=_REFERENCE)
+DECODER: Final = Decoder(
+    "entities", f"&(?:{_NAMED}|{_NUMBERED})", _decode, rewrites=True, marks=clusters_of(_REFERENCE.pattern, "&")
+)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from detectors.decoders._alternatives import clusters_of
 from detectors.decoding import Decoder, Run, rewritten
 
 _HEX = "[0-9A-Fa-f]"
@@ -44,5 +45,5 @@ DECODER: Final = Decoder(
     rf"\\(?:{_CODE})|U\+{_HEX}{{4,6}}[ ,]{{0,2}}U\+{_HEX}{{4}}",
     _decode,
     rewrites=True,
-    marks=_ESCAPE,
+    marks=clusters_of(_ESCAPE.pattern, r"\\U"),
 )

@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from detectors.compressed import said_by
-from detectors.decoding import Decoder, Run, readable_stretches
+from detectors.decoding import LEAST, Decoder, Run, readable_stretches
+from detectors.stepwise import replaced, whole_runs
 from detectors.types import Span
 
 _BYTE = r"(?:\\x|0x)?[0-9A-Fa-f]{2}[\s,:;-]{0,2}"
-_RUN = re.compile(rf"(?:{_BYTE}){{6,}}+[0-9A-Fa-f]?")
-_NOISE = re.compile(r"\\x|0x|[\s,:;-]")
+_BEGIN, _MORE = re.compile(rf"(?:{_BYTE}){{6,9999}}+"), re.compile(rf"(?:{_BYTE}){{1,9999}}+")
+_DIGITS = frozenset("0123456789ABCDEFabcdef")
+_BETWEEN = re.compile(r"[\s,:;-]")
 
 
 def _decode(text: str) -> Iterator[Run]:
-    for match in _RUN.finditer(text):
-        run = _NOISE.sub(lambda noise: " " * len(noise.group()), match.group()).rstrip()
+    for start, end in whole_runs(_BEGIN, _MORE, text):
+        half = text[end : end + 1] in _DIGITS
+        run = text[start : end + half].replace("\\x", "  ").replace("0x", "  ")
+        run = run if run.isalnum() else replaced(_BETWEEN, " ", run).rstrip()
         digits = run.replace(" ", "")
         said = said_by(_bytes(digits))
         if said is None:
-            yield from _inside(run, digits, match.start())
+            yield from _inside(run, digits, start)
         else:
-            yield Run(Span(0, len(run)).shift(match.start()), said.text, cut=said.cut)
+            yield Run(Span(start, start + len(run)), said.text, cut=said.cut)
 
 
 def _inside(run: str, digits: str, start: int) -> Iterator[Run]:
     """Read bytes behind digits of something else, at each of the two ways to begin."""
-    at = [index for index, digit in enumerate(run) if digit != " "]
-    for phase in (0, 1):
+    at: Sequence[int] = ()  # told only if something was found
+    for phase in (0, 1) if len(digits) >= 2 * LEAST else ():
         for found, said in readable_stretches(_bytes(digits[phase:])):
+            at = at or [index for index, digit in enumerate(run) if digit != " "]
             first, last = phase + 2 * found.start, phase + 2 * found.end - 1
             yield Run(Span(at[first], at[last] + 1).shift(start), said)
 

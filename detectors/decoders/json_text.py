@@ -32,8 +32,8 @@ def _decode(text: str) -> Iterator[Run]:
             yield Run(Span(*match.span(1)), inside, Aligned())
 
 
-def _characters(inside: str) -> Sequence[Span]:
-    return [Span(*match.span()) for match in _CHARACTER.finditer(inside)]
+def _characters(inside: str) -> Sequence[tuple[int, int]]:
+    return [match.span() for match in _CHARACTER.finditer(inside)]
 
 
 DECODER: Final = Decoder("json", r'^\s*[\[{"]', _decode, rewrites=True)

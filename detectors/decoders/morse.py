@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from detectors.decoding import SHORTEST, Decoder, Pieces, Run
+from detectors.stepwise import every
 from detectors.types import Span
 
 _LETTERS = dict(
@@ -31,7 +32,7 @@ def _decode(text: str) -> Iterator[Run]:
     for match in _RUN.finditer(text):
         run = match.group().translate(_KEYBOARD)
         if "." in run and "-" in run:  # leaders and rules have one of them
-            said = "".join(map(_letter, _PIECE.findall(run)))
+            said = "".join(map(_letter, every(_PIECE, run)))
             yield Run(Span(*match.span()), said, Pieces(partial(_pieces, run)))
 
 
@@ -39,8 +40,8 @@ def _letter(piece: str) -> str:
     return _MEANT.get(piece, "\ufffd") if piece[0] in ".-" else " "
 
 
-def _pieces(run: str) -> Sequence[Span]:
-    return [Span(*piece.span()) for piece in _PIECE.finditer(run)]
+def _pieces(run: str) -> Sequence[tuple[int, int]]:
+    return [piece.span() for piece in _PIECE.finditer(run)]
 
 
 _GATE_DOT, _GATE_DASH = r"[.\x{B7}\x{2022}\x{2219}\x{22C5}]", r"[\x{2010}-\x{2015}\x{2212}_-]"

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from detectors.decoders._alternatives import clusters_of
 from detectors.decoding import Decoder, Run, rewritten
+from detectors.stepwise import replaced
 
 _BYTE = r"%(?:25)*+"
 _ESCAPE = re.compile(
@@ -29,7 +31,9 @@ def _say(escape: re.Match[str]) -> str:
     if unit is not None:
         code = int(unit, 16)
         return "\ufffd" if 0xD800 <= code <= 0xDFFF else chr(code)
-    return bytes.fromhex(_LAYERS.sub("", escape.group())).decode("utf-8", "replace")
+    written = escape.group()
+    # One byte of ASCII, behind however many layers, or several bytes.
+    return _PLAIN.get(f"%{written[-2:]}") or bytes.fromhex(replaced(_LAYERS, "", written)).decode("utf-8", "replace")
 
 
 DECODER: Final = Decoder(
@@ -37,5 +41,5 @@ DECODER: Final = Decoder(
     r"%(?:25)*(?:[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})|[A-Za-z]{2}(?:\+[A-Za-z]+){3}",
     _decode,
     rewrites=True,
-    marks=_ESCAPE,
+    marks=clusters_of(_ESCAPE.pattern, "%+"),
 )

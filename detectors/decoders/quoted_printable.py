@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from detectors.decoders._alternatives import clusters_of
 from detectors.decoding import Decoder, Run, rewritten
 
 _LETTER = "=[2-7][0-9A-Fa-f]"
@@ -31,5 +32,5 @@ DECODER: Final = Decoder(
     rf"{_LETTER}(?:[^=\n]{{0,24}}{_LETTER}){{2}}|[^=\s]=\r?\n[^=\s]",
     _decode,
     rewrites=True,
-    marks=_ESCAPE,
+    marks=clusters_of(_ESCAPE.pattern, "="),
 )

@@ -18,8 +18,8 @@ def _decode(text: str) -> Iterator[Run]:
     yield Run(Span(0, len(text)), _WORD.sub(lambda word: word.group()[::-1], text), Pieces(partial(_pieces, text)))
 
 
-def _pieces(text: str) -> Sequence[Span]:
-    pieces = [Span(i, i + 1) for i in range(len(text))]
+def _pieces(text: str) -> Sequence[tuple[int, int]]:
+    pieces = [(i, i + 1) for i in range(len(text))]
     for word in _WORD.finditer(text):
         pieces[word.start() : word.end()] = pieces[word.start() : word.end()][::-1]
     return pieces

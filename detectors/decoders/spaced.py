@@ -9,72 +9,89 @@ from functools import partial
 from typing import Final
 
 from detectors.decoders._words import PARTED, parted
-from detectors.decoding import Decoder, Pieces, Run, stretches
+from detectors.decoding import Decoder, Pieces, Run, around
+from detectors.stepwise import STEP, every, replaced, whole_runs
 from detectors.types import Span
 
 _SIGN = r"[\s.,/+~_*|·•-]"
 _LETTER = r"[^\W_]"
-_RUN = re.compile(rf"(?<!{_LETTER}){_LETTER}(?:{_SIGN}{{1,3}}{_LETTER}(?!{_LETTER})){{4,}}+")
+_NEXT = rf"(?:{_SIGN}{{1,3}}{_LETTER}(?!{_LETTER}))"
+_ROW = (re.compile(rf"(?<!{_LETTER}){_LETTER}{_NEXT}{{4,9999}}+"), re.compile(rf"{_NEXT}{{1,9999}}+"))
 _LETTERS = re.compile(_LETTER)
 _SIGNS = re.compile(rf"{_SIGN}+")
 # Between words stand more signs than between letters: what is left of a run where `i` signs are between letters.
 _KEPT = tuple(re.compile(rf"{_LETTER}|{_SIGN}{{{narrow + 1},}}") for narrow in range(4))
 # Or blanks stand between words and other signs between letters.
 _KEPT_BLANKS = re.compile(rf"{_LETTER}|[.,/+~_*|·•-]*\s{_SIGN}*")
-_CHARACTERS = re.compile(r"(?<!\S)\S(?:[ \t]{1,3}\S(?!\S)){7,}+")
+_NEXT_CHARACTER = r"(?:[ \t]{1,3}\S(?!\S))"
+_CHARACTERS = (
+    re.compile(rf"(?<!\S)\S{_NEXT_CHARACTER}{{7,9999}}+"),
+    re.compile(rf"{_NEXT_CHARACTER}{{1,9999}}+"),
+)
 _NO_WORD, _DARK = re.compile(r"[@:=0-9]"), re.compile(r"\S|[ \t]{3}")
 _UNPARTED = 12  # letters in a row that are no single word
 
 
 def _decode(text: str) -> Iterator[Run]:
-    for stretch in stretches(text, _RUN):
+    for stretch in around(text, whole_runs(*_ROW, text)):
         part = text[stretch.start : stretch.end]
-        yield Run(stretch, _RUN.sub(_joined, part), Pieces(partial(_places, part)))
+        yield Run(stretch, _said(part), Pieces(partial(_places, part)))
     yield from _as_written(text)
 
 
 def _as_written(text: str) -> Iterator[Run]:
     """Yield rows of single characters of any kind with only the blanks left out: addresses, keys, numbers."""
-    for row in _CHARACTERS.finditer(text):
-        if _NO_WORD.search(row.group()):
-            said = row.group()
+    for start, end in whole_runs(*_CHARACTERS, text):
+        said = text[start:end]
+        if _NO_WORD.search(said):
             kept = [match.start() for match in _DARK.finditer(said)]
-            places = [Span(i, i + 1) for i in kept]
-            yield Run(Span(*row.span()), "".join(said[i] for i in kept), Pieces(partial(list, places)))
+            places = [(i, i + 1) for i in kept]
+            yield Run(Span(start, end), "".join(said[i] for i in kept), Pieces(partial(list, places)))
 
 
-def _joined(row: re.Match[str]) -> str:
-    """Return a row of letters as words."""
-    run = row.group()
-    kept = _kept(run)
+def _said(part: str) -> str:
+    """Return a text with its rows of letters as words."""
+    pieces: list[str] = []
+    position = 0
+    for start, end in whole_runs(*_ROW, part):
+        pieces += [part[position:start], _joined(part[start:end])]
+        position = end
+    return "".join([*pieces, part[position:]])
+
+
+def _joined(row: str) -> str:
+    kept = _kept(row)
     if kept is None:
-        said = _SIGNS.sub("", run)
-        return PARTED.sub(_set_apart, said) if len(said) >= _UNPARTED else said
-    return _SIGNS.sub(" ", "".join(kept.findall(run)))
+        said = replaced(_SIGNS, "", row)
+        return replaced(PARTED, _set_apart, said) if len(said) >= _UNPARTED else said
+    return replaced(_SIGNS, " ", "".join(every(kept, row)))
 
 
-def _places(part: str) -> Sequence[Span]:
+def _places(part: str) -> Sequence[tuple[int, int]]:
     """Where each character came from: those of rows by letter, all others as they are."""
-    places: list[Span] = []
-    end = 0
-    for row in _RUN.finditer(part):
-        places += [Span(i, i + 1) for i in range(end, row.start())]
-        places += [place.shift(row.start()) for place in _places_in(row.group())]
-        end = row.end()
-    return places + [Span(i, i + 1) for i in range(end, len(part))]
+    places: list[tuple[int, int]] = []
+    position = 0
+    for start, end in whole_runs(*_ROW, part):
+        places += [(i, i + 1) for i in range(position, start)]
+        places += _places_in(part, start, end)
+        position = end
+    return places + [(i, i + 1) for i in range(position, len(part))]
 
 
-def _places_in(run: str) -> Sequence[Span]:
-    kept = _kept(run)
-    places = [Span(*piece.span()) for piece in (kept or _LETTERS).finditer(run)]
+def _places_in(part: str, start: int, end: int) -> Sequence[tuple[int, int]]:
+    row = part[start:end]
+    kept = _kept(row)
+    places = [piece.span() for piece in (kept or _LETTERS).finditer(part, start, end)]
     if kept is not None or len(places) < _UNPARTED:
         return places
-    return [places[index] for index in parted(_SIGNS.sub("", run))]
+    return [places[index] for index in parted(replaced(_SIGNS, "", row))]
 
 
 def _kept(run: str) -> re.Pattern[str] | None:
     """Return what finds the letters and the gaps between words; None where nothing tells the gaps."""
-    signs = Counter(_SIGNS.findall(run))
+    found, signs = every(_SIGNS, run), Counter[str]()
+    for start in range(0, len(found), STEP):
+        signs.update(found[start : start + STEP])
     blank = sum(count for sign, count in signs.items() if any(map(str.isspace, sign)))
     if 0 < blank < signs.total() / 2:
         return _KEPT_BLANKS
@@ -87,4 +104,4 @@ def _set_apart(word: re.Match[str]) -> str:
 
 
 _GATE_LETTER = r"[A-Za-z0-9\x{80}-\x{10FFFF}]"
-DECODER: Final = Decoder("spaced", rf"{_GATE_LETTER}(?:[\s.,/+~_*|·•-]{{1,3}}{_GATE_LETTER}){{4}}", _decode)
+DECODER: Final = Decoder("spaced", rf"{_GATE_LETTER}(?:[\s.,/+~_*|·•-]{{1,3}}{_GATE_LETTER}){{4}}", _decode, once=True)

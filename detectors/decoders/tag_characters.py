@@ -25,8 +25,8 @@ def _decode(text: str) -> Iterator[Run]:
         yield Run(Span(0, len(text)), tags.translate(_ASCII), Pieces(partial(_places, unflagged)))
 
 
-def _places(unflagged: str) -> Sequence[Span]:
-    return [Span(i, i + 1) for stretch in _TAGS.finditer(unflagged) for i in range(*stretch.span())]
+def _places(unflagged: str) -> Sequence[tuple[int, int]]:
+    return [(i, i + 1) for stretch in _TAGS.finditer(unflagged) for i in range(*stretch.span())]
 
 
 DECODER: Final = Decoder("tag_characters", r"[\x{E0020}-\x{E007E}]", _decode, raw=True)

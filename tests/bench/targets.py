@@ -6,8 +6,9 @@ import asyncio
 import multiprocessing
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.process import BaseProcess
 from typing import cast
 
@@ -15,6 +16,7 @@ import aiohttp
 import uvloop
 from aiohttp import web
 
+Reply = Callable[[bytes], bytes]
 ANSWER = (
     b'{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"bench","choices":[{"index":0,'
     b'"message":{"role":"assistant","content":"Paris is the capital of France, on the river Seine."},'
@@ -38,6 +40,9 @@ def _chunk(delta: bytes, finish: bytes = b"null") -> bytes:
 class _Upstream(asyncio.Protocol):
     """Answers each request as soon as its body is whole; understands just what the benchmark sends."""
 
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport, self._buffer = cast("asyncio.Transport", transport), b""
         self._streams: set[asyncio.Task[None]] = set()
@@ -59,19 +64,20 @@ class _Upstream(asyncio.Protocol):
             length = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), 0)
             if len(rest) < length:
                 return
-            self._buffer = rest[length:]
-            streamed = _STREAMED.search(rest[:length])
+            body, self._buffer = rest[:length], rest[length:]
+            streamed = _STREAMED.search(body)
             if streamed is not None:
                 keep = asyncio.get_running_loop().create_task(self._stream(int(streamed[1]), float(streamed[2])))
                 self._streams.add(keep)
                 keep.add_done_callback(self._streams.discard)
                 continue
-            reply = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(ANSWER)
-            self._transport.write(reply + ANSWER)
+            said = self._reply(body)
+            head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(said)
+            self._transport.write(head + said)
 
 
-async def _serve_upstream(listener: socket.socket) -> None:
-    server = await asyncio.get_running_loop().create_server(_Upstream, sock=listener)
+async def _serve_upstream(listener: socket.socket, reply: Reply) -> None:
+    server = await asyncio.get_running_loop().create_server(partial(_Upstream, reply), sock=listener)
     await server.serve_forever()
 
 
@@ -97,11 +103,15 @@ async def _serve_pass_through(listener: socket.socket, upstream: str) -> None:
         await asyncio.Event().wait()
 
 
+def _same_answer(_body: bytes) -> bytes:
+    return ANSWER
+
+
 @contextmanager
-def upstream() -> Iterator[str]:
-    """Run the upstream in a process; yield its base URL."""
+def upstream(reply: Reply = _same_answer) -> Iterator[str]:
+    """Run the upstream in a process; yield its base URL. `reply` makes the answer's body of a request's."""
     listener = _listener()
-    with _process(_run_upstream, listener):
+    with _process(_run_upstream, listener, reply):
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
 
 
@@ -114,8 +124,8 @@ def pass_through(upstream_url: str) -> Iterator[tuple[str, int]]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1", process.pid
 
 
-def _run_upstream(listener: socket.socket) -> None:
-    uvloop.run(_serve_upstream(listener))
+def _run_upstream(listener: socket.socket, reply: Reply) -> None:
+    uvloop.run(_serve_upstream(listener, reply))
 
 
 def _run_pass_through(listener: socket.socket, upstream_url: str) -> None:

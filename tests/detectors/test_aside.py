@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from detectors.aside import LONG_TEXT, MANY_SEGMENTS, Aside, breathe
+from detectors.aside import LONG_TEXT, MANY_SEGMENTS, Aside
 from detectors.build import build_chain
 from detectors.chain import Chain, InspectionOptions
 from detectors.matcher import Matcher, Pattern
@@ -60,15 +60,9 @@ async def test_the_loop_turns_while_work_goes_on_aside() -> None:
     assert work.result()
 
 
-async def test_between_long_steps_others_have_their_turn() -> None:
-    said: list[str] = []
-    asyncio.get_running_loop().call_soon(said.append, "another")
-    await breathe(LONG_TEXT - 1)
-    said.append("short")
-    await breathe(LONG_TEXT)
-    said.append("long")
-
-    assert said == ["short", "another", "long"]
+@pytest.mark.parametrize(("size", "aside"), [(LONG_TEXT - 1, False), (LONG_TEXT, True)])
+async def test_only_work_over_a_long_text_leaves_the_loop(size: int, aside: bool) -> None:
+    assert (await Aside().run_if_long(size, threading.get_ident) != threading.get_ident()) == aside
 
 
 async def test_a_long_body_has_the_same_findings_aside_as_on_the_loop() -> None:

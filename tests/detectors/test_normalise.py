@@ -167,6 +167,15 @@ def test_each_character_of_a_cleaned_text_maps_to_the_one_that_made_it(text: str
     assert spans == sorted(spans)
 
 
+@settings(max_examples=300)
+@given(TEXTS)
+def test_what_is_worked_out_for_the_whole_text_is_what_each_character_says(text: str) -> None:
+    offsets = FoldOffsets(text, collapse=True, below=None)
+    folded = fold(text)
+
+    assert list(offsets._starts)[: len(folded)] == list(offsets._starts_one_by_one())[: len(folded)]
+
+
 def test_offsets_go_through_the_reading_below() -> None:
     below = FoldOffsets("\u200b\u200bＫＥＹ", collapse=False, below=None)
 

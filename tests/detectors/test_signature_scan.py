@@ -51,3 +51,11 @@ async def test_inspections_share_nothing() -> None:
     await detector(Category.PII).inspect(views(TEXT), one)
 
     assert (len(one.shared), len(other.shared)) == (1, 0)
+
+
+async def test_of_a_directory_of_telephone_numbers_a_few_are_checked_and_all_are_found() -> None:
+    impossible = " ".join(f"+1 202 155 {number:04}," for number in range(40))  # no exchange begins with a 1
+
+    (found,) = await detector(Category.PII).inspect(views(impossible), InspectionContext(1))
+
+    assert len(found) == 10

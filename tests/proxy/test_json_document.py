@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.json_document import MAX_DEPTH, JsonError, NumberToken, dump, is_json, parse, parse_generously
+from proxy.json_document import (
+    MAX_DEPTH,
+    MOST_CONTAINERS,
+    JsonError,
+    NumberToken,
+    dump,
+    is_json,
+    parse,
+    parse_generously,
+)
 from tests.fuzz.grammar import Grammar
 from tests.fuzz.readers import alike
 
@@ -78,6 +87,18 @@ def test_a_document_may_be_so_deep_and_no_deeper(opening: bytes, depth: int, fin
     else:
         with pytest.raises(JsonError):
             parse(raw)
+
+
+def test_arrays_and_objects_are_bounded_in_number() -> None:
+    assert len(parse(b"[" + b"[]," * (MOST_CONTAINERS - 2) + b"[]]")) == MOST_CONTAINERS - 1
+    with pytest.raises(JsonError):
+        parse(b"[" + b"{}," * MOST_CONTAINERS + b"[]]")
+
+
+def test_brackets_inside_texts_are_no_arrays() -> None:
+    text = '[{ \\ "' * MOST_CONTAINERS
+
+    assert parse(dump({text: text})) == {text: text}
 
 
 def test_many_flat_brackets_are_not_depth() -> None:

@@ -42,7 +42,7 @@ def recorder() -> Iterator[Recorder]:
 async def served(
     tmp_path: Path, detection: Detection, make_policy: MakePolicy, recorder: Recorder
 ) -> AsyncIterator[Serving]:
-    upstream = UpstreamSettings(name="slow", base_url=recorder.url, timeouts=Timeouts(total=0.1))
+    upstream = UpstreamSettings(name="slow", base_url=recorder.url, timeouts=Timeouts(total=0.5))
     async with serving(tmp_path, detection, make_policy(""), upstream) as served:
         yield served
 

@@ -145,7 +145,7 @@ async def test_an_answer_without_end_ends_when_its_time_is_up(
             await asyncio.sleep(pause)
 
     upstream.script(script)
-    answer = await pool.send(upstream.settings(total=0.05), POST)
+    answer = await pool.send(upstream.settings(total=0.5), POST)
     with pytest.raises(UpstreamError) as caught:
         async for _ in answer.chunks():
             pass
@@ -158,15 +158,15 @@ async def test_a_head_that_never_comes_is_not_waited_for_beyond_the_whole_time(
 ) -> None:
     upstream.script(Call.gone)
     with pytest.raises(UpstreamError) as caught:
-        await pool.send(upstream.settings(total=0.02), POST)
+        await pool.send(upstream.settings(total=0.3), POST)
     assert (caught.value.kind, caught.value.sent) == ("timeout", True)
 
 
 async def test_an_answer_that_was_whole_in_time_may_be_read_later(
     pool: ConnectionPool, upstream: ScriptedUpstream
 ) -> None:
-    answer = await pool.send(upstream.settings(total=0.02), POST)
-    await asyncio.sleep(0.03)
+    answer = await pool.send(upstream.settings(total=0.3), POST)
+    await asyncio.sleep(0.4)
     assert await drain(answer) == b"ok"
 
 
