@@ -10,7 +10,8 @@ REACH = 256  # characters that stay behind while more may come
 LONGEST_UNBROKEN = 64 * 1024  # characters of one unbroken token that are held at most
 LONGEST_WHOLE = 256 * 1024  # characters held until the channel ends (the arguments of one tool call)
 
-_UNBROKEN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-.:"
+# What tokens and whole web addresses are made of.
+_UNBROKEN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-.:?&%#~@$"
 
 
 class Window:
