@@ -17,6 +17,7 @@ from policies.types import BlockAs, Mode, Policy, StopReason, Verdict
 from proxy.closing import answer_headers, close, finish, finish_bytes
 from proxy.codec import Codec, Refusal, Target
 from proxy.exchange import Exchange
+from proxy.guarding import take_back
 from proxy.json_document import JsonError, parse
 from proxy.parts import Parts
 from proxy.plain_text import charset_of, text_of
@@ -45,6 +46,7 @@ _OUTCOMES: Final = {
 
 async def screen_document(parts: Parts, exchange: Exchange, document: Any, walk: Walk) -> Verdict:
     """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop."""
+    take_back(document, walk)
     screened = await _judge(parts, exchange, walk)
     await remember(parts, exchange, document, walk, screened.verdict)
     if screened.verdict.effect.edits:
@@ -238,7 +240,8 @@ def _sum_up(exchange: Exchange, screen: StreamScreen) -> None:
 async def _judge(parts: Parts, exchange: Exchange, walk: Walk) -> Screened:
     assert exchange.identity is not None  # noqa: S101 - nobody is judged before being admitted
     identity = exchange.identity
-    return await parts.screen.judge(walk, _policy(exchange), exchange.facts(), identity.tenant_id, exchange.content_key)
+    policy, guard = _policy(exchange), exchange.guard
+    return await parts.screen.judge(walk, policy, exchange.facts(), identity.tenant_id, exchange.content_key, guard)
 
 
 def _policy(exchange: Exchange) -> Policy:

@@ -11,6 +11,7 @@ from detectors.types import Coverage, Direction, Kind, Origin, Place, Segment
 from detectors.window import Window
 from policies.types import BlockAs, Pseudonym, StopReason, Verdict
 from proxy.codec import EventParser, Frame, JsonObject, Piece, Refusal, StreamReader, Usage
+from proxy.guarding import take_back
 from proxy.json_document import JsonError
 from proxy.pointer import UneditableError, apply_edits, edit_text
 from proxy.screen import Screened
@@ -150,6 +151,7 @@ class StreamScreen:
         """Everything of an event that is no running text is judged with the event, and edited in place."""
         if not (frame.rest.segments or frame.rest.unscanned):
             return
+        take_back(frame.document, frame.rest)
         verdict = await self._judged(frame.rest, "", 0)
         try:
             apply_edits(frame.document, verdict.effect.edits)
