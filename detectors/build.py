@@ -22,6 +22,10 @@ class DetectorFactory(Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def rule_ids(self) -> tuple[str, ...]:
+        """The rules of its own, beside signatures."""
+
     def build(self, rules: RuleSet, scan: SignatureScan) -> Detector: ...
 
 
@@ -33,6 +37,13 @@ def build_detectors(rules: RuleSet) -> tuple[Detector, ...]:
 
 def build_views() -> ViewBuilder:
     return ViewBuilder(discover(detectors.decoders, "DECODER", Decoder), STORE)
+
+
+def rule_ids(rules: RuleSet) -> tuple[str, ...]:
+    """Return the ids of all that may be found: signatures, and what detectors tell by rules of their own."""
+    factories = discover(detectors.builtin, "DETECTOR", DetectorFactory)  # type: ignore[type-abstract]
+    own = [rule for factory in factories for rule in factory.rule_ids]
+    return (*(signature.id for signature in rules.signatures), *own)
 
 
 def build_chain(rules: RuleSet, cache: FindingsCache | None = None) -> Chain:

@@ -24,6 +24,7 @@ from detectors.types import (
     InspectionContext,
     RunStatus,
     Segment,
+    Selective,
     Stage,
     View,
 )
@@ -45,6 +46,7 @@ class StageGate(Protocol):
 
 _NOTHING = Coverage()
 Result = TypeVar("Result")
+Reads = Callable[[Segment, InspectionContext], bool]
 
 
 @statically_frozen
@@ -101,9 +103,13 @@ class _Plan:
     stage: Stage
     required: bool
     remembered: tuple[Detector, ...]
-    fresh: tuple[Detector, ...]
+    fresh: tuple[tuple[Detector, Reads], ...]
     salt: bytes
     recalled: tuple[DetectorRun, ...]  # the account of those that are remembered when all is known
+
+    @property
+    def members(self) -> tuple[Detector, ...]:
+        return (*self.remembered, *(detector for detector, _ in self.fresh))
 
 
 def _plan(stage: Stage, detectors: Sequence[Detector]) -> _Plan:
@@ -114,10 +120,14 @@ def _plan(stage: Stage, detectors: Sequence[Detector]) -> _Plan:
         stage=stage,
         required=any(d.required for d in members),
         remembered=remembered,
-        fresh=tuple(d for d in members if not d.cacheable),
+        fresh=tuple((d, d.reads if isinstance(d, Selective) else _everything) for d in members if not d.cacheable),
         salt=salt.encode(),
         recalled=tuple(_account(d, RunStatus.OK, (), 0.0) for d in remembered),
     )
+
+
+def _everything(_segment: Segment, _context: InspectionContext) -> bool:
+    return True
 
 
 def _excused(run: DetectorRun) -> bool:
@@ -148,7 +158,7 @@ class Chain:
         for plan in self._stages:
             reason = options.gate.skip(plan.stage, findings) if options.gate is not None else None
             if reason is not None and not plan.required:
-                runs += [_skipped(d, reason) for d in (*plan.remembered, *plan.fresh)]
+                runs += [_skipped(d, reason) for d in plan.members]
                 continue
             look = self._look(plan, batch, options, runs)
             if options.aside is not None and plan.stage is Stage.PATTERN:
@@ -168,8 +178,12 @@ class Chain:
                 await self._run_all(plan.remembered, unseen, keys, batch, options, runs)
             else:  # all is known: nobody has to look
                 runs += plan.recalled
-        if plan.fresh:
-            await self._run_all(plan.fresh, batch.inspectable, None, batch, options, runs)
+        for detector, reads in plan.fresh:
+            wanted = [i for i in batch.inspectable if reads(batch.segments[i], options.context)]
+            if wanted:
+                await self._run_all([detector], wanted, None, batch, options, runs)
+            else:
+                runs.append(_account(detector, RunStatus.OK, (), 0.0))
         return batch.findings(options.content_key)
 
     async def _run_all(

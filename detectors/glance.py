@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterable
 from typing import Final, NamedTuple
 
 from detectors.beginnings import Beginnings
+from detectors.guard import Guard
 from detectors.matcher import Pattern
+from detectors.normalise import FoldOffsets, fold
 from detectors.rules import MASKED, Signature, expression_of
 from detectors.types import Detector, InspectionContext, Segment, Span, Stage, View
 from detectors.views import ViewBuilder
@@ -52,8 +54,9 @@ class Glance:
         self._others = {folded: Beginnings(of[folded, False]) for folded in (False, True)}
         self._all = {folded: Beginnings(of[folded, True] + of[folded, False]) for folded in (False, True)}
 
-    async def at(self, segment: Segment, context: InspectionContext) -> Seen:
-        """Return what is to be seen in a text at once. Never raises: what cannot be read is UNSEEN.
+    async def at(self, segment: Segment, context: InspectionContext, before: str = "") -> Seen:
+        """Return what is to be seen in a text at once, whose words follow `before`. Never raises: what cannot be read
+        is UNSEEN.
 
         What is masked is waited for however long it is, everything else REACH characters.
         """
@@ -68,7 +71,11 @@ class Glance:
             batch = [lattice.views]
             found = [await detector.inspect(batch, context) for detector in self._detectors]
             settled = min(map(self._settled_in, lattice.views))
-            return Seen(plain=not any(map(any, found)), settled=settled)
+            quoted = _quoted_from(context.guard, before, segment.text)
+            return Seen(
+                plain=quoted is None and not any(map(any, found)),
+                settled=settled if quoted is None else min(settled, quoted),
+            )
         except Exception:  # noqa: BLE001 - whatever a detector throws here, the chain meets it again and accounts for it
             return UNSEEN
 
@@ -85,3 +92,14 @@ class Glance:
         if folded and _PLAIN.fullmatch(source):  # but for its case, and blanks at its ends, it is the same
             return start + len(source) - len(source.lstrip(" "))
         return view.to_source(Span(start, start + 1)).start
+
+
+def _quoted_from(guard: Guard | None, before: str, text: str) -> int | None:
+    """Return from where on a text may be quoting the system prompt, None if it does not."""
+    if guard is None or guard.prompt is None:
+        return None
+    tail = before + text
+    start = guard.prompt.begun(fold(tail))
+    if start is None:
+        return None
+    return max(0, FoldOffsets(tail, collapse=True, below=None).to_source(Span(start, start + 1)).start - len(before))

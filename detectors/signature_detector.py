@@ -32,6 +32,7 @@ class SignatureDetectorFactory:
 
     name: str
     categories: frozenset[Category]
+    rule_ids: tuple[str, ...] = ()
 
     def build(self, rules: RuleSet, scan: SignatureScan) -> Detector:
         return SignatureDetector(self.name, scan, self.categories, rules.revision)

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from detectors.frozen import statically_frozen
+
+if TYPE_CHECKING:  # what a guard is made of speaks these words
+    from detectors.guard import Guard
+
+CANARY_RULE: Final = "PS-LEAK-101"  # which policies mask whatever else they say: a canary that is told is none any more
 
 
 class Direction(StrEnum):
@@ -250,10 +255,12 @@ class Coverage:
 class InspectionContext:
     """What a detector may know beside the views: the tenant whose traffic this is. No tenant means the command line.
 
-    `shared` is what detectors of one inspection leave for each other; it ends with the inspection.
+    `guard` is what an answer is held against, None where there is no answer. `shared` is what detectors of one
+    inspection leave for each other; it ends with the inspection.
     """
 
     tenant_id: int | None = None
+    guard: Guard | None = None
     shared: dict[object, Any] = field(default_factory=dict)
 
 
@@ -274,3 +281,13 @@ class Detector(Protocol):
 
     async def inspect(self, batch: Sequence[Sequence[View]], context: InspectionContext) -> Sequence[Sequence[Hit]]:
         """Return one sequence of hits for each segment's views, in order. Raises DetectorError."""
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """What a detector also is whose hits are not remembered, so that others' memory is of use all the same: what it
+    does not read costs no readings.
+    """
+
+    def reads(self, segment: Segment, context: InspectionContext) -> bool:
+        """Tell whether anything may be found there."""

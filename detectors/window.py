@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from detectors.types import Span
 
+WORDS = 128  # characters in which a dozen words stand
 REACH = 256  # characters that stay behind while nobody knows better
 LONGEST_UNBROKEN = 64 * 1024  # characters that are held at most: of one unbroken token, or of one secret
 LONGEST_WHOLE = 256 * 1024  # characters held until the channel ends (the arguments of one tool call)
 
-# What tokens are made of: nothing of one is released before its end.
-_UNBROKEN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-.:"
+# What tokens and whole web addresses are made of: nothing of one is released before its end.
+_UNBROKEN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-.:?&%#~@$"
 
 
 class Window:
@@ -38,6 +39,11 @@ class Window:
     def newest(self) -> str:
         """What is held, behind the one character that tells whether a word begins there."""
         return self.text[self._newest_from :]
+
+    @property
+    def before(self) -> str:
+        """The last words in front of `newest`."""
+        return self.text[max(0, self._newest_from - WORDS) : self._newest_from]
 
     @property
     def to_be_judged(self) -> bool:
@@ -103,7 +109,7 @@ class Window:
         """Keep of what was released what is context of the rest: neither a part of a token, whose rest would read as a
         whole one, nor of a finding.
         """
-        start = max(0, end - self._reach)
+        start = max(0, end - 2 * self._reach)  # what is judged twice is seen whole once
         if start and self.text[start - 1] in _UNBROKEN:
             start = end - len(self.text[start:end].lstrip(_UNBROKEN))
         start = max([start, *(min(s.end, end) for s in found if s.start < start < s.end)])

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from detectors.documents import Document, nearest, parse_document, read_document
 from detectors.errors import PolicyError
-from detectors.types import Unscanned
+from detectors.types import CANARY_RULE, Unscanned
 from policies.routes import OpenRoute
 from policies.schema import ExclusionDocument, PolicyDocument, RuleDocument, TestDocument
 from policies.types import (
@@ -22,6 +22,7 @@ from policies.types import (
     Disclose,
     Exclusion,
     FailureMode,
+    Leakage,
     Match,
     Mode,
     Policy,
@@ -35,6 +36,9 @@ PRESETS: Final = Path(__file__).parent / "presets"
 TEXT_LIMIT, BODY_LIMIT = 256 * 1024, 4 * 1024 * 1024
 RETAIN_DAYS: Final = 90
 RETAIN_BODIES_DAYS: Final = 30
+QUOTED_WORDS: Final = 12
+# Of every policy that has a canary, whatever it says beside: a canary that reaches a client is one no more.
+_CANARY: Final = Rule("canary", Match(rule=frozenset({CANARY_RULE})), ActionName.MASK)
 Value = TypeVar("Value")
 
 
@@ -99,6 +103,7 @@ def _compile(layers: Sequence[_Layer], policy_id: str, known_rules: frozenset[st
         problem = "a policy without rules lets everything pass: extend a preset (extends: preset/standard) or add rules"
         raise own.document.complain((), problem)
     retain_days, retain_bodies_days = _retention(own, contents)
+    leakage = _leakage(contents)
     policy = Policy(
         id=policy_id,
         revision=_revision(layers),
@@ -107,12 +112,13 @@ def _compile(layers: Sequence[_Layer], policy_id: str, known_rules: frozenset[st
         unscanned=_unscanned(contents),
         models=_last((c.models.allow for c in contents), ("*",)),
         limits=_limits(contents),
-        rules=tuple(map(_rule, rules)),
+        rules=(*map(_rule, rules), *([_CANARY] if leakage.canary else [])),
         exclusions=tuple(_exclusion(e) for c in contents for e in c.exclusions),
         disclose=_last((c.disclose for c in contents), Disclose.CATEGORY),
         block_as=_last((c.block_as for c in contents), BlockAs.ERROR),
         credentials=_last((c.credentials for c in contents), Credentials.UPSTREAM),
         references=_last((c.references for c in contents), References.KNOWN),
+        leakage=leakage,
         audit_level=_last((c.audit.level for c in contents), AuditLevel.REQUIRED),
         retain_days=retain_days,
         store=_last((c.audit.store for c in contents), StoredForm.NONE),
@@ -167,6 +173,15 @@ def _routes(contents: Sequence[PolicyDocument]) -> tuple[OpenRoute, ...]:
         for item in _last((content.routes for content in contents), ())
     ]
     return tuple(sorted(routes, key=lambda route: route.has_id))
+
+
+def _leakage(contents: Sequence[PolicyDocument]) -> Leakage:
+    return Leakage(
+        canary=_last((c.leakage.canary for c in contents), False),
+        fingerprints=_last((c.leakage.fingerprints for c in contents), False),
+        words=_last((c.leakage.words for c in contents), QUOTED_WORDS),
+        hosts=tuple(dict.fromkeys(host for c in contents for host in c.leakage.hosts)),
+    )
 
 
 def _merged_rules(layers: Sequence[_Layer]) -> list[RuleDocument]:

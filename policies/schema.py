@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -24,6 +25,7 @@ from policies.types import (
     StoredForm,
 )
 
+_HOST: Final = re.compile(r"(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]")
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
@@ -40,6 +42,12 @@ def _severity(value: object) -> object:
         return Severity.parse(value)
     hint = nearest(str(value), [severity.name.lower() for severity in Severity])
     raise ValueError(f"expected 'low', 'medium', 'high' or 'critical'{hint}")
+
+
+def _host(value: object) -> object:
+    if isinstance(value, str) and _HOST.fullmatch(value):
+        return value.lower()
+    raise ValueError("expected a host such as 'images.example.org' or '*.example.org', without 'https://' and path")
 
 
 def _day(value: object) -> object:
@@ -145,6 +153,15 @@ class AuditDocument(Strict):
     retain_bodies: DaysText | None = None
 
 
+class LeakageDocument(Strict):
+    """What answers must not say or carry out. No more than thirty words: a stream is held back for about as long."""
+
+    canary: bool | None = None
+    fingerprints: bool | None = None
+    words: Annotated[int, Field(ge=8, le=30)] | None = None
+    hosts: tuple[Annotated[str, BeforeValidator(_host)], ...] = ()
+
+
 class TestDocument(Strict):
     """One text by one origin, and the action the policy must take on it."""
 
@@ -194,6 +211,7 @@ class PolicyDocument(Strict):
     rules: tuple[RuleDocument, ...] = ()
     disable: tuple[Slug, ...] = ()
     exclusions: tuple[ExclusionDocument, ...] = ()
+    leakage: LeakageDocument = LeakageDocument()
     audit: AuditDocument = AuditDocument()
     tests: tuple[TestDocument, ...] = ()
 

@@ -177,6 +177,18 @@ class PolicyLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Leakage:
+    """What is looked for in answers beside signatures: the tenant's canary, which is then put behind system prompts;
+    runs of at least `words` words of the system prompt; addresses at other hosts than `hosts`, if there are any.
+    """
+
+    canary: bool
+    fingerprints: bool
+    words: int
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """One tenant's (or app's) policy, ready to decide with. `id` is the file's name, `revision` its content's hash."""
 
@@ -193,6 +205,7 @@ class Policy:
     block_as: BlockAs
     credentials: Credentials
     references: References
+    leakage: Leakage
     audit_level: AuditLevel
     retain_days: int
     store: StoredForm

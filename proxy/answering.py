@@ -18,6 +18,7 @@ from proxy.closing import answer_headers, close, finish, finish_bytes
 from proxy.codec import Codec, Refusal, Target
 from proxy.exchange import Exchange
 from proxy.file_answer import FileAnswer
+from proxy.guarding import take_back
 from proxy.json_document import JsonError, parse
 from proxy.parts import Parts
 from proxy.pointer import UneditableError, apply_edits
@@ -43,6 +44,7 @@ _OUTCOMES: Final = {
 
 async def screen_document(parts: Parts, exchange: Exchange, document: Any, walk: Walk) -> Verdict:
     """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop."""
+    take_back(document, walk)
     screened = await _judge(parts, exchange, walk)
     await remember(parts, exchange, document, walk, screened.verdict)
     edits = screened.verdict.effect.edits
@@ -226,7 +228,8 @@ def _sum_up(exchange: Exchange, screen: StreamScreen) -> None:
 async def _judge(parts: Parts, exchange: Exchange, walk: Walk) -> Screened:
     assert exchange.identity is not None  # noqa: S101 - nobody is judged before being admitted
     identity = exchange.identity
-    return await parts.screen.judge(walk, _policy(exchange), exchange.facts(), identity.tenant_id, exchange.content_key)
+    policy, guard = _policy(exchange), exchange.guard
+    return await parts.screen.judge(walk, policy, exchange.facts(), identity.tenant_id, exchange.content_key, guard)
 
 
 def _glance_of(parts: Parts, exchange: Exchange, policy: Policy) -> Glancing:
@@ -234,7 +237,7 @@ def _glance_of(parts: Parts, exchange: Exchange, policy: Policy) -> Glancing:
     identity = exchange.identity
     if policy.mode is Mode.OFF or identity is None:
         return left_to_the_judge
-    return lambda segment: parts.screen.glance(segment, identity.tenant_id)
+    return lambda segment, before: parts.screen.glance(segment, before, identity.tenant_id, exchange.guard)
 
 
 def _policy(exchange: Exchange) -> Policy:

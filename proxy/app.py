@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import proxy.providers
-from detectors.build import build_chain
+from detectors.build import build_chain, rule_ids
 from detectors.chain import Chain
 from detectors.discovery import discover
 from detectors.rules import RuleSet, load_signatures
@@ -56,9 +56,8 @@ def load_detection() -> Detection:
 
 def policy_store(settings: Settings, detection: Detection) -> PolicyStore:
     """Return the store of the installation's policies, not yet loaded."""
-    rule_ids = [signature.id for signature in detection.rules.signatures]
-    last_good = settings.data / "last-good-policies"
-    return PolicyStore(settings.policies_folder, detection.chain, detection.actions, rule_ids, last_good)
+    known_rules, last_good = rule_ids(detection.rules), settings.data / "last-good-policies"
+    return PolicyStore(settings.policies_folder, detection.chain, detection.actions, known_rules, last_good)
 
 
 @dataclass(slots=True)

@@ -208,6 +208,11 @@ class Codec(Protocol):
     def segments(self, body: Any, direction: Direction) -> Walk:
         """Walk a whole body. Never raises for odd shapes: what is not understood is `unknown` and scanned."""
 
+    def place_canary(self, body: JsonObject, sentence: str) -> None:
+        """Put a sentence behind a request's system prompt, in place; do nothing where there is none, as nothing can
+        be told of it, or where no model answers.
+        """
+
     def usage(self, body: JsonObject) -> Usage: ...
     def credential(self, headers: Headers, query: str) -> str | None:
         """Return the key in the dialect's own header, or in the query where the dialect puts it there."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from detectors.guard import Guard
 from detectors.types import DetectorRun, Direction
 from policies.types import ActionName, Facts, Policy, Verdict
 from proxy.codec import JsonObject, Usage
@@ -33,6 +34,7 @@ class Exchange:
     policy: Policy | None = None
     content_key: bytes = b""
     grant: Grant | None = None
+    guard: Guard | None = None
     dialect: str = ""
     vocabulary: frozenset[str] = frozenset()
     model: str = ""

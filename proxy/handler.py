@@ -18,6 +18,7 @@ from proxy.codec import Codec, Target
 from proxy.edge import expected_size, read_body, read_target
 from proxy.exchange import Exchange
 from proxy.forward import choose_upstreams, forward
+from proxy.guarding import guard_answer
 from proxy.model_list import claims_models, list_models
 from proxy.overload import RETRY_HEADERS, Place, Room
 from proxy.parts import Parts
@@ -104,6 +105,7 @@ class Handler:
         verdict = await screen_document(parts, exchange, body, walk)
         if verdict.effect.stop:
             return await refuse(parts, exchange, codec, verdict, Direction.REQUEST, policy)
+        guard_answer(exchange, policy, codec, body, walk)
         content = codec.write_body(body)
         path = codec.upstream_path(target)
         sent = await forward(parts, exchange, upstreams, codec, target, path, content, request.headers, presented)

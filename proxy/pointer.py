@@ -43,6 +43,16 @@ def resolve(document: Any, pointer: str) -> Any:
     return value
 
 
+def resolve_parent(document: Any, pointer: str) -> tuple[Any, int | str]:
+    """Return the object or list that holds the value at `pointer`, and under what. Raises UneditableError."""
+    *steps, last = _steps(pointer) or [""]
+    parent = document
+    for step in steps:
+        parent = _child(parent, step)
+    _child(parent, last)
+    return (parent, int(last)) if isinstance(parent, list) else (parent, last)
+
+
 def apply_edits(document: Any, edits: Sequence[Edit]) -> None:
     """Change `document` in place. Raises UneditableError before anything was changed at that pointer."""
     for pointer, group in groupby(sorted(edits, key=lambda e: e.pointer), key=lambda e: e.pointer):

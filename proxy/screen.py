@@ -10,6 +10,7 @@ from detectors.aside import Aside
 from detectors.chain import Chain, Inspection, InspectionOptions, StageGate
 from detectors.frozen import statically_frozen
 from detectors.glance import UNSEEN, Seen
+from detectors.guard import Guard
 from detectors.seams import seams
 from detectors.types import Coverage, DetectorRun, InspectionContext, Segment
 from policies.engine import Actions, decide
@@ -42,25 +43,33 @@ class Screen:
     def revision(self) -> str:
         return self._chain.revision
 
-    async def judge(self, walk: Walk, policy: Policy, facts: Facts, tenant_id: int, content_key: bytes) -> Screened:
-        """Return the verdict on everything that `walk` met, seams included."""
+    async def judge(
+        self,
+        walk: Walk,
+        policy: Policy,
+        facts: Facts,
+        tenant_id: int,
+        content_key: bytes,
+        guard: Guard | None = None,
+    ) -> Screened:
+        """Return the verdict on everything that `walk` met, seams included. An answer is held against its `guard`."""
         left_out = Coverage(0, 0, walk.skipped, walk.unscanned)
         if policy.mode is Mode.OFF:  # walk, count and record only
             inspection = _unread(left_out, len(walk.segments))
             return Screened(self._decide(policy, inspection, facts), inspection.runs)
         aside = self._aside.for_reading(walk.segments)
         segments = _with_seams(walk) if aside is None else await aside.run(partial(_with_seams, walk))
-        context = InspectionContext(tenant_id)
+        context = InspectionContext(tenant_id, guard)
         options = InspectionOptions(context, content_key, gate=self._gate, left_out=left_out, aside=aside)
         inspection = await self._chain.inspect(segments, options)
         if aside is None:
             return Screened(self._decide(policy, inspection, facts), inspection.runs)
         return Screened(await aside.run(partial(self._decide, policy, inspection, facts)), inspection.runs)
 
-    async def glance(self, segment: Segment, tenant_id: int) -> Seen:
+    async def glance(self, segment: Segment, before: str, tenant_id: int, guard: Guard | None = None) -> Seen:
         """Return what is to be seen in a text at once (`Glance.at`), for streams."""
         glance = self._chain.glance
-        return UNSEEN if glance is None else await glance.at(segment, InspectionContext(tenant_id))
+        return UNSEEN if glance is None else await glance.at(segment, InspectionContext(tenant_id, guard), before)
 
     def _decide(self, policy: Policy, inspection: Inspection, facts: Facts) -> Verdict:
         return decide(policy, inspection, facts, self.revision, self._actions)

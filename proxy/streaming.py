@@ -12,6 +12,7 @@ from detectors.types import Coverage, Direction, Kind, Origin, Place, Segment
 from detectors.window import Window
 from policies.types import BlockAs, Pseudonym, StopReason, Verdict
 from proxy.codec import Frame, JsonObject, Piece, Refusal, StreamReader, Usage
+from proxy.guarding import take_back
 from proxy.json_document import JsonError
 from proxy.pointer import UneditableError, apply_edits, edit_text
 from proxy.screen import Screened
@@ -20,7 +21,7 @@ from proxy.tally import Tally
 from proxy.walk import Walk
 
 Judge = Callable[[Walk], Awaitable[Screened]]
-Glancing = Callable[[Segment], Awaitable[Seen]]
+Glancing = Callable[[Segment, str], Awaitable[Seen]]
 Heard = Callable[[str, int, Walk, Verdict], None]
 Reveal = Callable[[JsonObject], Awaitable[None]]
 _HELD_IN_ALL: Final = 1 << 20  # characters over all channels of one stream
@@ -31,7 +32,7 @@ def _nobody(_channel: str, _base: int, _walk: Walk, _verdict: Verdict) -> None:
     return
 
 
-async def left_to_the_judge(_segment: Segment) -> Seen:
+async def left_to_the_judge(_segment: Segment, _before: str) -> Seen:
     """See nothing, so that all is judged."""
     return UNSEEN
 
@@ -156,7 +157,7 @@ class StreamScreen:
         return await self._look(piece.channel, window) if window.due and not ends else ""
 
     async def _look(self, channel: str, window: Window) -> str:
-        seen = await self._glance(_segment(channel, window.newest))
+        seen = await self._glance(_segment(channel, window.newest), window.before)
         if seen.plain and seen.settled is not None and not window.to_be_judged:
             return window.let_go(seen.settled)
         return await self._release(channel, settled=seen.settled)
@@ -182,6 +183,7 @@ class StreamScreen:
         """Everything of an event that is no running text is judged with the event, and edited in place."""
         if not (frame.rest.segments or frame.rest.unscanned):
             return
+        take_back(frame.document, frame.rest)
         verdict = await self._judged(frame.rest, "", 0)
         try:
             apply_edits(frame.document, verdict.effect.edits)

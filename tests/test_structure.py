@@ -25,12 +25,15 @@ PLUG_INS = {
 }
 # Rooms without a test file of their own, and where they are tested instead.
 TESTED_ELSEWHERE = {
-    "detectors/builtin": "tests/detectors/test_signatures.py",
+    "detectors/builtin/credentials.py": "tests/detectors/test_signatures.py",
+    "detectors/builtin/patterns.py": "tests/detectors/test_signatures.py",
+    "detectors/builtin/pii.py": "tests/detectors/test_signatures.py",
     "detectors/decoders": "tests/detectors/test_views.py",
     "detectors/types.py": "every test",
     "detectors/errors.py": "every test",
     "detectors/signature_detector.py": "tests/detectors/test_signatures.py",
     "detectors/batch.py": "tests/detectors/test_chain.py",
+    "detectors/boilerplate.py": "tests/detectors/test_fingerprints.py",
     "detectors/build.py": "tests/detectors/test_signatures.py",
     "policies/actions": "tests/policies/test_engine.py",
     "policies/types.py": "tests/policies/test_engine.py",

@@ -9,6 +9,7 @@ from typing import Annotated
 import orjson
 import typer
 
+from detectors.build import rule_ids
 from detectors.errors import PolicyError
 from detectors.types import Origin
 from policies.loader import LoadedPolicy, load_policy, load_preset, preset_names
@@ -26,7 +27,7 @@ def load_named(file: Path, detection: Detection) -> LoadedPolicy:
     """Load a policy file or a preset by name. Raises PolicyError."""
     if str(file) in preset_names():
         return load_preset(str(file))
-    return load_policy(file, file.stem, [signature.id for signature in detection.rules.signatures])
+    return load_policy(file, file.stem, rule_ids(detection.rules))
 
 
 @app.command()

@@ -81,6 +81,9 @@ class AnthropicDialect:
             walk_answer(walk, body)
         return walk
 
+    def place_canary(self, body: JsonObject, sentence: str) -> None:
+        """Do nothing: where tokens are counted, no model answers."""
+
     def usage(self, body: JsonObject) -> Usage:
         return usage_of(body.get("usage")) or Usage()
 

@@ -95,6 +95,9 @@ class GeminiDialect:
             walk_answer(walk, body)
         return walk
 
+    def place_canary(self, body: JsonObject, sentence: str) -> None:
+        """Do nothing: where tokens are counted or texts embedded, no model answers."""
+
     def usage(self, body: JsonObject) -> Usage:
         return usage_of(body) or Usage()
 

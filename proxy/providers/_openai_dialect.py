@@ -67,6 +67,9 @@ class OpenAiDialect:
     def streaming(self, target: Target, body: JsonObject) -> bool:
         return body.get("stream") is True
 
+    def place_canary(self, body: JsonObject, sentence: str) -> None:
+        """Do nothing: most endpoints have no system prompt."""
+
     def usage(self, body: JsonObject) -> Usage:
         return usage_of(body) or Usage()
 

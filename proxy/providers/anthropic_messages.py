@@ -8,6 +8,7 @@ from policies.types import BlockAs
 from proxy.codec import Codec, JsonObject, Refusal, Target
 from proxy.providers._anthropic_answer import blocked_message
 from proxy.providers._anthropic_dialect import AnthropicDialect
+from proxy.providers._system_prompt import append_sentence
 
 
 class AnthropicMessages(AnthropicDialect):
@@ -18,6 +19,9 @@ class AnthropicMessages(AnthropicDialect):
 
     def streaming(self, target: Target, body: JsonObject) -> bool:
         return body.get("stream") is True
+
+    def place_canary(self, body: JsonObject, sentence: str) -> None:
+        append_sentence(body, "system", sentence, {"type": "text", "text": sentence})
 
     def blocked_answer(self, refusal: Refusal, block_as: BlockAs, answer: JsonObject) -> JsonObject:
         return blocked_message(refusal, block_as, answer)

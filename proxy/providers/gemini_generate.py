@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from proxy.codec import Codec
+from proxy.codec import Codec, JsonObject
 from proxy.providers._gemini_dialect import STREAM, GeminiDialect
+from proxy.providers._gemini_shapes import camel
+from proxy.providers._system_prompt import append_sentence
 
 
 class GeminiGenerate(GeminiDialect):
     name = "gemini_generate"
     verbs = frozenset({"generateContent", STREAM})
+
+    def place_canary(self, body: JsonObject, sentence: str) -> None:
+        """Put it into either spelling of the key: nobody says which of two an upstream reads."""
+        for key, content in body.items():
+            if camel(key) == "systemInstruction" and isinstance(content, dict):
+                append_sentence(content, "parts", sentence, {"text": sentence})
 
 
 CODEC: Final[Codec] = GeminiGenerate()

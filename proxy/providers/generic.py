@@ -107,6 +107,9 @@ class GenericJson:
             self._said = None if walk.unscanned else [segment.text.lower() for segment in walk.segments]
         return walk
 
+    def place_canary(self, body: JsonObject, sentence: str) -> None:
+        """Do nothing: nobody knows where a system prompt would stand."""
+
     def usage(self, body: JsonObject) -> Usage:
         return self._words.usage(body)
 

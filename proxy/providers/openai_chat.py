@@ -12,6 +12,7 @@ from proxy.providers._openai_dialect import OpenAiDialect
 from proxy.providers._openai_request import walk_request
 from proxy.providers._openai_shapes import VOCABULARY, is_fact, refusal_body
 from proxy.providers._openai_stream import ChatStream
+from proxy.providers._system_prompt import append_sentence
 from proxy.walk import Walk
 
 
@@ -30,6 +31,14 @@ class OpenAiChat(OpenAiDialect):
         else:
             walk_answer(walk, body)
         return walk
+
+    def place_canary(self, body: JsonObject, sentence: str) -> None:
+        messages = body.get("messages")
+        for message in messages if isinstance(messages, list) else ():
+            if not isinstance(message, dict) or message.get("role") not in ("system", "developer"):
+                continue
+            if append_sentence(message, "content", sentence, {"type": "text", "text": sentence}):
+                return
 
     def stream(self, target: Target) -> StreamReader:
         return ChatStream()

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from typing import Final
 
-from proxy.codec import Codec
+from proxy.codec import Codec, JsonObject
 from proxy.providers._responses_dialect import ResponsesDialect
+from proxy.providers._system_prompt import append_sentence
 
 
 class OpenAiResponses(ResponsesDialect):
     name = "openai_responses"
     path = "/v1/responses"
+
+    def place_canary(self, body: JsonObject, sentence: str) -> None:
+        """Put it into the instructions also where the system prompt is an item of the input: items may be stored, and
+        read again by whoever wrote them.
+        """
+        if append_sentence(body, "instructions", sentence, {}) or body.get("instructions"):
+            return
+        items = body.get("input")
+        roles = [item.get("role") for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+        if "system" in roles or "developer" in roles:
+            body["instructions"] = sentence
 
 
 CODEC: Final[Codec] = OpenAiResponses()

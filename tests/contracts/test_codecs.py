@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import proxy.providers
+from detectors.canary import canary_of, canary_sentence, without_sentence
 from detectors.discovery import discover
 from detectors.errors import EdgeError
-from detectors.types import Coverage, Direction, Place, Span
+from detectors.types import Coverage, Direction, Origin, Place, Span
 from policies.routes import why_closed
 from policies.types import ActionName, BlockAs, Disclose, Edit, Effect, StopReason, Verdict
 from proxy.codec import Codec, OpenedOnly, Refusal, StreamReader
@@ -171,6 +173,7 @@ BODY = (
     | st.dictionaries(KEYS, JSON, max_size=5)
 )
 
+CANARY = canary_sentence(canary_of(b"k" * 32))
 MARKER = '["MARKER"]'  # is JSON itself, because a text that is JSON may become nothing else
 # What may go unread: identifiers and flags, and media that was counted.
 NO_TEXT = re.compile(r"[A-Za-z0-9._:/+-]{0,128}|data:image/png;base64,.*")
@@ -293,6 +296,20 @@ def test_a_marker_written_through_a_pointer_is_read_back_there(codec: Codec, dir
             apply_edits(changed, [Edit(segment.pointer, Span(0, len(segment.text)), MARKER)])
             again = {s.pointer: s.text for s in codec.segments(changed, direction).segments if s.place is Place.VALUE}
             assert resolve(changed, segment.pointer) == again[segment.pointer] == MARKER
+
+
+@every_codec
+@few
+@given(body=BODY)
+def test_a_canary_is_all_that_is_added_to_a_request(codec: Codec, body: Any) -> None:
+    def texts() -> Counter[tuple[Origin, str]]:
+        return Counter((s.origin, s.text) for s in codec.segments(body, Direction.REQUEST).segments)
+
+    before = texts()
+    codec.place_canary(body, CANARY)
+    added, changed = texts() - before, before - texts()
+    assert {(origin, without_sentence(text)) for origin, text in added if without_sentence(text)} == set(changed)
+    assert all(origin is Origin.SYSTEM and text.endswith(CANARY) for origin, text in added)
 
 
 @every_codec

@@ -81,7 +81,7 @@ async def _stream(codec: Codec, screen: Screen, upstream: bytes) -> AsyncIterato
         lambda walk: _judged(screen, walk, policy),
         lambda verdict: Refusal(verdict, Direction.RESPONSE, Disclose.FULL, "decision-1"),
         policy.block_as,
-        glance=lambda segment: screen.glance(segment, 1),
+        glance=lambda segment, before: screen.glance(segment, before, 1),
     )
 
     async def chunks() -> AsyncIterator[bytes]:

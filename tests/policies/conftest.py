@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from detectors.build import build_chain
+from detectors import build
 from detectors.chain import Chain
 from detectors.rules import RuleSet, load_signatures
 from detectors.types import (
@@ -39,12 +39,12 @@ def rules() -> RuleSet:
 
 @pytest.fixture(scope="session")
 def rule_ids(rules: RuleSet) -> tuple[str, ...]:
-    return tuple(signature.id for signature in rules.signatures)
+    return build.rule_ids(rules)
 
 
 @pytest.fixture(scope="session")
 def chain(rules: RuleSet) -> Chain:
-    return build_chain(rules)
+    return build.build_chain(rules)
 
 
 @pytest.fixture(scope="session")

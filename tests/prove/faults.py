@@ -17,7 +17,7 @@ from detectors.chain import Chain
 from detectors.errors import DetectorError, JournalError, StorageError
 from detectors.types import Detector, Hit, InspectionContext, Segment, Stage, View
 from detectors.views import Lattice, ViewBuilder
-from policies.types import Facts, Policy
+from policies.types import Policy
 from proxy.app import Detection, Worker, build_worker, load_detection
 from proxy.edge import EdgeServer
 from proxy.handler import Handler
@@ -67,7 +67,7 @@ class _BrokenViews(ViewBuilder):
 
 
 class _BrokenScreen(Screen):
-    async def judge(self, walk: Walk, policy: Policy, facts: Facts, tenant_id: int, content_key: bytes) -> Screened:
+    async def judge(self, *_: object) -> Screened:
         raise ArithmeticError
 
 

@@ -12,7 +12,6 @@ import orjson
 import pytest
 from aiohttp import web
 
-from policies.types import Facts, Policy
 from proxy.app import Detection
 from proxy.edge import EdgeServer
 from proxy.edge_settings import EdgeSettings
@@ -22,7 +21,6 @@ from proxy.parts import Parts
 from proxy.screen import Screen, Screened
 from proxy.settings import UpstreamSettings
 from proxy.upstream import Upstreams
-from proxy.walk import Walk
 from storage.journal import Journal
 from storage.journal_reader import JournalReader
 from storage.types import Identity, Outcome
@@ -52,11 +50,11 @@ class Failing(Screen):
 
     judged = 0
 
-    async def judge(self, walk: Walk, policy: Policy, facts: Facts, tenant_id: int, content_key: bytes) -> Screened:
+    async def judge(self, *asked: Any, **more: Any) -> Screened:
         self.judged += 1
         if self.judged > 2:
             raise RuntimeError
-        return await super().judge(walk, policy, facts, tenant_id, content_key)
+        return await super().judge(*asked, **more)
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def run(screen: Screen, make_policy: Callable[[str], Policy]) -> Run:
             lambda verdict: Refusal(verdict, Direction.RESPONSE, Disclose.CATEGORY, "decision-1"),
             policy.block_as,
             enforcing=policy.mode is Mode.ENFORCE,
-            glance=lambda segment: screen.glance(segment, 1),
+            glance=lambda segment, before: screen.glance(segment, before, 1),
         )
         sent = [data async for data in streaming.run(arriving(chunks if chunks is not None else cut))]
         return Screening(b"".join(sent), streaming)

@@ -63,7 +63,7 @@ def run(screen: Screen, make_policy: Callable[[str], Policy]) -> Run:
             lambda walk: screen.judge(walk, policy, Facts(at=0.0), 1, b"k" * 32),
             lambda verdict: Refusal(verdict, Direction.RESPONSE, Disclose.CATEGORY, "decision-1"),
             policy.block_as,
-            glance=lambda segment: screen.glance(segment, 1),
+            glance=lambda segment, before: screen.glance(segment, before, 1),
         )
         sent = b"".join([data async for data in streaming.run(arriving(cut))])
         parser = SseParser()

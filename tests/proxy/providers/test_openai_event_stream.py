@@ -43,7 +43,7 @@ def run(screen: Screen, make_policy: Callable[[str], Policy]) -> Run:
             lambda walk: screen.judge(walk, policy, Facts(at=0.0), 1, b"k" * 32),
             lambda verdict: Refusal(verdict, Direction.RESPONSE, Disclose.FULL, "d"),
             BlockAs.REFUSAL,
-            glance=lambda segment: screen.glance(segment, 1),
+            glance=lambda segment, before: screen.glance(segment, before, 1),
         )
         raw = b"".join([part async for part in streaming.run(chunks())])
         return [orjson.loads(line[6:]) for line in raw.split(b"\n\n") if line], streaming.end

@@ -61,7 +61,7 @@ def run(screen: Screen, make_policy: Callable[[str], Policy]) -> Run:
             lambda walk: screen.judge(walk, policy, Facts(at=0.0), 1, b"k" * 32),
             lambda verdict: Refusal(verdict, Direction.RESPONSE, Disclose.CATEGORY, "decision-1"),
             policy.block_as,
-            glance=lambda segment: screen.glance(segment, 1),
+            glance=lambda segment, before: screen.glance(segment, before, 1),
         )
         parts = [raw[i : i + chunk] for i in range(0, len(raw), chunk)] if chunk else [raw]
         sent = b"".join([data async for data in streaming.run(arriving(parts))])
