@@ -34,6 +34,8 @@ PRESETS: Final = Path(__file__).parent / "presets"
 TEXT_LIMIT, BODY_LIMIT = 256 * 1024, 4 * 1024 * 1024
 RETAIN_DAYS: Final = 90
 RETAIN_BODIES_DAYS: Final = 30
+# Keys that count only where they are given, so that a policy that does without them keeps its revision.
+_CAME_LATER: Final = frozenset({"pseudonyms"})
 Value = TypeVar("Value")
 
 
@@ -116,6 +118,7 @@ def _compile(layers: Sequence[_Layer], policy_id: str, known_rules: frozenset[st
         retain_days=retain_days,
         store=_last((c.audit.store for c in contents), StoredForm.NONE),
         retain_bodies_days=retain_bodies_days,
+        restore_in_tools=frozenset(_last((c.pseudonyms.restore_in_tools for c in contents), ())),
     )
     return LoadedPolicy(policy, own.content.tests, own.document.file)
 
@@ -129,7 +132,8 @@ def _last(values: Iterable[Value | None], default: Value) -> Value:
 def _revision(layers: Sequence[_Layer]) -> str:
     digest = hashlib.sha256()
     for layer in layers:
-        digest.update(layer.content.model_dump_json().encode())
+        unused = _CAME_LATER - layer.content.model_fields_set
+        digest.update(layer.content.model_dump_json(exclude=set(unused)).encode())
     return f"sha256:{digest.hexdigest()[:12]}"
 
 

@@ -196,6 +196,11 @@ class Policy:
     retain_days: int
     store: StoredForm
     retain_bodies_days: int  # never more than retain_days: bodies go with their row at the latest
+    restore_in_tools: frozenset[str] = frozenset()  # names of tools whose arguments get real values back
+
+    @property
+    def pseudonymises(self) -> bool:
+        return any(rule.action is ActionName.PSEUDONYMISE for rule in self.rules)
 
     def allows_model(self, model: str) -> bool:
         return "*" in self.models or any(fnmatchcase(model, pattern) for pattern in self.models)

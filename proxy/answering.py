@@ -22,6 +22,7 @@ from proxy.parts import Parts
 from proxy.plain_text import charset_of, text_of
 from proxy.pointer import UneditableError, apply_edits
 from proxy.provider_state import note_creations
+from proxy.pseudonym_keeping import name_values, restoration_of
 from proxy.remembrance import hear, listen, remember, remember_stream
 from proxy.responses import retry_headers, upstream_headers
 from proxy.screen import Screened
@@ -49,7 +50,7 @@ async def screen_document(parts: Parts, exchange: Exchange, document: Any, walk:
     await remember(parts, exchange, document, walk, screened.verdict)
     if screened.verdict.effect.edits:
         try:
-            apply_edits(document, screened.verdict.effect.edits)
+            apply_edits(document, name_values(parts, exchange, document, screened.verdict.effect.edits))
         except UneditableError:
             screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
     exchange.keep(screened, walk.direction)
@@ -92,7 +93,9 @@ async def _answer_media(parts: Parts, exchange: Exchange, codec: Codec, raw: byt
         return await refuse(parts, exchange, codec, verdict, Direction.RESPONSE, policy)
     exchange.end(Outcome.ANSWERED, 200)
     if document["text"] is not None:
-        return await finish_bytes(parts, exchange, document["text"].encode(), "text/plain; charset=utf-8")
+        restoration = restoration_of(exchange)
+        text = document["text"] if restoration is None else restoration.restore_text(document["text"])
+        return await finish_bytes(parts, exchange, text.encode(), "text/plain; charset=utf-8")
     return await finish_bytes(parts, exchange, raw, kind if _MEDIA_TYPE.fullmatch(kind) else "application/octet-stream")
 
 
@@ -114,7 +117,9 @@ async def _answer_json(
     verdict = await screen_document(parts, exchange, document, walk)
     if verdict.effect.stop:
         return await refuse(parts, exchange, codec, verdict, Direction.RESPONSE, policy, document)
-    if verdict.effect.edits:
+    restoration = restoration_of(exchange)
+    restored = restoration is not None and restoration.restore(document, codec.layout)
+    if restored or verdict.effect.edits:
         codec.without_copies(document)
     if upstream.status < 300:
         await note_creations(parts, exchange, codec.creations(document))
@@ -168,6 +173,7 @@ async def _answer_stream(
         policy.block_as,
         partial(hear, transcript, exchange),
         lambda event: note_creations(parts, exchange, codec.creations(event)),
+        restoration_of(exchange),
         enforcing=policy.mode is Mode.ENFORCE,
     )
     response = web.StreamResponse(headers={"Content-Type": reader.content_type, "Cache-Control": "no-cache"})

@@ -13,6 +13,7 @@ from proxy.providers._anthropic_answer import creations_of, walk_answer
 from proxy.providers._anthropic_request import reachable_models, references_of, walk_request
 from proxy.providers._anthropic_shapes import VOCABULARY, error_body, param_of, refusal_body, usage_of
 from proxy.providers._anthropic_stream import MessageStream
+from proxy.providers._layouts import MESSAGE
 from proxy.responses import JSON
 from proxy.walk import Walk
 
@@ -25,6 +26,7 @@ class AnthropicDialect:
 
     dialect = "anthropic"
     vocabulary = VOCABULARY
+    layout = MESSAGE
     needs_model = True
     media_answers = False
     models_path = "/models?limit=1000"  # the default page holds 20
