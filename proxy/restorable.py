@@ -6,9 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-# What a provider has signed comes back to it as it was: the pseudonyms are part of it.
-_SIGNATURES: Final = ("signature", "thoughtSignature", "thought_signature")
-
 
 @dataclass(frozen=True, slots=True)
 class Use:
@@ -65,16 +62,12 @@ def _holders(document: Any, path: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     for step in path[:-1]:
         nodes = [child for node in nodes for child in _children(node, step)]
     for node in nodes:
-        if isinstance(node, dict) and path[-1] in node and not _is_signed(node):
+        if isinstance(node, dict) and path[-1] in node:
             yield node
 
 
 def _children(node: Any, step: str) -> Iterator[Any]:
     if isinstance(node, list) and step == "*":
         yield from node
-    elif isinstance(node, dict) and step in node and not _is_signed(node):
+    elif isinstance(node, dict) and step in node:
         yield node[step]
-
-
-def _is_signed(node: dict[str, Any]) -> bool:
-    return any(node.get(key) for key in _SIGNATURES)

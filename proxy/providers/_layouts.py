@@ -1,6 +1,6 @@
 """Where in each dialect's answers texts are said and calls are made: the places where pseudonyms are restored.
 
-Thinking and what else a provider signs is left out: it must come back as it was.
+Anthropic's thinking is left out: it is signed, nobody needs to read it, and what comes back must be what was signed.
 """
 
 from __future__ import annotations

@@ -198,6 +198,14 @@ def test_a_pseudonym_that_cannot_be_given_stops(
     assert (verdict.action, verdict.effect.stop) == (ActionName.BLOCK, True)
 
 
+def test_what_was_signed_may_return_to_its_pseudonym_but_not_be_masked(
+    judge: Decide, policy: Policy, make_policy: MakePolicy, make_finding: MakeFinding
+) -> None:
+    found = [make_finding((3, 9)), make_finding((3, 9), place=Place.SEALED)]
+    assert edits_of(judge(make_policy(PSEUDONYMS), found)) == [("/a", 3, 9, Pseudonym("EMAIL"))]
+    assert judge(policy, found).effect.stop
+
+
 def test_in_an_answer_a_pseudonym_is_a_mask(judge: Decide, make_policy: MakePolicy, make_finding: MakeFinding) -> None:
     verdict = judge(make_policy(PSEUDONYMS), [make_finding((3, 9), direction=Direction.RESPONSE)])
     assert (verdict.action, edits_of(verdict)) == (ActionName.MASK, [("/a", 3, 9, "[EMAIL]")])

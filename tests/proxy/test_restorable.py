@@ -1,4 +1,4 @@
-"""Places by path: what is said, what is called with what, and nothing that is signed."""
+"""Places by path: what is said, and what is called with what."""
 
 from __future__ import annotations
 
@@ -25,13 +25,6 @@ def test_texts_come_in_their_order_and_calls_with_their_tools() -> None:
     document = {"said": [{"text": "a"}, {"text": "b"}], "title": "t", "calls": calls}
     texts = [("a", SPOKEN), ("b", SPOKEN), ("t", SPOKEN)]
     assert found(document) == [*texts, ("{}", Use("send")), ({}, Use("")), ("x", Use(""))]
-
-
-@pytest.mark.parametrize("mark", ["signature", "thoughtSignature", "thought_signature"])
-def test_what_is_signed_is_no_place(mark: str) -> None:
-    document = {"said": [{"text": "a", mark: "s"}], "calls": [{"name": "x", "arguments": "b", mark: "s"}]}
-    assert found(document) == []
-    assert found({"said": [{"text": "a", mark: ""}]}) == [("a", SPOKEN)]
 
 
 @pytest.mark.parametrize("document", [None, [], "x", {"said": "x"}, {"said": [1, None]}, {"said": [{"text": 1}]}])
@@ -61,9 +54,9 @@ ANSWERS: dict[str, Any] = {
         {"type": "thinking", "thinking": "LEFT", "signature": "s"}, {"type": "text", "text": "SAID"},
         {"type": "tool_use", "name": "send", "input": "CALLED"}]},
     "gemini_generate": {"candidates": [{"content": {"parts": [
-        {"text": "SAID"}, {"text": "LEFT", "thoughtSignature": "s"}, {"text": "SAID", "thought": True},
+        {"text": "SAID"}, {"text": "SAID", "thoughtSignature": "s"}, {"text": "SAID", "thought": True},
         {"functionCall": {"name": "send", "args": "CALLED"}},
-        {"functionCall": {"name": "send", "args": "LEFT"}, "thoughtSignature": "s"}]}}]},
+        {"functionCall": {"name": "send", "args": "CALLED"}, "thoughtSignature": "s"}]}}]},
 }  # fmt: skip
 
 
