@@ -56,9 +56,14 @@ class Kind(StrEnum):
 
 
 class Place(StrEnum):
+    """What a text is in its document. A sealed one is a value under somebody's signature, read a second time: it may
+    only become what was signed.
+    """
+
     VALUE = "value"
     KEY = "key"
     NUMBER = "number"
+    SEALED = "sealed"
 
 
 class Category(StrEnum):

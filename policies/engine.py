@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 
 from detectors.chain import Inspection
-from detectors.types import Finding, Span, Unscanned
+from detectors.types import Direction, Finding, Span, Unscanned
 from policies.exclusions import excused
 from policies.types import (
     Action,
@@ -86,11 +86,16 @@ class _Outcome:
 
 
 def _judge(finding: Finding, policy: Policy) -> Judged:
-    """Among the rules that match, the heaviest action counts; the first rule that asks for it is named."""
+    """Among the rules that match, the heaviest action counts; the first rule that asks for it is named.
+
+    What the model says of itself, nobody could restore: in an answer a pseudonym is a mask.
+    """
     best, named = ActionName.ALLOW, ""
     for rule in policy.rules:
         if rule.action.weight > best.weight and rule.match.holds(finding):
             best, named = rule.action, rule.id
+    if best is ActionName.PSEUDONYMISE and finding.segment.direction is Direction.RESPONSE:
+        best = ActionName.MASK
     return Judged(finding, best, named)
 
 

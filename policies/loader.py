@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from detectors.documents import Document, nearest, parse_document, read_document
 from detectors.errors import PolicyError
 from detectors.types import CANARY_RULE, Unscanned
+from policies.leakage import Leakage
 from policies.routes import OpenRoute
 from policies.schema import ExclusionDocument, PolicyDocument, RuleDocument, TestDocument
 from policies.types import (
@@ -22,7 +23,6 @@ from policies.types import (
     Disclose,
     Exclusion,
     FailureMode,
-    Leakage,
     Match,
     Mode,
     Policy,
@@ -39,6 +39,8 @@ RETAIN_BODIES_DAYS: Final = 30
 QUOTED_WORDS: Final = 12
 # Of every policy that has a canary, whatever it says beside: a canary that reaches a client is one no more.
 _CANARY: Final = Rule("canary", Match(rule=frozenset({CANARY_RULE})), ActionName.MASK)
+# Keys that count only where they are given, so that a policy that does without them keeps its revision.
+_CAME_LATER: Final = frozenset({"pseudonyms"})
 Value = TypeVar("Value")
 
 
@@ -124,6 +126,7 @@ def _compile(layers: Sequence[_Layer], policy_id: str, known_rules: frozenset[st
         store=_last((c.audit.store for c in contents), StoredForm.NONE),
         retain_bodies_days=retain_bodies_days,
         routes=_routes(contents),
+        restore_in_tools=frozenset(_last((c.pseudonyms.restore_in_tools for c in contents), ())),
     )
     return LoadedPolicy(policy, own.content.tests, own.document.file)
 
@@ -137,7 +140,8 @@ def _last(values: Iterable[Value | None], default: Value) -> Value:
 def _revision(layers: Sequence[_Layer]) -> str:
     digest = hashlib.sha256()
     for layer in layers:
-        digest.update(layer.content.model_dump_json().encode())
+        unused = _CAME_LATER - layer.content.model_fields_set
+        digest.update(layer.content.model_dump_json(exclude=set(unused)).encode())
     return f"sha256:{digest.hexdigest()[:12]}"
 
 

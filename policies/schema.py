@@ -67,7 +67,7 @@ SeverityName = Annotated[Severity, BeforeValidator(_severity)]
 RateText = Annotated[Rate, BeforeValidator(parse_rate)]
 SizeText = Annotated[int, BeforeValidator(parse_size)]
 DaysText = Annotated[int, BeforeValidator(parse_days)]
-RuleAction = Literal["flag", "mask", "block"]
+RuleAction = Literal["flag", "pseudonymise", "mask", "block"]
 
 
 class Strict(BaseModel):
@@ -162,6 +162,12 @@ class LeakageDocument(Strict):
     hosts: tuple[Annotated[str, BeforeValidator(_host)], ...] = ()
 
 
+class PseudonymsDocument(Strict):
+    """Where real values come back beside the text of an answer: in the arguments of these tools."""
+
+    restore_in_tools: Annotated[tuple[str, ...], BeforeValidator(_listed)] | None = None
+
+
 class TestDocument(Strict):
     """One text by one origin, and the action the policy must take on it."""
 
@@ -172,7 +178,7 @@ class TestDocument(Strict):
     document: str | None = None
     system: str | None = None
     assistant: str | None = None
-    expect: Literal["allow", "flag", "mask", "block"]
+    expect: Literal["allow", "flag", "pseudonymise", "mask", "block"]
 
     @property
     def text(self) -> tuple[Origin, str]:
@@ -213,6 +219,7 @@ class PolicyDocument(Strict):
     exclusions: tuple[ExclusionDocument, ...] = ()
     leakage: LeakageDocument = LeakageDocument()
     audit: AuditDocument = AuditDocument()
+    pseudonyms: PseudonymsDocument = PseudonymsDocument()
     tests: tuple[TestDocument, ...] = ()
 
 

@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from detectors.frozen import statically_frozen
 from detectors.types import Category, Coverage, Direction, Finding, Origin, Severity, Span, Unscanned
+from policies.leakage import Leakage
 from policies.routes import OpenRoute
 
 
@@ -177,18 +178,6 @@ class PolicyLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Leakage:
-    """What is looked for in answers beside signatures: the tenant's canary, which is then put behind system prompts;
-    runs of at least `words` words of the system prompt; addresses at other hosts than `hosts`, if there are any.
-    """
-
-    canary: bool
-    fingerprints: bool
-    words: int
-    hosts: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Policy:
     """One tenant's (or app's) policy, ready to decide with. `id` is the file's name, `revision` its content's hash."""
 
@@ -211,6 +200,11 @@ class Policy:
     store: StoredForm
     retain_bodies_days: int  # never more than retain_days: bodies go with their row at the latest
     routes: tuple[OpenRoute, ...] = ()  # those without a placeholder first
+    restore_in_tools: frozenset[str] = frozenset()  # names of tools whose arguments get real values back
+
+    @property
+    def pseudonymises(self) -> bool:
+        return any(rule.action is ActionName.PSEUDONYMISE for rule in self.rules)
 
     def allows_model(self, model: str) -> bool:
         return "*" in self.models or any(fnmatchcase(model, pattern) for pattern in self.models)

@@ -23,6 +23,7 @@ from proxy.json_document import JsonError, parse
 from proxy.parts import Parts
 from proxy.pointer import UneditableError, apply_edits
 from proxy.provider_state import note_creations
+from proxy.pseudonym_keeping import name_values, restoration_of
 from proxy.remembrance import hear, listen, remember, remember_stream
 from proxy.responses import retry_headers, upstream_headers
 from proxy.screen import Screened
@@ -50,7 +51,8 @@ async def screen_document(parts: Parts, exchange: Exchange, document: Any, walk:
     edits = screened.verdict.effect.edits
     if edits:
         try:
-            await parts.screen.aside.run_if_long(len(edits) * FINDING, partial(apply_edits, document, edits))
+            named = name_values(parts, exchange, document, edits)
+            await parts.screen.aside.run_if_long(len(edits) * FINDING, partial(apply_edits, document, named))
         except UneditableError:
             screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
     exchange.keep(screened, walk.direction)
@@ -92,7 +94,9 @@ async def _answer_whole(
     if verdict.effect.stop:
         blocked = None if isinstance(document, FileAnswer) else document
         return await refuse(parts, exchange, codec, verdict, Direction.RESPONSE, policy, blocked)
-    if verdict.effect.edits:
+    restoration = restoration_of(exchange)
+    restored = restoration is not None and restoration.restore(document, codec.layout)
+    if restored or verdict.effect.edits:
         codec.without_copies(document)
     if given < 300:
         await note_creations(parts, exchange, codec.creations(document))
@@ -157,6 +161,7 @@ async def _answer_stream(
         policy.block_as,
         partial(hear, transcript, exchange),
         lambda event: note_creations(parts, exchange, codec.creations(event)),
+        restoration_of(exchange),
         enforcing=policy.mode is Mode.ENFORCE,
         glance=_glance_of(parts, exchange, policy),
     )

@@ -10,6 +10,7 @@ from detectors.frozen import statically_frozen
 from detectors.types import Direction
 from policies.routes import OpenRoute
 from policies.types import BlockAs, Disclose, Verdict
+from proxy.restorable import Layout, Use
 from proxy.sse import SseEvent
 from proxy.walk import Walk
 
@@ -116,6 +117,16 @@ class StreamReader(Protocol):
         """Return the last frame where the upstream's stream ended in order but its dialect has no end marker; None
         if the end is none that the dialect knows.
         """
+
+    def use_of(self, channel: str) -> Use | None:
+        """Return what the text of a channel seen before is for; None where it is neither said nor a call's."""
+
+    @property
+    def layout(self) -> Layout:
+        """Where such texts stand in an event's document, beside the channels."""
+
+    def released(self, channel: str, text: str) -> None:
+        """Note a text that was judged and may go out, as it is before any pseudonym in it is restored."""
 
     def text_event(self, channel: str, text: str) -> bytes:
         """Return the event that carries `text` on a channel seen before."""
@@ -235,8 +246,12 @@ class Codec(Protocol):
     def blocked_answer(self, refusal: Refusal, block_as: BlockAs, answer: JsonObject) -> JsonObject:
         """Return the answer that says so within the dialect (`content_filter` or `refusal`), status 200."""
 
+    @property
+    def layout(self) -> Layout:
+        """Where in an answer texts stand that are said to somebody, and the arguments of calls."""
+
     def without_copies(self, answer: JsonObject) -> None:
-        """Drop from an answer, in place, what repeats text that was just masked (logprobs)."""
+        """Drop from an answer, in place, what repeats text that was just changed (logprobs)."""
 
     def param(self, pointer: str) -> str:
         """Return a JSON Pointer as the dialect writes places: `messages[3].content`."""

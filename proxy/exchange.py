@@ -13,9 +13,10 @@ from detectors.guard import Guard
 from detectors.types import DetectorRun, Direction
 from policies.types import ActionName, Facts, Policy, Verdict
 from proxy.codec import JsonObject, Usage
+from proxy.pseudonyms import Pseudonyms
 from proxy.screen import Screened
 from proxy.tally import sum_runs
-from storage.types import Grant, Identity, Outcome
+from storage.types import Grant, Identity, ObjectName, Outcome
 from storage.uuid7 import uuid7
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -57,6 +58,9 @@ class Exchange:
     provider_saw_prompt: bool = False
     upstream_started: float = 0.0
     upstream_seconds: float = 0.0
+    pseudonyms: Pseudonyms | None = None
+    leans_on: frozenset[ObjectName] = frozenset()
+    kept_with: set[ObjectName] = field(default_factory=set)  # the objects that its pseudonyms are kept with
     headers: dict[str, str] = field(default_factory=dict)
     closed: bool = False
     _facts: Facts | None = None

@@ -10,7 +10,8 @@ from detectors.carried import Request
 from detectors.fingerprints import Fingerprints
 from detectors.guard import Guard
 from detectors.types import Direction, Origin, Place, Segment
-from policies.types import Leakage, Mode, Policy
+from policies.leakage import Leakage
+from policies.types import Mode, Policy
 from proxy.codec import Codec, JsonObject
 from proxy.exchange import Exchange
 from proxy.pointer import resolve_parent

@@ -23,6 +23,7 @@ from proxy.model_list import claims_models, list_models
 from proxy.overload import RETRY_HEADERS, Place, Room
 from proxy.parts import Parts
 from proxy.provider_state import hold_references
+from proxy.pseudonym_keeping import keep_with_conversations
 from proxy.refusals import METRIC, reason_of
 from proxy.responses import retry_headers
 from proxy.routing import choose_codec, default_codec, error_codec, open_route
@@ -106,6 +107,7 @@ class Handler:
         if verdict.effect.stop:
             return await refuse(parts, exchange, codec, verdict, Direction.REQUEST, policy)
         guard_answer(exchange, policy, codec, body, walk)
+        await keep_with_conversations(parts, exchange)
         content = codec.write_body(body)
         path = codec.upstream_path(target)
         sent = await forward(parts, exchange, upstreams, codec, target, path, content, request.headers, presented)

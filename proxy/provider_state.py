@@ -9,6 +9,7 @@ from policies.types import References
 from proxy.codec import Codec, Reference
 from proxy.exchange import Exchange
 from proxy.parts import Parts
+from proxy.pseudonym_keeping import keep_pseudonyms, recall_pseudonyms
 from proxy.settings import UpstreamSettings
 from storage.types import ObjectName
 
@@ -25,9 +26,10 @@ async def hold_references(
     Nobody here has read it, so an unknown one is no object at all: EdgeError 404; 503 where nobody can tell.
     """
     policy, identity = exchange.policy, exchange.identity
-    if not references or policy is None or identity is None or policy.references is References.ANY:
-        return upstreams[:1]
     names = {ObjectName(reference.kind, reference.id): reference for reference in references}
+    if not references or policy is None or identity is None or policy.references is References.ANY:
+        await recall_pseudonyms(parts, exchange, names.keys())
+        return upstreams[:1]
     missing: frozenset[ObjectName] = frozenset()
     for upstream in upstreams:
         try:
@@ -36,6 +38,7 @@ async def hold_references(
             raise EdgeError(503, "objects_unavailable", "Stored objects cannot be checked at the moment.") from exc
         if not unknown:
             exchange.upstream = upstream.name
+            await recall_pseudonyms(parts, exchange, names.keys())
             return [upstream]
         missing = missing or unknown
     first = next(reference for name, reference in names.items() if name in missing)
@@ -50,6 +53,7 @@ async def note_creations(parts: Parts, exchange: Exchange, creations: Collection
     names = {ObjectName(made.kind, made.id) for made in creations}
     try:
         possible = await parts.objects.note(exchange.identity.tenant_id, exchange.upstream, names, exchange.id)
+        await keep_pseudonyms(parts, exchange, names)
     except StorageError:
         possible = 0
     if possible < len(names):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
 from enum import StrEnum
 from typing import Final
@@ -10,11 +10,12 @@ from typing import Final
 from detectors.glance import UNSEEN, Seen
 from detectors.types import Coverage, Direction, Kind, Origin, Place, Segment
 from detectors.window import Window
-from policies.types import BlockAs, Pseudonym, StopReason, Verdict
+from policies.types import BlockAs, Edit, Pseudonym, StopReason, Verdict
 from proxy.codec import Frame, JsonObject, Piece, Refusal, StreamReader, Usage
 from proxy.guarding import take_back
 from proxy.json_document import JsonError
 from proxy.pointer import UneditableError, apply_edits, edit_text
+from proxy.restoration import Restoration
 from proxy.screen import Screened
 from proxy.sse import SseError
 from proxy.tally import Tally
@@ -57,7 +58,8 @@ class StreamScreen:
     `glance` is asked of each new piece of text whether anything is in it at all; without it everything is judged, and
     256 characters stay behind. `refuse` makes the refusal for a verdict; `heard` is told of every text that was judged:
     its channel (empty for the rest of an event), where in the channel it begins, the walk and the verdict. `reveal` is
-    awaited with each event's document before that is sent. The event that ends the stream is yielded last, by itself.
+    awaited with each event's document before that is sent. `restoration` puts values back into what
+    was judged without them. The event that ends the stream is yielded last, by itself.
     """
 
     def __init__(
@@ -68,11 +70,13 @@ class StreamScreen:
         block_as: BlockAs,
         heard: Heard = _nobody,
         reveal: Reveal = _nothing,
+        restoration: Restoration | None = None,
         *,
         enforcing: bool = True,
         glance: Glancing = left_to_the_judge,
     ) -> None:
         self._glance = glance
+        self._restoration = restoration
         self._enforcing, self._heard, self._reveal = enforcing, heard, reveal
         self._reader, self._judge, self._refuse, self._block_as = reader, judge, refuse, block_as
         self._windows: dict[str, Window] = {}
@@ -131,17 +135,36 @@ class StreamScreen:
         for piece in frame.pieces:
             released = await self._push(piece, ends=piece.channel.startswith(frame.ends))
             if released:
-                ready.append(self._reader.text_event(piece.channel, released))
-        for channel in [name for name in self._windows if name.startswith(frame.ends)] if frame.ends else ():
-            released = await self._release(channel, final=True)
-            del self._windows[channel]
-            if released:
-                ready.append(self._reader.text_event(channel, released))
+                ready += self._told(piece.channel, released, final=False)
+        for channel in self._ending(frame.ends) if frame.ends else ():
+            ready += self._told(channel, await self._rest_of(channel), final=True)
         if frame.bare and not frame.last:
             return b""
         await self._screen_rest(frame)
         await self._reveal(frame.document)
+        if self._restoration is not None:
+            self._restoration.restore(frame.document, self._reader.layout)
         return self._reader.write(frame)
+
+    def _told(self, channel: str, released: str, *, final: bool) -> Iterator[bytes]:
+        """Yield what carries a text that was released, with the values that are put back into it."""
+        if released:
+            self._reader.released(channel, released)
+        if self._restoration is not None:
+            released = self._restoration.push(self._reader, channel, released, final=final)
+        if released:
+            yield self._reader.text_event(channel, released)
+
+    def _ending(self, prefixes: tuple[str, ...]) -> list[str]:
+        held = self._restoration.held(prefixes) if self._restoration is not None else []
+        return list(dict.fromkeys([*(name for name in self._windows if name.startswith(prefixes)), *held]))
+
+    async def _rest_of(self, channel: str) -> str:
+        if channel not in self._windows:
+            return ""
+        released = await self._release(channel, final=True)
+        del self._windows[channel]
+        return released
 
     async def _push(self, piece: Piece, *, ends: bool) -> str:
         window = self._windows.setdefault(piece.channel, Window(whole=piece.whole))
@@ -171,8 +194,7 @@ class StreamScreen:
                 return edit_text(window.text, edits)
             except UneditableError as exc:
                 raise _StoppedError(verdict.as_stop(StopReason.FOUND)) from exc
-        replacements = [(e.span, e.replacement) for e in edits if not isinstance(e.replacement, Pseudonym)]
-        return window.release(replacements, final=final, settled=settled)
+        return window.release([(edit.span, _mask(edit)) for edit in edits], final=final, settled=settled)
 
     async def _judge_text(self, channel: str, window: Window) -> Verdict:
         walk = Walk(Direction.RESPONSE, frozenset())
@@ -217,3 +239,7 @@ class _StoppedError(Exception):
     def __init__(self, verdict: Verdict) -> None:
         self.verdict = verdict
         super().__init__(verdict.stop_reason)
+
+
+def _mask(edit: Edit) -> str:
+    return f"[{edit.replacement.kind}]" if isinstance(edit.replacement, Pseudonym) else edit.replacement

@@ -42,6 +42,10 @@ class Walk:
         elif isinstance(value, int | float) and abs(value) >= LONG_INTEGER:  # what is shorter is nobody's number
             self._number(repr(value), origin, pointer)
 
+    def seal(self, text: str, origin: Origin, pointer: str) -> None:
+        """Take in a text, that was taken in as a value, once more as one that somebody has signed."""
+        self._add(text, origin, pointer, Place.SEALED)
+
     def child(self, key: str, value: object, origin: Origin, pointer: str) -> None:
         """Take in one member of an object: its key, if it is nobody's vocabulary, and its value."""
         known = key in self.vocabulary

@@ -36,6 +36,11 @@ class HouseKeys:
         """Return 32 bytes that differ for every tenant, so that equal texts of two tenants never meet in a cache."""
         return hashlib.blake2b(f"tenant:{tenant_id}".encode(), key=self.content, digest_size=32).digest()
 
+    def pseudonym_key(self, tenant_id: int, app_id: int) -> bytes:
+        """Return 32 bytes that differ for every app, so that one value has another pseudonym in each of them."""
+        name = f"pseudonyms:{tenant_id}:{app_id}".encode()
+        return hashlib.blake2b(name, key=self.content, digest_size=32).digest()
+
     def fingerprint(self) -> str:
         """Return a name for the pepper that tells two apart without giving it away."""
         return hashlib.blake2b(b"fingerprint", key=self.pepper, digest_size=8).hexdigest()

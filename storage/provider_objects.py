@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -27,6 +27,16 @@ FROM unnest($3::text[], $4::text[]) AS named (kind, object)
 WHERE known.tenant_id = $1 AND known.upstream = $2 AND known.kind = named.kind AND known.object = named.object
     AND known.expires_at > now()
 RETURNING known.kind, known.object
+"""
+_KEEP: Final = """
+UPDATE public.provider_objects AS known SET pseudonyms = sealed.pseudonyms
+FROM unnest($3::text[], $4::text[], $5::bytea[]) AS sealed (kind, object, pseudonyms)
+WHERE known.tenant_id = $1 AND known.upstream = $2 AND known.kind = sealed.kind AND known.object = sealed.object
+"""
+_PSEUDONYMS: Final = """
+SELECT known.kind, known.object, known.pseudonyms FROM public.provider_objects AS known
+JOIN unnest($3::text[], $4::text[]) AS named (kind, object) USING (kind, object)
+WHERE known.tenant_id = $1 AND known.upstream = $2 AND known.pseudonyms IS NOT NULL AND known.expires_at > now()
 """
 
 
@@ -60,6 +70,26 @@ class ProviderObjects:
                 rows = await connection.fetch(_KNOWN, tenant_id, upstream, kinds, ids, _expiry())
             known = {ObjectName(row["kind"], row["object"]) for row in rows}
         return frozenset(names) - known
+
+    async def keep_pseudonyms(self, tenant_id: int, upstream: str, sealed: Mapping[ObjectName, bytes]) -> None:
+        """Keep, with objects that were noted before, what their texts were written with. Raises StorageError."""
+        names = _possible(sealed.keys())
+        columns = [name.kind for name in names], [name.id for name in names], [sealed[name] for name in names]
+        if names:
+            async with self._database.transaction(Role.APP, tenant_id) as connection:
+                await connection.execute(_KEEP, tenant_id, upstream, *columns)
+
+    async def pseudonyms(
+        self, tenant_id: int, upstream: str, names: Collection[ObjectName]
+    ) -> Mapping[ObjectName, bytes]:
+        """Return what is kept with those of the tenant's objects that have any, as sealed. Raises StorageError."""
+        possible = _possible(names)
+        if not possible:
+            return {}
+        kinds, ids = [name.kind for name in possible], [name.id for name in possible]
+        async with self._database.transaction(Role.APP, tenant_id) as connection:
+            rows = await connection.fetch(_PSEUDONYMS, tenant_id, upstream, kinds, ids)
+        return {ObjectName(row["kind"], row["object"]): row["pseudonyms"] for row in rows}
 
     async def expire(self) -> int:
         """Forget what nobody has leant on for its lifetime, of all tenants; return how many. Raises StorageError."""

@@ -35,6 +35,7 @@ _COUNTERS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "promptshield_requests_refused_total": ("Requests refused before anybody judged their text.", ("reason",)),
     "promptshield_policy_reload_failures_total": ("Policy files that did not load.", ()),
     "promptshield_journal_failures_total": ("Decisions that could not be written to the journal.", ()),
+    "promptshield_pseudonyms_lost_total": ("Pseudonyms that could not be kept, or recalled, with an object.", ()),
     "promptshield_objects_unnoted_total": ("Objects at providers that could not be noted.", ()),
     "promptshield_bodies_lost_total": ("Bodies that were not kept because their tenant's key could not be had.", ()),
 }

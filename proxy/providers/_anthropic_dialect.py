@@ -14,6 +14,7 @@ from proxy.providers._anthropic_request import reachable_models, references_of, 
 from proxy.providers._anthropic_shapes import VOCABULARY, error_body, param_of, refusal_body, usage_of
 from proxy.providers._anthropic_stream import MessageStream
 from proxy.providers._credential import AUTHORIZATION, bearer, first_of
+from proxy.providers._layouts import MESSAGE
 from proxy.responses import JSON
 from proxy.walk import Walk
 
@@ -27,6 +28,7 @@ class AnthropicDialect:
 
     dialect = "anthropic"
     vocabulary = VOCABULARY
+    layout = MESSAGE
     needs_model = True
     routes_by_model = True
     streams = True

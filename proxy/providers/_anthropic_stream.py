@@ -30,7 +30,9 @@ from proxy.providers._anthropic_shapes import (
     stop_details,
     usage_of,
 )
+from proxy.providers._layouts import BLOCK_CHANNELS, MESSAGE_EVENTS
 from proxy.providers._openai_shapes import is_fact
+from proxy.restorable import SPOKEN, Use
 from proxy.sse import SSE, SseParser
 from proxy.walk import Walk
 
@@ -47,6 +49,7 @@ class MessageStream:
     """
 
     content_type = SSE
+    layout = MESSAGE_EVENTS
 
     def __init__(self) -> None:
         self._begun = False
@@ -56,6 +59,7 @@ class MessageStream:
         self._signed: defaultdict[int, list[str]] = defaultdict(list)
         self._signed_size = 0
         self._counts: JsonObject = {}
+        self._tools: dict[int, str] = {}
 
     def parser(self) -> SseParser:
         return SseParser()
@@ -88,6 +92,15 @@ class MessageStream:
             failed=failed,
             usage=usage_of(self._counts) if self._count(document) else None,
         )
+
+    def use_of(self, channel: str) -> Use | None:
+        index, _, field = channel.split("/")
+        if field == "partial_json":
+            return Use(self._tools.get(int(index), ""))
+        return SPOKEN if BLOCK_CHANNELS.speaks(channel) else None
+
+    def released(self, channel: str, text: str) -> None:
+        """Nothing is read again of what was said."""
 
     def text_event(self, channel: str, text: str) -> bytes:
         index, kind, field = channel.split("/")
@@ -125,7 +138,10 @@ class MessageStream:
         """Take the running texts out of an event; return them, and the prefixes of the channels that end with it."""
         match kind:
             case "content_block_start":
-                self._keep_opening(document.get("content_block"), index)
+                block = document.get("content_block")
+                self._keep_opening(block, index)
+                name = block.get("name") if isinstance(block, dict) else None
+                self._tools[index] = name if isinstance(name, str) else ""
             case "content_block_delta" if isinstance(document.get("delta"), dict):
                 pieces = (*self._opening.pop(index, ()), *take_texts(document["delta"], index))
                 self._note_signed(index, pieces)

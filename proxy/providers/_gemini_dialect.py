@@ -17,6 +17,7 @@ from proxy.providers._gemini_request import named_models, references_in, walk_re
 from proxy.providers._gemini_shapes import VOCABULARY, camel, error_body, param_of, refusal_body, usage_of
 from proxy.providers._gemini_stream import GeminiStream, blocked_candidate
 from proxy.providers._gemini_wire import ArrayWire, SseWire
+from proxy.providers._layouts import CANDIDATES
 from proxy.providers._openai_shapes import is_fact
 from proxy.responses import JSON
 from proxy.walk import Walk
@@ -33,6 +34,7 @@ class GeminiDialect:
 
     dialect = "gemini"
     vocabulary = VOCABULARY
+    layout = CANDIDATES
     needs_model = True
     routes_by_model = True
     streams = True

@@ -87,18 +87,25 @@ def walk_part(walk: Walk, part: object, origin: Origin, pointer: str) -> None:
         else:
             walk.child(key, value, origin, pointer)
     if any(value for value in members(part, "thoughtSignature")):
-        seal(walk, start)
+        _seal(walk, start)
 
 
-def seal(walk: Walk, start: int) -> None:
-    """Let no text since segment `start` be edited.
+def _seal(walk: Walk, start: int) -> None:
+    """Let every text since segment `start` be nothing but what was signed: a mask on one is a stop.
 
-    Each is read once more as something that cannot become another text, as a number cannot: a mask on it is a stop.
+    A pseudonym is what the provider wrote before its value came back, so it may return to it.
     """
     fresh = walk.segments[start:]
-    sealed = {segment.pointer for segment in fresh if segment.place is Place.NUMBER}
+    fixed = {segment.pointer for segment in fresh if segment.place is Place.NUMBER}
     for segment in fresh:
-        if segment.place is Place.VALUE and segment.pointer not in sealed:
+        if segment.place is Place.VALUE and segment.pointer not in fixed:
+            walk.seal(segment.text, segment.origin, segment.pointer)
+
+
+def _fix(walk: Walk, start: int) -> None:
+    """Let no text since segment `start` be edited: as a number it cannot become another text."""
+    for segment in walk.segments[start:]:
+        if segment.place is Place.VALUE:
             walk.visit(NumberToken(segment.text), segment.origin, segment.pointer)
 
 
@@ -135,7 +142,7 @@ def _blob(walk: Walk, blob: JsonObject, origin: Origin, pointer: str) -> None:
         else:
             start = len(walk.segments)
             walk.child(key, value, origin, pointer)
-            seal(walk, start)  # a mask in the middle of base64 would leave bytes that say something else
+            _fix(walk, start)  # an edit in the middle of base64 would leave bytes that say something else
 
 
 def _begins_as_no_text(base64: str) -> bool:

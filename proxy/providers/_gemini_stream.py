@@ -14,7 +14,9 @@ from proxy.providers._gemini_channels import Texts, part_of, take_texts
 from proxy.providers._gemini_joints import Joints
 from proxy.providers._gemini_shapes import VOCABULARY, camel, error_body, member, members, refusal_body, usage_of
 from proxy.providers._gemini_wire import Wire
+from proxy.providers._layouts import CANDIDATES, PART_CHANNELS
 from proxy.providers._openai_shapes import is_fact
+from proxy.restorable import SPOKEN, Use
 from proxy.walk import Walk
 
 _MOST_CANDIDATES: Final = 1000
@@ -23,6 +25,8 @@ _BARE_CANDIDATE: Final = frozenset({"content", "index", "safetyRatings", "tokenC
 
 class GeminiStream:
     """Remembers the last event's envelope, so that text held back can be sent in an event of its own."""
+
+    layout = CANDIDATES
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
@@ -70,10 +74,15 @@ class GeminiStream:
         failed, usage = bool(document.get("error")), usage_of(document)
         return Frame(document, tuple(pieces), rest, tuple(ends), bare=bare, failed=failed, usage=usage)
 
+    def use_of(self, channel: str) -> Use | None:
+        return SPOKEN if PART_CHANNELS.speaks(channel) else None
+
+    def released(self, channel: str, text: str) -> None:
+        if not channel.partition("/")[2].startswith("args/"):
+            self._joints.send(channel, text)
+
     def text_event(self, channel: str, text: str) -> bytes:
         index, _, kind = channel.partition("/")
-        if not kind.startswith("args/"):
-            self._joints.send(channel, text)
         part = part_of(kind, text, self._constants.get(channel, ""))
         candidate = {"content": {"parts": [part], "role": "model"}, "index": int(index)}
         return self._wire.event({"candidates": [candidate], **self._envelope})

@@ -9,6 +9,7 @@ from detectors.types import Direction, Origin, Unscanned
 from policies.types import BlockAs
 from proxy.codec import JsonObject, Refusal, StreamReader, Target
 from proxy.pointer import escape
+from proxy.providers._layouts import MEDIA
 from proxy.providers._openai_answer import ANSWER_FACTS
 from proxy.providers._openai_dialect import OpenAiDialect
 from proxy.providers._openai_event_stream import EventStream
@@ -24,6 +25,7 @@ class OpenAiEndpoint(OpenAiDialect):
     """
 
     path = ""
+    layout = MEDIA
     origins: Mapping[str, Origin] = FIELDS
     media: frozenset[str] = frozenset()
     token_ids = Unscanned.TOKEN_IDS

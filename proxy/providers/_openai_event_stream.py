@@ -12,6 +12,7 @@ from proxy.pointer import escape
 from proxy.providers._openai_media import walk_media
 from proxy.providers._openai_shapes import VOCABULARY, is_fact, refusal_body, usage_of
 from proxy.providers._openai_stream import DONE, ChatStream, event_of
+from proxy.restorable import SPOKEN, Use
 from proxy.walk import Walk
 
 _NAME: Final = re.compile(r"[a-z_.]{1,64}")
@@ -66,6 +67,9 @@ class EventStream(ChatStream):
         """A stream of images ends behind a completed one; nothing marks which of them is the last."""
         self._silent = self._complete
         return Frame({}, (), Walk(Direction.RESPONSE, VOCABULARY), ends=("",), last=True) if self._complete else None
+
+    def use_of(self, channel: str) -> Use | None:
+        return SPOKEN if channel == _TEXT else super().use_of(channel)
 
     def text_event(self, channel: str, text: str) -> bytes:
         if channel != _TEXT:

@@ -10,9 +10,11 @@ from policies.types import BlockAs
 from proxy.codec import Frame, JsonObject, Piece, Refusal
 from proxy.json_document import JsonError, dump, parse
 from proxy.pointer import escape, unescape
+from proxy.providers._layouts import CHOICE_CHANNELS, NOWHERE
 from proxy.providers._openai_answer import ANSWER_FACTS
 from proxy.providers._openai_shapes import VOCABULARY, error_body, is_fact, refusal_body, usage_of
 from proxy.providers._recurring import Recurring
+from proxy.restorable import SPOKEN, Use
 from proxy.sse import SSE, SseParser
 from proxy.walk import Walk
 
@@ -34,12 +36,14 @@ class ChatStream:
 
     content_type = SSE
     chunk = "chat.completion.chunk"
+    layout = NOWHERE  # all texts of a chunk are channels
 
     def __init__(self) -> None:
         self._envelope: JsonObject = {"id": "", "object": self.chunk, "created": 0, "model": ""}
         self._unfinished: set[int] = set()
         self._recurring = Recurring()
         self._around: dict[str, tuple[bytes, bytes]] = {}  # by channel: an event of its text, cut where that stands
+        self._tools: dict[str, str] = {}  # by the channel of a call's arguments, up to its last step
 
     def parser(self) -> SseParser:
         return SseParser()
@@ -76,6 +80,9 @@ class ChatStream:
             self._unfinished.add(index)
             choice.pop("logprobs", None)  # text held back must not arrive by another door
             pieces += _take_texts(choice, str(index))
+            for place, name in _named_tools(choice, str(index)).items():
+                # Clients join what comes of a name: two parts of one name no tool of the policy's.
+                self._tools[place] = name if self._tools.get(place, name) == name else ""
             if choice.get("finish_reason"):
                 ends.append(f"{index}/")
                 self._unfinished.discard(index)
@@ -89,6 +96,15 @@ class ChatStream:
             failed=bool(document.get("error")),
             usage=usage_of(document),
         )
+
+    def use_of(self, channel: str) -> Use | None:
+        call, _, field = channel.rpartition("/")
+        if field in _WHOLE:
+            return Use(self._tools.get(call, ""))
+        return SPOKEN if CHOICE_CHANNELS.speaks(channel) else None
+
+    def released(self, channel: str, text: str) -> None:
+        """Nothing is read again of what was said."""
 
     def text_event(self, channel: str, text: str) -> bytes:
         if channel not in self._around:
@@ -163,6 +179,25 @@ def _take_texts(value: Any, path: str) -> Iterator[Piece]:
         elif isinstance(child, dict | list) and not whole:  # arguments that are no string come in one event
             step = _index(child, key) if isinstance(child, dict) and isinstance(key, int) else _step(key)
             yield from _take_texts(child, f"{path}/{step}")
+
+
+def _named_tools(value: Any, path: str) -> dict[str, str]:
+    """Return the tools that a choice's calls name, by the path of what they are called with."""
+    tools: dict[str, str] = {}
+    delta = value.get("delta")
+    if not isinstance(delta, dict):
+        return tools
+    holders = [(f"{path}/delta/function_call", delta.get("function_call"))]
+    calls = delta.get("tool_calls")
+    for position, call in enumerate(calls if isinstance(calls, list) else ()):
+        if isinstance(call, dict):
+            place = f"{path}/delta/tool_calls/{_index(call, position)}"
+            holders += [(f"{place}/{kind}", call.get(kind)) for kind in ("function", "custom")]
+    for place, holder in holders:
+        name = holder.get("name") if isinstance(holder, dict) else None
+        if isinstance(name, str) and name:
+            tools[place] = name
+    return tools
 
 
 def _step(key: str | int) -> str:

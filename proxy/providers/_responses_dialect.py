@@ -7,6 +7,7 @@ from typing import Any
 from detectors.types import Direction, Origin, Place
 from policies.types import BlockAs
 from proxy.codec import JsonObject, Reference, Refusal, StreamReader, Target
+from proxy.providers._layouts import RESPONSE
 from proxy.providers._openai_dialect import OpenAiDialect
 from proxy.providers._openai_shapes import refusal_body
 from proxy.providers._responses_bodies import walk_request, walk_response
@@ -22,6 +23,7 @@ class ResponsesDialect(OpenAiDialect):
     """A codec of this API but for its name and its path."""
 
     vocabulary = VOCABULARY
+    layout = RESPONSE
     path = ""
 
     def claims(self, method: str, path: str) -> bool:

@@ -117,7 +117,7 @@ def ends_with(document: JsonObject) -> tuple[str, ...]:
     if kind in LAST or kind in FAILED or document.get("error"):
         return ("",)
     if kind == "response.output_item.done":
-        return (_item(document),)
+        return (item_place(document),)
     if kind == "response.content_part.done":
         return (_place("response.output_text", document),)
     if kind == "response.reasoning_summary_part.done":
@@ -139,6 +139,17 @@ def channel_of(stem: str, document: JsonObject) -> str:
     """Return the channel of the text that an event of this type is about."""
     known = _STEMS.get(stem)
     return _place(stem, document) + (known.field if known else "delta")
+
+
+def copy_place(document: JsonObject, member: str) -> str:
+    """Return where a member of an event stands that repeats texts, in the words of the response object."""
+    if member == "response":
+        return ""
+    if member == "item":
+        return item_place(document)
+    if member == "part":
+        return "".join(ends_with(document)[:1])
+    return channel_of(kind_of(document).removesuffix(".done"), document)
 
 
 def output_index(document: JsonObject) -> int:
@@ -166,12 +177,12 @@ def _place(stem: str, document: JsonObject) -> str:
     known = _STEMS.get(stem)
     if known is None:
         indexes = (str(_index(document, name)) for name in _INDEXES[1:] if name in document)
-        return "/".join((_item(document) + escape(stem), *indexes, ""))
+        return "/".join((item_place(document) + escape(stem), *indexes, ""))
     inside = str(_index(document, known.index)) if known.index else ""
-    return _item(document) + "".join(f"{step}/" for step in (known.path, inside) if step)
+    return item_place(document) + "".join(f"{step}/" for step in (known.path, inside) if step)
 
 
-def _item(document: JsonObject) -> str:
+def item_place(document: JsonObject) -> str:
     """Return the place of the item that an event is about; its id stands in where an upstream counts none."""
     index, item_id = output_index(document), document.get("item_id")
     named = isinstance(item_id, str) and item_id != "" and is_fact(item_id)

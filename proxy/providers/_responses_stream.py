@@ -8,6 +8,7 @@ from detectors.types import Direction, Origin
 from policies.types import BlockAs
 from proxy.codec import Frame, JsonObject, Refusal
 from proxy.json_document import JsonError, dump, parse
+from proxy.providers._layouts import RESPONSE, RESPONSE_EVENTS
 from proxy.providers._openai_shapes import error_body, is_fact, refusal_body, usage_of
 from proxy.providers._responses_bodies import walk_response
 from proxy.providers._responses_copies import drop_logprobs, drop_offsets, mend_output_text
@@ -19,6 +20,7 @@ from proxy.providers._responses_events import (
     channel_of,
     ends_with,
     is_bare,
+    item_place,
     kind_of,
     output_index,
     take_deltas,
@@ -27,6 +29,7 @@ from proxy.providers._responses_events import (
 from proxy.providers._responses_items import walk_item, walk_part
 from proxy.providers._responses_memory import Memory
 from proxy.providers._responses_shapes import VOCABULARY, facts_of, is_answer_fact
+from proxy.restorable import SPOKEN, Use
 from proxy.sse import SSE, SseParser
 from proxy.walk import Walk
 
@@ -40,10 +43,12 @@ class ResponsesStream:
     """
 
     content_type = SSE
+    layout = RESPONSE_EVENTS
 
     def __init__(self, after: int = -1) -> None:
         self._after = after
         self._memory = Memory()
+        self._tools: dict[str, str] = {}  # by the place of their call
         self._opened: list[Taken] = []  # what the event before began with; it goes out behind that event
         self._envelope: JsonObject = {}
         self._number = 0
@@ -72,6 +77,7 @@ class ResponsesStream:
         self._opened = list(take_openings(document))
         ends = ends_with(document)
         self._memory.end(ends)
+        self._note_tool(document)
         drop_logprobs(document)  # text held back must not arrive by another door
         bare = is_bare(document)
         if not bare:
@@ -87,6 +93,15 @@ class ResponsesStream:
             failed=kind in FAILED or bool(document.get("error")),
             usage=usage_of(response) if isinstance(response, dict) else None,
         )
+
+    def use_of(self, channel: str) -> Use | None:
+        place, _, field = channel.rpartition("/")
+        if field in {"arguments", "input"}:
+            return Use(self._tools.get(f"{place}/", ""))
+        return SPOKEN if RESPONSE.speaks(channel) else None
+
+    def released(self, channel: str, text: str) -> None:
+        self._memory.release(channel, text)
 
     def text_event(self, channel: str, text: str) -> bytes:
         taken = self._memory.carrier(channel, text)
@@ -117,6 +132,12 @@ class ResponsesStream:
 
     def failure(self, status: int, code: str, message: str) -> bytes:
         return self._written(error_event(error_body(status, code, message)))
+
+    def _note_tool(self, document: JsonObject) -> None:
+        item = document.get("item")
+        name = item.get("name") if isinstance(item, dict) else None
+        if isinstance(name, str):
+            self._tools[item_place(document)] = name
 
     def _follow(self, document: JsonObject) -> None:
         """Note which message is open, and what comes after the items and parts so far."""

@@ -14,6 +14,7 @@ from proxy.codec import Codec, Headers, JsonObject, Reference, Refusal, StreamRe
 from proxy.edge import read_json
 from proxy.json_document import dump, read_object
 from proxy.providers._generic_state import plain, references_in
+from proxy.providers._layouts import NOWHERE
 from proxy.providers._openai_request import holds_numbers
 from proxy.providers.openai_chat import CODEC as OPENAI
 from proxy.responses import JSON
@@ -36,6 +37,7 @@ class GenericJson:
     needs_model = False
     routes_by_model = True
     streams = False
+    layout = NOWHERE  # nobody knows what in such an answer is meant for people
 
     def __init__(self, route: OpenRoute | None = None, words: Codec = OPENAI) -> None:
         self._route, self._words = route, words

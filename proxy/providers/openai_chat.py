@@ -7,6 +7,7 @@ from typing import Any, Final
 from detectors.types import Direction, Origin
 from policies.types import BlockAs
 from proxy.codec import Codec, JsonObject, Refusal, StreamReader, Target
+from proxy.providers._layouts import CHOICES
 from proxy.providers._openai_answer import ANSWER_FACTS, drop_logprobs, walk_answer
 from proxy.providers._openai_dialect import OpenAiDialect
 from proxy.providers._openai_request import walk_request
@@ -18,6 +19,7 @@ from proxy.walk import Walk
 
 class OpenAiChat(OpenAiDialect):
     name = "openai_chat"
+    layout = CHOICES
 
     def claims(self, method: str, path: str) -> bool:
         return method == "POST" and path == "/v1/chat/completions"

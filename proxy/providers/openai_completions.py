@@ -7,6 +7,7 @@ from typing import Final
 from detectors.types import Origin
 from policies.types import BlockAs
 from proxy.codec import Codec, JsonObject, Refusal, StreamReader, Target
+from proxy.providers._layouts import CHOICES
 from proxy.providers._openai_answer import ANSWER_FACTS, drop_logprobs, walk_answer
 from proxy.providers._openai_endpoint import OpenAiEndpoint
 from proxy.providers._openai_request import FIELDS
@@ -30,6 +31,7 @@ class CompletionStream(ChatStream):
 class OpenAiCompletions(OpenAiEndpoint):
     name = "openai_completions"
     path = "/v1/completions"
+    layout = CHOICES
     origins = {**FIELDS, "suffix": Origin.USER}  # noqa: RUF012 - a mapping nobody writes to
 
     def walk_answer(self, walk: Walk, body: JsonObject) -> None:

@@ -23,6 +23,7 @@ from proxy.codec import Codec, OpenedOnly, Refusal, StreamReader
 from proxy.json_document import JsonError, NumberToken, dump, parse
 from proxy.pointer import apply_edits, escape, resolve
 from proxy.providers.openai_chat import CODEC as OPENAI
+from proxy.restorable import SPOKEN
 from proxy.sse import SseParser
 from proxy.walk import LONG_INTEGER
 from tests.contracts.targets import FURTHER, ROUTE, TARGETS
@@ -334,6 +335,8 @@ def test_reading_a_body_never_fails_and_never_changes_it(codec: Codec, body: Any
     codec.streaming(TARGETS[codec.name], body)
     for direction in Direction:
         codec.segments(body, direction)
+    for holder, key, use in codec.layout.places(body):
+        assert use is not SPOKEN or isinstance(holder[key], str)
 
     assert body == before
 
@@ -374,6 +377,8 @@ def test_text_taken_out_of_an_event_can_be_put_into_one_of_its_own(codec: Codec,
     reader = codec.stream(TARGETS[codec.name])
     frame = reader.read("", dump(document).decode())
     for piece in frame.pieces:
+        use = reader.use_of(piece.channel)
+        assert use in {None, SPOKEN} or piece.whole
         (alone,) = events(reader.text_event(piece.channel, piece.text))
         again = pieces_of(codec.stream(TARGETS[codec.name]), alone)
         assert [text for _, text in again] == [piece.text]

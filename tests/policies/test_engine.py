@@ -35,6 +35,7 @@ from policies.types import (
     FailureMode,
     Mode,
     Policy,
+    Pseudonym,
     StopReason,
     Verdict,
 )
@@ -176,6 +177,48 @@ def test_a_mask_that_cannot_be_done_stops(
 ) -> None:
     verdict = judge(policy, [make_finding(**found), make_finding((6, 8))])
     assert (verdict.action, verdict.effect.stop, verdict.effect.edits) == (ActionName.BLOCK, True, ())
+
+
+PSEUDONYMS = "rules: [{id: personal-data, when: {category: pii}, action: pseudonymise}]"
+
+
+def test_a_pseudonym_stands_for_what_a_request_says(
+    judge: Decide, make_policy: MakePolicy, make_finding: MakeFinding
+) -> None:
+    verdict = judge(make_policy(PSEUDONYMS), [make_finding((3, 9))])
+    assert edits_of(verdict) == [("/a", 3, 9, Pseudonym("EMAIL"))]
+    assert (verdict.action, verdict.effect.stop) == (ActionName.PSEUDONYMISE, False)
+
+
+@pytest.mark.parametrize("found", [{"span": None}, {"place": Place.KEY}, {"place": Place.NUMBER}], ids=str)
+def test_a_pseudonym_that_cannot_be_given_stops(
+    judge: Decide, make_policy: MakePolicy, make_finding: MakeFinding, found: dict[str, Any]
+) -> None:
+    verdict = judge(make_policy(PSEUDONYMS), [make_finding(**found)])
+    assert (verdict.action, verdict.effect.stop) == (ActionName.BLOCK, True)
+
+
+def test_what_was_signed_may_return_to_its_pseudonym_but_not_be_masked(
+    judge: Decide, policy: Policy, make_policy: MakePolicy, make_finding: MakeFinding
+) -> None:
+    found = [make_finding((3, 9)), make_finding((3, 9), place=Place.SEALED)]
+    assert edits_of(judge(make_policy(PSEUDONYMS), found)) == [("/a", 3, 9, Pseudonym("EMAIL"))]
+    assert judge(policy, found).effect.stop
+
+
+def test_in_an_answer_a_pseudonym_is_a_mask(judge: Decide, make_policy: MakePolicy, make_finding: MakeFinding) -> None:
+    verdict = judge(make_policy(PSEUDONYMS), [make_finding((3, 9), direction=Direction.RESPONSE)])
+    assert (verdict.action, edits_of(verdict)) == (ActionName.MASK, [("/a", 3, 9, "[EMAIL]")])
+    assert [(judged.action, judged.rule) for judged in verdict.judged] == [(ActionName.MASK, "personal-data")]
+
+
+def test_a_mask_is_heavier_than_a_pseudonym_and_takes_both_places(
+    judge: Decide, make_policy: MakePolicy, make_finding: MakeFinding
+) -> None:
+    policy = make_policy(f"{PSEUDONYMS[:-1]}, {{id: keys, when: {{category: credential}}, action: mask}}]")
+    found = [make_finding((0, 9)), make_finding((8, 12), category=Category.CREDENTIAL, kind="JWT")]
+    verdict = judge(policy, found)
+    assert (verdict.action, edits_of(verdict)) == (ActionName.MASK, [("/a", 0, 12, "[JWT]")])
 
 
 OVERLAPS = {

@@ -10,8 +10,9 @@ from detectors.chain import Inspection
 from detectors.errors import PolicyError
 from detectors.types import CANARY_RULE, Category, Direction, Origin
 from policies.engine import Actions, decide
+from policies.leakage import Leakage
 from policies.loader import load_policy_text, load_preset
-from policies.types import ActionName, Facts, Leakage
+from policies.types import ActionName, Facts
 from tests.policies.conftest import MakeFinding, MakePolicy
 
 STANDARD = "extends: preset/standard\n"

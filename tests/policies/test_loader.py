@@ -245,6 +245,17 @@ def test_a_revision_is_that_of_the_content() -> None:
     assert len({load(text).revision for text in [STANDARD, "extends: preset/strict", *changed]}) == 5
 
 
+def test_a_key_that_came_later_changes_no_revision_until_it_is_given() -> None:
+    given = [STANDARD + f"pseudonyms: {value}" for value in ("{}", "{restore_in_tools: a}", "{restore_in_tools: [b]}")]
+    assert len({load(text).revision for text in [STANDARD, *given]}) == 4
+
+
+def test_tools_are_named_by_the_last_policy_that_names_any() -> None:
+    assert load(STANDARD).restore_in_tools == frozenset()
+    assert load(STANDARD + "pseudonyms: {restore_in_tools: [a, b]}").restore_in_tools == {"a", "b"}
+    assert load(STANDARD + "pseudonyms: {restore_in_tools: []}").restore_in_tools == frozenset()
+
+
 def test_a_tests_empty_text_is_a_text_too() -> None:
     loaded = load_policy_text(TEST.replace("user: hello", "tool: ''"), FILE, "acme")
     assert [test.text for test in loaded.tests] == [(Origin.TOOL, "")]

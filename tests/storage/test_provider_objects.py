@@ -73,3 +73,27 @@ async def test_whoever_is_leant_on_lives_on(
 
     asked = "SELECT expires_at > now() + interval '29 days' FROM public.provider_objects WHERE tenant_id = $1"
     assert await as_superuser(asked, tenant.id) == [(True,)]
+
+
+async def test_what_an_object_was_written_with_is_kept_for_its_tenant_alone(
+    objects: ProviderObjects, tenant: Tenant, neighbour: Tenant
+) -> None:
+    for owner in (tenant, neighbour):
+        await objects.note(owner.id, "openai", {FIRST, SECOND})
+    await objects.keep_pseudonyms(tenant.id, "openai", {FIRST: b"sealed", ObjectName("file", "never noted"): b"x"})
+
+    assert await objects.pseudonyms(tenant.id, "openai", {FIRST, SECOND}) == {FIRST: b"sealed"}
+    assert await objects.pseudonyms(neighbour.id, "openai", {FIRST}) == {}
+    assert await objects.pseudonyms(tenant.id, "azure", {FIRST}) == {}
+
+
+async def test_noted_again_it_keeps_them_and_written_again_it_has_the_new_ones(
+    objects: ProviderObjects, tenant: Tenant
+) -> None:
+    await objects.note(tenant.id, "openai", {FIRST})
+    for sealed in (b"old", b"new"):
+        await objects.keep_pseudonyms(tenant.id, "openai", {FIRST: sealed})
+        await objects.note(tenant.id, "openai", {FIRST})
+        assert await objects.pseudonyms(tenant.id, "openai", {FIRST}) == {FIRST: sealed}
+    await objects.keep_pseudonyms(tenant.id, "openai", {})
+    assert await objects.pseudonyms(tenant.id, "openai", set()) == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +12,11 @@ import orjson
 import pytest
 
 from detectors.types import Category, Direction, Origin, Place, Severity, Unscanned
-from policies.types import ActionName, BlockAs, Disclose, Facts, Judged, Policy, StopReason, Verdict
+from policies.types import ActionName, BlockAs, Disclose, Facts, Judged, Match, Policy, Rule, StopReason, Verdict
 from proxy.codec import Reference, Refusal, Target, Usage
 from proxy.pointer import apply_edits
 from proxy.providers.gemini_generate import CODEC
+from proxy.pseudonyms import Pseudonyms
 from proxy.screen import Screen
 from proxy.walk import Walk
 
@@ -190,6 +192,17 @@ async def test_a_mask_stops_where_nothing_may_be_edited(judge: Judge, direction:
     body = asks(part, role="model") if direction is Direction.REQUEST else answers(part)
 
     assert (await judge(body, direction)).action is ActionName.BLOCK
+
+
+@pytest.mark.parametrize("part", [SIGNED, SIGNED_CALL])
+async def test_a_value_under_a_signature_returns_to_its_pseudonym(
+    screen: Screen, make_policy: Callable[[str], Policy], part: Any
+) -> None:
+    policy = replace(make_policy(""), rules=(Rule("names", Match(), ActionName.PSEUDONYMISE),))
+    body, pseudonyms = asks(deepcopy(part), role="model"), Pseudonyms(b"k" * 32)
+    verdict = (await screen.judge(asked(body), policy, Facts(at=0.0), 1, b"k" * 32)).verdict
+    apply_edits(body, pseudonyms.name_values(body, verdict.effect.edits))
+    assert f"Write to {pseudonyms.issue('EMAIL', MAIL[9:-1])}." in orjson.dumps(body).decode()
 
 
 @pytest.mark.parametrize("part", [{"text": MAIL}, {"functionCall": {"name": "send", "args": {"to": MAIL}}}])

@@ -182,7 +182,7 @@ def test_more_than_any_event_could_repeat_is_not_remembered() -> None:
         memory.give(taken)
     memory.end(("",))
     early, late = {"text": f"0{text}"}, {"text": "never given"}
-    memory.take_copies([early, late])
+    memory.take_copies({"response": {"output": [early, late]}})
 
     assert (early["text"], late["text"]) == (f"0{text}", "never given")
 
