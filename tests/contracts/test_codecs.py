@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -185,9 +186,28 @@ BODILESS = {
     "openai_response_by_id", "openai_conversation_by_id", "openai_file_content", "anthropic_batch_results",
 }  # fmt: skip
 
-few = settings(max_examples=5)  # of each codec and direction, and there are many
 every_codec = pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
-both_directions = pytest.mark.parametrize("direction", Direction)
+
+
+def asked_of_every_codec(*, both_directions: bool = False, **drawn: st.SearchStrategy[Any]) -> Callable[[Any], Any]:
+    """Draw once and ask each codec in turn: to make up a body costs ten times what reading it does."""
+
+    def decorate(check: Callable[..., None]) -> Callable[[], None]:
+        @settings(max_examples=20)
+        @given(**drawn)
+        def test(**values: Any) -> None:
+            for codec, direction in product(CODECS, Direction if both_directions else [None]):
+                asked = copy.deepcopy(values) | ({} if direction is None else {"direction": direction})
+                try:
+                    check(codec, **asked)
+                except Exception as exc:
+                    exc.add_note(f"asked of {codec.name} {direction or ''}")
+                    raise
+
+        test.__name__ = test.__qualname__ = check.__name__
+        return test
+
+    return decorate
 
 
 def texts_of(value: Any, pointer: str = "") -> Iterator[tuple[Place, str]]:
@@ -229,9 +249,7 @@ def test_what_a_codec_reads_no_policy_can_open_besides(codec: Codec) -> None:
             assert why_closed(target.path, ["POST"]) is not None
 
 
-@every_codec
-@few
-@given(body=st.dictionaries(KEYS, JSON, max_size=5))
+@asked_of_every_codec(body=st.dictionaries(KEYS, JSON, max_size=5))
 def test_a_body_that_is_written_can_be_read_again(codec: Codec, body: Any) -> None:
     content = codec.write_body(body)
     content = codec.write_body(body)
@@ -254,10 +272,7 @@ def test_a_body_where_none_belongs_is_refused_not_dropped(codec: Codec) -> None:
             assert (refused.value.status, refused.value.code) == (400, "invalid_body")
 
 
-@every_codec
-@both_directions
-@few
-@given(body=BODY)
+@asked_of_every_codec(both_directions=True, body=BODY)
 def test_every_text_of_any_body_is_a_segment_or_counted_as_skipped(
     codec: Codec, direction: Direction, body: Any
 ) -> None:
@@ -272,10 +287,7 @@ def test_every_text_of_any_body_is_a_segment_or_counted_as_skipped(
     assert all(NO_TEXT.fullmatch(value) for value in values - set(codec.models(TARGETS[codec.name], body)))
 
 
-@every_codec
-@both_directions
-@few
-@given(body=BODY)
+@asked_of_every_codec(both_directions=True, body=BODY)
 def test_every_segment_is_what_stands_at_its_pointer(codec: Codec, direction: Direction, body: Any) -> None:
     for segment in codec.segments(body, direction).segments:
         value = resolve(body, segment.pointer)
@@ -286,10 +298,7 @@ def test_every_segment_is_what_stands_at_its_pointer(codec: Codec, direction: Di
             assert segment.text == (value if segment.place is Place.VALUE else str(value))
 
 
-@every_codec
-@both_directions
-@few
-@given(body=BODY)
+@asked_of_every_codec(both_directions=True, body=BODY)
 def test_a_marker_written_through_a_pointer_is_read_back_there(codec: Codec, direction: Direction, body: Any) -> None:
     for segment in codec.segments(body, direction).segments:
         if segment.place is Place.VALUE:
@@ -299,9 +308,7 @@ def test_a_marker_written_through_a_pointer_is_read_back_there(codec: Codec, dir
             assert resolve(changed, segment.pointer) == again[segment.pointer] == MARKER
 
 
-@every_codec
-@few
-@given(body=BODY)
+@asked_of_every_codec(body=BODY)
 def test_a_canary_is_all_that_is_added_to_a_request(codec: Codec, body: Any) -> None:
     def texts() -> Counter[tuple[Origin, str]]:
         return Counter((s.origin, s.text) for s in codec.segments(body, Direction.REQUEST).segments)
@@ -313,10 +320,7 @@ def test_a_canary_is_all_that_is_added_to_a_request(codec: Codec, body: Any) -> 
     assert all(origin is Origin.SYSTEM and text.endswith(CANARY) for origin, text in added)
 
 
-@every_codec
-@both_directions
-@few
-@given(body=BODY)
+@asked_of_every_codec(both_directions=True, body=BODY)
 def test_what_is_scanned_is_what_is_sent(codec: Codec, direction: Direction, body: Any) -> None:
     sent = dump(body)
     document = parse(sent)
@@ -325,9 +329,7 @@ def test_what_is_scanned_is_what_is_sent(codec: Codec, direction: Direction, bod
     assert codec.segments(document, direction).segments == codec.segments(parse(dump(document)), direction).segments
 
 
-@every_codec
-@few
-@given(body=BODY)
+@asked_of_every_codec(body=BODY)
 def test_reading_a_body_never_fails_and_never_changes_it(codec: Codec, body: Any) -> None:
     before = copy.deepcopy(body)
     assert all(codec.models(TARGETS[codec.name], body))
@@ -341,9 +343,7 @@ def test_reading_a_body_never_fails_and_never_changes_it(codec: Codec, body: Any
     assert body == before
 
 
-@every_codec
-@few
-@given(body=BODY)
+@asked_of_every_codec(body=BODY)
 def test_an_answer_can_lose_its_copies_and_be_replaced_whatever_its_shape(codec: Codec, body: Any) -> None:
     for block_as in BlockAs:
         blocked = codec.blocked_answer(refusal(), block_as, copy.deepcopy(body))
@@ -370,9 +370,7 @@ def pieces_of(reader: StreamReader, data: str) -> list[tuple[str, str]]:
     return [(piece.channel, piece.text) for piece in reader.read("", data).pieces]
 
 
-@every_codec
-@few
-@given(document=BODY)
+@asked_of_every_codec(document=BODY)
 def test_text_taken_out_of_an_event_can_be_put_into_one_of_its_own(codec: Codec, document: Any) -> None:
     reader = codec.stream(TARGETS[codec.name])
     frame = reader.read("", dump(document).decode())
@@ -386,9 +384,7 @@ def test_text_taken_out_of_an_event_can_be_put_into_one_of_its_own(codec: Codec,
             assert [channel for channel, _ in again] == [piece.channel]
 
 
-@every_codec
-@few
-@given(document=BODY)
+@asked_of_every_codec(document=BODY)
 def test_what_is_sent_of_an_event_was_read_but_for_identifiers(codec: Codec, document: Any) -> None:
     reader = codec.stream(TARGETS[codec.name])
     frame = reader.read("", dump(document).decode())
@@ -401,8 +397,7 @@ def test_what_is_sent_of_an_event_was_read_but_for_identifiers(codec: Codec, doc
         resolve(frame.document, segment.pointer)
 
 
-@every_codec
-@given(data=st.text(max_size=30))
+@asked_of_every_codec(data=st.text(max_size=30))
 def test_data_that_is_no_event_is_an_error_or_nothing_but_never_a_crash(codec: Codec, data: str) -> None:
     try:
         frame = codec.stream(TARGETS[codec.name]).read("", data)
