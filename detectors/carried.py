@@ -64,7 +64,10 @@ class Request:
 
     def __init__(self, newest: Sequence[str] = (), others: Sequence[str] = ()) -> None:
         self._newest, self._others = beginning_of(newest, _MOST_TEXT), beginning_of(others, _MOST_TEXT)
-        self._key = secrets.randbits(63)
+
+    @cached_property
+    def _key(self) -> int:
+        return secrets.randbits(63)
 
     def quotes(self, address: str) -> bool:
         """Tell whether the request holds the whole address: then nothing was put into it."""

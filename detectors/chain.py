@@ -103,13 +103,13 @@ class _Plan:
     stage: Stage
     required: bool
     remembered: tuple[Detector, ...]
-    fresh: tuple[tuple[Detector, Reads], ...]
+    fresh: tuple[tuple[Detector, Reads, DetectorRun], ...]  # with the account of one that has nothing to read
     salt: bytes
     recalled: tuple[DetectorRun, ...]  # the account of those that are remembered when all is known
 
     @property
     def members(self) -> tuple[Detector, ...]:
-        return (*self.remembered, *(detector for detector, _ in self.fresh))
+        return (*self.remembered, *(detector for detector, _, _ in self.fresh))
 
 
 def _plan(stage: Stage, detectors: Sequence[Detector]) -> _Plan:
@@ -120,7 +120,11 @@ def _plan(stage: Stage, detectors: Sequence[Detector]) -> _Plan:
         stage=stage,
         required=any(d.required for d in members),
         remembered=remembered,
-        fresh=tuple((d, d.reads if isinstance(d, Selective) else _everything) for d in members if not d.cacheable),
+        fresh=tuple(
+            (d, d.reads if isinstance(d, Selective) else _everything, _account(d, RunStatus.OK, (), 0.0))
+            for d in members
+            if not d.cacheable
+        ),
         salt=salt.encode(),
         recalled=tuple(_account(d, RunStatus.OK, (), 0.0) for d in remembered),
     )
@@ -178,12 +182,12 @@ class Chain:
                 await self._run_all(plan.remembered, unseen, keys, batch, options, runs)
             else:  # all is known: nobody has to look
                 runs += plan.recalled
-        for detector, reads in plan.fresh:
+        for detector, reads, unread in plan.fresh:
             wanted = [i for i in batch.inspectable if reads(batch.segments[i], options.context)]
             if wanted:
                 await self._run_all([detector], wanted, None, batch, options, runs)
             else:
-                runs.append(_account(detector, RunStatus.OK, (), 0.0))
+                runs.append(unread)
         return batch.findings(options.content_key)
 
     async def _run_all(

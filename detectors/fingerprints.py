@@ -54,7 +54,10 @@ class Fingerprints:
     def __init__(self, prompt: Sequence[str], known: Sequence[str], shortest: int) -> None:
         self._prompt, self._shortest = beginning_of(prompt, MOST_PROMPT), shortest
         self._known = beginning_of(known, MOST_KNOWN)
-        self._key = secrets.randbits(63)
+
+    @cached_property
+    def _key(self) -> int:
+        return secrets.randbits(63)
 
     def quotes(self, folded: str) -> Sequence[Quote]:
         """Return the runs of at least the shortest number of words that a folded text has of the prompt, in order."""

@@ -11,7 +11,7 @@ from detectors.guard import Guard
 from detectors.matcher import Pattern
 from detectors.normalise import FoldOffsets, fold
 from detectors.rules import MASKED, Signature, expression_of
-from detectors.types import Detector, InspectionContext, Segment, Span, Stage, View
+from detectors.types import Detector, InspectionContext, Segment, Selective, Span, Stage, View
 from detectors.views import ViewBuilder
 from detectors.window import REACH
 
@@ -38,21 +38,15 @@ class Glance:
         self, detectors: Iterable[Detector], views: ViewBuilder, signatures: Collection[Signature], gates: Iterable[str]
     ) -> None:
         detectors = tuple(detectors)
-        self._detectors = [d for d in detectors if d.stage is Stage.PATTERN]
-        self._enough = not any(d.required for d in detectors if d.stage is not Stage.PATTERN)
+        self._detectors = [(d, d.reads if isinstance(d, Selective) else _everything) for d in detectors if _early(d)]
+        self._enough = not any(d.required for d in detectors if not _early(d))
         self._views = views
-        gated = [Pattern(gate) for gate in gates]
-        of = {
-            (folded, masked): [
-                expression_of(s) for s in signatures if s.folded is folded and (s.category in MASKED) is masked
-            ]
-            + ([] if folded or masked else gated)
+        gated, masked = [Pattern(gate) for gate in gates], [s for s in signatures if s.category in MASKED]
+        self._masked = {folded: Beginnings(_expressions(masked, folded=folded)) for folded in (False, True)}
+        self._any = {
+            folded: Beginnings([*_expressions(signatures, folded=folded), *([] if folded else gated)])
             for folded in (False, True)
-            for masked in (False, True)
         }
-        self._masked = {folded: Beginnings(of[folded, True]) for folded in (False, True)}
-        self._others = {folded: Beginnings(of[folded, False]) for folded in (False, True)}
-        self._all = {folded: Beginnings(of[folded, True] + of[folded, False]) for folded in (False, True)}
 
     async def at(self, segment: Segment, context: InspectionContext, before: str = "") -> Seen:
         """Return what is to be seen in a text at once, whose words follow `before`. Never raises: what cannot be read
@@ -69,7 +63,7 @@ class Glance:
             ):
                 return UNSEEN
             batch = [lattice.views]
-            found = [await detector.inspect(batch, context) for detector in self._detectors]
+            found = [await d.inspect(batch, context) for d, reads in self._detectors if reads(segment, context)]
             settled = min(map(self._settled_in, lattice.views))
             quoted = _quoted_from(context.guard, before, segment.text)
             return Seen(
@@ -81,17 +75,28 @@ class Glance:
 
     def _settled_in(self, view: View) -> int:
         text, folded = view.text, "folded" in view.transforms
-        if len(text) <= REACH:
-            start = self._all[folded].earliest(text)
-        else:
-            others = max(self._others[folded].earliest(text), len(text) - REACH)
-            start = min(self._masked[folded].earliest(text), others)
+        last = text[-REACH:]
+        start = len(text) - len(last) + self._any[folded].earliest(last)
+        if len(last) < len(text):
+            start = min(start, self._masked[folded].earliest(text))
         source = view.segment.text
         if start >= len(text):
             return len(source)
         if folded and _PLAIN.fullmatch(source):  # but for its case, and blanks at its ends, it is the same
             return start + len(source) - len(source.lstrip(" "))
         return view.to_source(Span(start, start + 1)).start
+
+
+def _early(detector: Detector) -> bool:
+    return detector.stage is Stage.PATTERN
+
+
+def _everything(_segment: Segment, _context: InspectionContext) -> bool:
+    return True
+
+
+def _expressions(signatures: Iterable[Signature], *, folded: bool) -> list[Pattern]:
+    return [expression_of(signature) for signature in signatures if signature.folded is folded]
 
 
 def _quoted_from(guard: Guard | None, before: str, text: str) -> int | None:

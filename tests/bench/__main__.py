@@ -65,7 +65,9 @@ def main() -> int:
             }
             for connections in (1, 16):
                 for kind in KINDS:
-                    held = compare(kind, connections, targets, product.key, rounds, count, slack) and held
+                    # CPU time is told in hundredths of a second: what decides a build is measured over more of them.
+                    enough = 2 * count if quick and connections == 1 and kind in BARS else count
+                    held = compare(kind, connections, targets, product.key, rounds, enough, slack) and held
             held = streams.report(product, bare, (cpu_of(bare_pid), cpu_of(worker)), quick=quick) and held
             print(f"memory: worker {psutil.Process(worker).memory_info().rss / 2**20:.0f} MB RSS (bar 150)")
             held = held and psutil.Process(worker).memory_info().rss <= 150 * 2**20 * slack
