@@ -45,7 +45,7 @@ unit: setup ## fast tests, real engines
 	$(call timed,unit,60,$(BIN)/python -m pytest -q -n 2 --dist loadscope --ignore tests/e2e $(CHECKED:%=--ignore %) -m "not e2e and not slow" -x)
 
 e2e: setup ## the running product, driven by real clients
-	$(call timed,e2e,200,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(SLOW) -m "e2e or slow" -x)
+	$(call timed,e2e,200,$(BIN)/python -m pytest -q -n 3 --dist loadscope --no-loadscope-reorder $(SLOW) -m "e2e or slow" -x)
 
 sdk: setup $(SDK)/.ready ## LangChain and LiteLLM against the running product, in an environment of their own
 	$(call timed,sdk,120,$(BIN)/python -m tests.sdk)

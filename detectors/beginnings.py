@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable, Sequence
+from functools import cache
 from re import _constants as ops  # type: ignore[attr-defined]  # the only reader of patterns there is
 from re import _parser  # type: ignore[attr-defined]
 from typing import Any, Final
@@ -41,6 +42,7 @@ class Beginnings:
         return self._matcher.start(text)
 
 
+@cache  # asked when signatures are loaded, and when the automaton is built
 def beginnings_of(expression: str) -> str:
     """Return a pattern for all that `expression` matches, and for all that may become a match behind the end."""
     with warnings.catch_warnings():

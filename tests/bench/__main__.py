@@ -71,7 +71,13 @@ def main() -> int:
             held = streams.report(product, bare, (cpu_of(bare_pid), cpu_of(worker)), quick=quick) and held
             print(f"memory: worker {psutil.Process(worker).memory_info().rss / 2**20:.0f} MB RSS (bar 150)")
             held = held and psutil.Process(worker).memory_info().rss <= 150 * 2**20 * slack
-            print(f"start: {product.started_in:.1f} s cold; processes: {len(everyone)}")
+            cold = product.started_in
+            product.stop()
+            product.start()
+            print(
+                f"start: {cold:.1f} s cold (bar 6), {product.started_in:.1f} s warm (bar 3); processes: {len(everyone)}"
+            )
+            held = held and cold <= 6 * slack and product.started_in <= 3 * slack
     return 0 if held else 1
 
 

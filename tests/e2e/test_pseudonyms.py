@@ -20,6 +20,7 @@ extends: preset/standard
 rules:
   - {id: personal-data, when: {category: pii}, action: pseudonymise}
 pseudonyms: {restore_in_tools: [send_mail]}
+disable: [exfiltration-by-answers]  # which stops an answer with such a picture, whatever is in it
 """
 MAILS = [f"person{number}@example-{number}.org" for number in range(24)]
 OTHERS = ["+49 30 901820", "(212) 555-0147", "536-22-1234", "DE89 3704 0044 0532 0130 00", "4111 1111 1111 1111"]
