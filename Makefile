@@ -16,8 +16,10 @@ timed = @start=$$SECONDS; { $(3); } || exit 1; took=$$((SECONDS - start)); \
 CHECKED := tests/test_structure.py tests/detectors tests/policies tests/contracts/test_codecs.py
 # Where tests may be marked e2e or slow (tests/test_structure.py): thousands of others need not be collected for them.
 SLOW := tests/e2e tests/storage tests/proxy tests/contracts/test_sinks.py --ignore tests/proxy/providers
+# What operators do and suffer: starts, stops, kills, odd places for the engines, keys, what the log keeps.
+OPS := $(wildcard tests/e2e/test_lifecycle.py tests/e2e/test_custody_commands.py tests/e2e/test_log_keeping.py tests/storage/test_embedded*.py)
 
-.PHONY: help setup run test unit e2e sdk check golden prove fuzz bench bench-hostile bench-store chaos clean
+.PHONY: help setup run test unit e2e ops sdk check golden prove fuzz bench bench-hostile bench-store chaos clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -39,13 +41,16 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 run: setup ## start the firewall with its own Postgres and Valkey and a demo tenant
 	@exec $(BIN)/promptshield serve
 
-test: check unit e2e ## the whole test suite
+test: check unit e2e ops ## the whole test suite
 
 unit: setup ## fast tests, real engines
 	$(call timed,unit,60,$(BIN)/python -m pytest -q -n 2 --dist loadscope --ignore tests/e2e $(CHECKED:%=--ignore %) -m "not e2e and not slow" -x)
 
 e2e: setup ## the running product, driven by real clients
-	$(call timed,e2e,200,$(BIN)/python -m pytest -q -n 3 --dist loadscope --no-loadscope-reorder $(SLOW) -m "e2e or slow" -x)
+	$(call timed,e2e,200,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(SLOW) $(OPS:%=--ignore %) -m "e2e or slow" -x)
+
+ops: setup ## starts, stops, kills, odd places, keys
+	$(call timed,ops,180,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(OPS) -m "e2e or slow" -x)
 
 sdk: setup $(SDK)/.ready ## LangChain and LiteLLM against the running product, in an environment of their own
 	$(call timed,sdk,120,$(BIN)/python -m tests.sdk)
