@@ -15,9 +15,9 @@ timed = @start=$$SECONDS; { $(3); } || exit 1; took=$$((SECONDS - start)); \
 # What every commit passes beside lint and types: the structure, detection, policies, and what every codec must keep.
 CHECKED := tests/test_structure.py tests/detectors tests/policies tests/contracts/test_codecs.py
 # Where tests may be marked e2e or slow (tests/test_structure.py): thousands of others need not be collected for them.
-SLOW := tests/e2e tests/storage tests/proxy tests/contracts/test_sinks.py --ignore tests/proxy/providers
-# What operators do and suffer: starts, stops, kills, odd places for the engines, keys, what the log keeps.
-OPS := $(wildcard tests/e2e/test_lifecycle.py tests/e2e/test_custody_commands.py tests/e2e/test_log_keeping.py tests/storage/test_embedded*.py)
+SLOW := tests/e2e tests/proxy tests/contracts/test_sinks.py --ignore tests/proxy/providers
+# What operators do and suffer: starts, stops, kills, keys; the engines and all that is kept in them.
+OPS := tests/e2e/test_lifecycle.py tests/e2e/test_custody_commands.py tests/e2e/test_log_keeping.py tests/storage
 
 .PHONY: help setup run test unit e2e ops sdk check golden prove fuzz bench bench-hostile bench-store chaos clean
 
@@ -43,14 +43,14 @@ run: setup ## start the firewall with its own Postgres and Valkey and a demo ten
 
 test: check unit e2e ops ## the whole test suite
 
-unit: setup ## fast tests, real engines
-	$(call timed,unit,60,$(BIN)/python -m pytest -q -n 2 --dist loadscope --ignore tests/e2e $(CHECKED:%=--ignore %) -m "not e2e and not slow" -x)
+unit: setup ## fast tests
+	$(call timed,unit,60,$(BIN)/python -m pytest -q -n 2 --dist loadscope --ignore tests/e2e --ignore tests/storage $(CHECKED:%=--ignore %) -m "not e2e and not slow" -x)
 
 e2e: setup ## the running product, driven by real clients
 	$(call timed,e2e,200,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(SLOW) $(OPS:%=--ignore %) -m "e2e or slow" -x)
 
-ops: setup ## starts, stops, kills, odd places, keys
-	$(call timed,ops,180,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(OPS) -m "e2e or slow" -x)
+ops: setup ## starts, stops, kills, keys; the engines and all that is kept in them
+	$(call timed,ops,180,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(OPS) -x)
 
 sdk: setup $(SDK)/.ready ## LangChain and LiteLLM against the running product, in an environment of their own
 	$(call timed,sdk,120,$(BIN)/python -m tests.sdk)

@@ -41,12 +41,11 @@ class Glance:
         self._detectors = [(d, d.reads if isinstance(d, Selective) else _everything) for d in detectors if _early(d)]
         self._enough = not any(d.required for d in detectors if not _early(d))
         self._views = views
-        gated, masked = [Pattern(gate) for gate in gates], [s for s in signatures if s.category in MASKED]
+        masked = [s for s in signatures if s.category in MASKED]
         self._masked = {folded: Beginnings(_expressions(masked, folded=folded)) for folded in (False, True)}
-        self._any = {
-            folded: Beginnings([*_expressions(signatures, folded=folded), *([] if folded else gated)])
-            for folded in (False, True)
-        }
+        # Phrases, which are matched folded, are not waited for: the automaton of all their beginnings has so many
+        # states that ordinary text costs it a millisecond, and what they say is no secret.
+        self._any = Beginnings([*_expressions(signatures, folded=False), *map(Pattern, gates)])
 
     async def at(self, segment: Segment, context: InspectionContext, before: str = "") -> Seen:
         """Return what is to be seen in a text at once, whose words follow `before`. Never raises: what cannot be read
@@ -75,10 +74,10 @@ class Glance:
 
     def _settled_in(self, view: View) -> int:
         text, folded = view.text, "folded" in view.transforms
-        last = text[-REACH:]
-        start = len(text) - len(last) + self._any[folded].earliest(last)
-        if len(last) < len(text):
-            start = min(start, self._masked[folded].earliest(text))
+        start = self._masked[folded].earliest(text) if folded or len(text) > REACH else len(text)
+        if not folded:
+            last = text[-REACH:]
+            start = min(start, len(text) - len(last) + self._any.earliest(last))
         source = view.segment.text
         if start >= len(text):
             return len(source)

@@ -13,6 +13,7 @@ from aiohttp import web
 from detectors.aside import FINDING
 from detectors.errors import UpstreamError
 from detectors.types import Direction
+from policies.phrases import waits_for_phrases
 from policies.types import BlockAs, Mode, Policy, StopReason, Verdict
 from proxy.closing import answer_headers, close, finish, finish_bytes
 from proxy.codec import Codec, Refusal, Target
@@ -238,9 +239,9 @@ async def _judge(parts: Parts, exchange: Exchange, walk: Walk) -> Screened:
 
 
 def _glance_of(parts: Parts, exchange: Exchange, policy: Policy) -> Glancing:
-    """How a stream of this exchange is looked at: not at all where the policy reads nothing."""
+    """How a stream of this exchange is looked at: not at all where the policy reads nothing, or wants all judged."""
     identity = exchange.identity
-    if policy.mode is Mode.OFF or identity is None:
+    if policy.mode is Mode.OFF or identity is None or waits_for_phrases(policy):
         return left_to_the_judge
     return lambda segment, before: parts.screen.glance(segment, before, identity.tenant_id, exchange.guard)
 

@@ -16,7 +16,7 @@ from proxy.codec import Refusal
 from proxy.providers.openai_chat import CODEC
 from proxy.screen import Screen, Screened
 from proxy.sse import SseParser
-from proxy.streaming import StreamEnd, StreamScreen
+from proxy.streaming import StreamEnd, StreamScreen, left_to_the_judge
 from proxy.walk import Walk
 from tests.contracts.targets import TARGETS
 
@@ -57,7 +57,9 @@ def run(screen: Screen, make_policy: Callable[[str], Policy]) -> Run:
     """Screen a stream with the real chain; keyword arguments change the policy, `chunk` cuts it into equal pieces."""
     standard = make_policy("")
 
-    async def run(*events: Any, chunk: int = 0, chunks: list[bytes] | None = None, **changes: Any) -> Screening:
+    async def run(
+        *events: Any, chunk: int = 0, chunks: list[bytes] | None = None, judged: bool = False, **changes: Any
+    ) -> Screening:
         policy = replace(standard, **changes)
         raw = b"".join(event if isinstance(event, bytes) else sse(event) for event in events)
         cut = [raw[i : i + chunk] for i in range(0, len(raw), chunk)] if chunk else [raw]
@@ -67,7 +69,7 @@ def run(screen: Screen, make_policy: Callable[[str], Policy]) -> Run:
             lambda verdict: Refusal(verdict, Direction.RESPONSE, Disclose.CATEGORY, "decision-1"),
             policy.block_as,
             enforcing=policy.mode is Mode.ENFORCE,
-            glance=lambda segment, before: screen.glance(segment, before, 1),
+            glance=left_to_the_judge if judged else lambda segment, before: screen.glance(segment, before, 1),
         )
         sent = [data async for data in streaming.run(arriving(chunks if chunks is not None else cut))]
         return Screening(b"".join(sent), streaming)
@@ -116,6 +118,13 @@ async def test_a_benign_stream_says_the_same_in_the_same_order(run: Run) -> None
     assert went.events()[-2:] == [usage, "[DONE]"]
     assert went.screen.end is StreamEnd.FINISHED
     assert (went.screen.usage.prompt_tokens, went.screen.usage.completion_tokens) == (7, 9)
+
+
+async def test_a_phrase_that_nobody_waits_for_ends_the_stream_when_it_is_judged(run: Run) -> None:
+    went = await run(*said(ATTACK + BENIGN), *ended())
+
+    assert went.screen.end is StreamEnd.CUT
+    assert len(went.text()) < len(ATTACK) + 256 + 80
 
 
 async def test_text_held_back_is_at_most_a_few_words(run: Run) -> None:
@@ -180,7 +189,7 @@ async def test_a_text_without_a_finish_is_released_before_the_end_marker(run: Ru
 
 @pytest.mark.parametrize("size", [1, 4, 10_000])
 async def test_a_blocked_answer_is_cut_with_an_error_and_no_end_marker(run: Run, size: int) -> None:
-    went = await run(*said(f"{BENIGN}{ATTACK}{BENIGN}", size), *ended(), block_as=BlockAs.ERROR)
+    went = await run(*said(f"{BENIGN}{ATTACK}{BENIGN}", size), *ended(), judged=True, block_as=BlockAs.ERROR)
 
     error = went.events()[-1]["error"]
     assert (error["code"], error["type"]) == ("content_filter", "invalid_request_error")
@@ -200,7 +209,7 @@ async def test_a_block_can_be_told_within_the_dialect_for_every_open_choice(
     run: Run, block_as: BlockAs, finish: str, refusal: str
 ) -> None:
     done = [*said("Fine.", index=2), chunk({}, 2, "stop")]
-    went = await run(*done, *said("Hello. ", index=1), *said(ATTACK + BENIGN), *ended(), block_as=block_as)
+    went = await run(*done, *said("Hello. ", index=1), *said(ATTACK + BENIGN), *ended(), judged=True, block_as=block_as)
 
     last = went.choices()[-2:]
     assert [(c["index"], c["finish_reason"], c["delta"].get("refusal", "")) for c in last] == [
@@ -213,7 +222,7 @@ async def test_a_block_can_be_told_within_the_dialect_for_every_open_choice(
 
 @pytest.mark.parametrize("field", ["refusal", "reasoning", "unheard_of"])
 async def test_an_attack_is_cut_whatever_field_it_comes_in(run: Run, field: str) -> None:
-    went = await run(*said(ATTACK + BENIGN, field=field), *ended())
+    went = await run(*said(ATTACK + BENIGN, field=field), *ended(), judged=True)
 
     assert went.screen.end is StreamEnd.CUT
     assert b"previous" not in went.sent

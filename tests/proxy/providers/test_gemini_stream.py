@@ -15,7 +15,7 @@ from proxy.codec import Refusal, Target
 from proxy.providers.gemini_generate import CODEC
 from proxy.screen import Screen
 from proxy.sse import SseParser
-from proxy.streaming import StreamEnd, StreamScreen
+from proxy.streaming import StreamEnd, StreamScreen, left_to_the_judge
 
 PATH = "/v1beta/models/gemini-2.5-flash:streamGenerateContent"
 TARGETS = {"events": Target("POST", PATH, "alt=sse"), "array": Target("POST", PATH)}
@@ -53,7 +53,9 @@ def run(screen: Screen, make_policy: Callable[[str], Policy]) -> Run:
     """Screen a stream with the real chain; `chunk` cuts its bytes into equal pieces."""
     standard = make_policy("")
 
-    async def run(*documents: Any, wire: str = "events", chunk: int = 0, **changes: Any) -> Screening:
+    async def run(
+        *documents: Any, wire: str = "events", chunk: int = 0, judged: bool = False, **changes: Any
+    ) -> Screening:
         policy = replace(standard, **changes)
         raw = b"".join(b"data: " + orjson.dumps(d) + b"\r\n\r\n" for d in documents)
         raw = orjson.dumps(documents) if wire == "array" else raw
@@ -63,7 +65,7 @@ def run(screen: Screen, make_policy: Callable[[str], Policy]) -> Run:
             lambda walk: screen.judge(walk, policy, Facts(at=0.0), 1, b"k" * 32),
             lambda verdict: Refusal(verdict, Direction.RESPONSE, Disclose.CATEGORY, "decision-1"),
             policy.block_as,
-            glance=lambda segment, before: screen.glance(segment, before, 1),
+            glance=left_to_the_judge if judged else lambda segment, before: screen.glance(segment, before, 1),
         )
         sent = b"".join([data async for data in streaming.run(arriving(cut))])
         parser = SseParser()
@@ -209,7 +211,7 @@ async def test_what_no_field_is_known_for_is_read_and_masked(run: Run, wire: str
 @both_wires
 @pytest.mark.parametrize("block_as", BlockAs)
 async def test_a_block_ends_the_stream_so_that_it_can_be_read(run: Run, wire: str, block_as: BlockAs) -> None:
-    went = await run(*said(BENIGN), *said(ATTACK), *said(BENIGN), STOP, wire=wire, block_as=block_as)
+    went = await run(*said(BENIGN), *said(ATTACK), *said(BENIGN), STOP, wire=wire, judged=True, block_as=block_as)
     last = went.documents[-1]
 
     assert went.screen.end is StreamEnd.CUT

@@ -1,0 +1,27 @@
+"""Whether a policy wants streams to wait for phrases, which no secret is, so that nothing of one is seen."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from detectors.types import ATTACK, Category, Direction, Origin
+from policies.types import ActionName, Policy, Rule
+
+# What carries data out does it in an address, and nothing of an address leaves before its end.
+_PHRASES: Final = ATTACK - {Category.EXFILTRATION}
+
+
+def waits_for_phrases(policy: Policy) -> bool:
+    """Tell whether a rule stops or edits answers for what they say, and not only for secrets and addresses in them."""
+    return any(_stops_phrases(rule) for rule in policy.rules)
+
+
+def _stops_phrases(rule: Rule) -> bool:
+    match = rule.match
+    return (
+        rule.action.weight > ActionName.FLAG.weight
+        and match.direction is not Direction.REQUEST
+        and (not match.origin or Origin.ASSISTANT in match.origin)
+        and not match.kind  # canaries and quotes, which are waited for by themselves
+        and (not match.category or not match.category.isdisjoint(_PHRASES))
+    )
