@@ -15,6 +15,7 @@ from detectors.batch import Batch, StageHits
 from detectors.errors import DetectorError
 from detectors.frozen import statically_frozen
 from detectors.glance import Glance
+from detectors.selective import reads_of
 from detectors.types import (
     Coverage,
     Detector,
@@ -24,7 +25,6 @@ from detectors.types import (
     InspectionContext,
     RunStatus,
     Segment,
-    Selective,
     Stage,
     View,
 )
@@ -120,18 +120,10 @@ def _plan(stage: Stage, detectors: Sequence[Detector]) -> _Plan:
         stage=stage,
         required=any(d.required for d in members),
         remembered=remembered,
-        fresh=tuple(
-            (d, d.reads if isinstance(d, Selective) else _everything, _account(d, RunStatus.OK, (), 0.0))
-            for d in members
-            if not d.cacheable
-        ),
+        fresh=tuple((d, reads_of(d), _account(d, RunStatus.OK, (), 0.0)) for d in members if not d.cacheable),
         salt=salt.encode(),
         recalled=tuple(_account(d, RunStatus.OK, (), 0.0) for d in remembered),
     )
-
-
-def _everything(_segment: Segment, _context: InspectionContext) -> bool:
-    return True
 
 
 def _excused(run: DetectorRun) -> bool:

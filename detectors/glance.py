@@ -11,7 +11,8 @@ from detectors.guard import Guard
 from detectors.matcher import Pattern
 from detectors.normalise import FoldOffsets, fold
 from detectors.rules import MASKED, Signature, expression_of
-from detectors.types import Detector, InspectionContext, Segment, Selective, Span, Stage, View
+from detectors.selective import reads_of
+from detectors.types import Detector, InspectionContext, Segment, Span, Stage, View
 from detectors.views import ViewBuilder
 from detectors.window import REACH
 
@@ -38,7 +39,7 @@ class Glance:
         self, detectors: Iterable[Detector], views: ViewBuilder, signatures: Collection[Signature], gates: Iterable[str]
     ) -> None:
         detectors = tuple(detectors)
-        self._detectors = [(d, d.reads if isinstance(d, Selective) else _everything) for d in detectors if _early(d)]
+        self._detectors = [(d, reads_of(d)) for d in detectors if _early(d)]
         self._enough = not any(d.required for d in detectors if not _early(d))
         self._views = views
         masked = [s for s in signatures if s.category in MASKED]
@@ -88,10 +89,6 @@ class Glance:
 
 def _early(detector: Detector) -> bool:
     return detector.stage is Stage.PATTERN
-
-
-def _everything(_segment: Segment, _context: InspectionContext) -> bool:
-    return True
 
 
 def _expressions(signatures: Iterable[Signature], *, folded: bool) -> list[Pattern]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from detectors.frozen import statically_frozen
 
@@ -286,13 +286,3 @@ class Detector(Protocol):
 
     async def inspect(self, batch: Sequence[Sequence[View]], context: InspectionContext) -> Sequence[Sequence[Hit]]:
         """Return one sequence of hits for each segment's views, in order. Raises DetectorError."""
-
-
-@runtime_checkable
-class Selective(Protocol):
-    """What a detector also is whose hits are not remembered, so that others' memory is of use all the same: what it
-    does not read costs no readings.
-    """
-
-    def reads(self, segment: Segment, context: InspectionContext) -> bool:
-        """Tell whether anything may be found there."""
