@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+import proxy.hooks
 import proxy.providers
 from detectors.build import build_chain, rule_ids
 from detectors.chain import Chain
@@ -15,6 +16,7 @@ from policies.engine import Actions
 from policies.store import PolicyStore
 from proxy.codec import Codec
 from proxy.handler import Handler
+from proxy.hook import Hook
 from proxy.identity import KeyDirectory
 from proxy.metrics import WorkerMetrics
 from proxy.parts import Parts
@@ -45,13 +47,15 @@ class Detection:
     chain: Chain
     actions: Actions
     codecs: tuple[Codec, ...]
+    hooks: tuple[Hook, ...]
 
 
 def load_detection() -> Detection:
     """Load signatures, detectors, actions and codecs. Raises SignatureError, TypeError for a broken plug-in."""
     rules = load_signatures()
     codecs = discover(proxy.providers, "CODEC", Codec)  # type: ignore[type-abstract]
-    return Detection(rules, build_chain(rules, LruFindingsCache()), build_actions(), codecs)
+    hooks = discover(proxy.hooks, "HOOK", Hook)  # type: ignore[type-abstract]
+    return Detection(rules, build_chain(rules, LruFindingsCache()), build_actions(), codecs, hooks)
 
 
 def policy_store(settings: Settings, detection: Detection) -> PolicyStore:
@@ -98,6 +102,7 @@ async def build_worker(
     metrics, pool, upstreams = WorkerMetrics(number), ConnectionPool(), Upstreams(settings.upstreams)
     parts = Parts(
         codecs=detection.codecs,
+        hooks=detection.hooks,
         keys=keys,
         policies=policies,
         limits=windows,

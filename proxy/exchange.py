@@ -12,7 +12,7 @@ from typing import Final
 from detectors.guard import Guard
 from detectors.types import DetectorRun, Direction
 from policies.types import ActionName, Facts, Policy, Verdict
-from proxy.codec import JsonObject, Usage
+from proxy.codec import JsonObject, Usage, Words
 from proxy.pseudonyms import Pseudonyms
 from proxy.screen import Screened
 from proxy.tally import sum_runs
@@ -31,6 +31,8 @@ class Exchange:
     opened_at: float
     started: float
     route: str
+    via: str = "proxy"
+    words: Words | None = None
     identity: Identity | None = None
     policy: Policy | None = None
     content_key: bytes = b""

@@ -21,6 +21,7 @@ PLUG_INS = {
     "detectors/builtin": "DETECTOR",
     "policies/actions": "ACTION",
     "proxy/providers": "CODEC",
+    "proxy/hooks": "HOOK",
     "storage/sinks": "SINK",
 }
 # Rooms without a test file of their own, and where they are tested instead.
@@ -66,6 +67,9 @@ TESTED_ELSEWHERE = {
     "proxy/cli": "tests/e2e/test_command_line.py",
     "proxy/control/plane.py": "tests/e2e",
     "proxy/providers": "tests/contracts/test_codecs.py",
+    "proxy/hook.py": "tests/e2e/test_hooks.py",
+    "proxy/hooks": "tests/e2e/test_hooks.py",
+    "proxy/evaluating.py": "tests/e2e/test_hooks.py",
 }
 
 
