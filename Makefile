@@ -53,7 +53,7 @@ ops: setup ## starts, stops, kills, keys; the engines and all that is kept in th
 	$(call timed,ops,180,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(OPS) -x)
 
 sdk: setup $(SDK)/.ready ## LangChain and LiteLLM against the running product, in an environment of their own
-	$(call timed,sdk,120,$(BIN)/python -m tests.sdk)
+	$(call timed,sdk,240,$(BIN)/python -m tests.sdk)
 
 $(SDK)/.ready: requirements/sdk.txt
 	@echo "building $(SDK) (once, half a minute)"
