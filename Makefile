@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SDK := .venv-sdk
+EGRESS := .venv-egress
 UV := $(BIN)/uv
 # Hundreds of modules are read at every start and in every test process: compiled once, not each time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -19,7 +20,7 @@ SLOW := tests/e2e tests/proxy tests/contracts/test_sinks.py --ignore tests/proxy
 # What operators do and suffer: starts, stops, kills, keys; the engines and all that is kept in them.
 OPS := tests/e2e/test_lifecycle.py tests/e2e/test_custody_commands.py tests/e2e/test_log_keeping.py tests/storage
 
-.PHONY: help setup run test unit e2e ops sdk check golden prove fuzz bench bench-hostile bench-store chaos clean
+.PHONY: help setup run egress test unit e2e ops sdk egress-test check golden prove fuzz bench bench-hostile bench-store chaos clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -41,10 +42,22 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 run: setup ## start the firewall with its own Postgres and Valkey and a demo tenant
 	@exec $(BIN)/promptshield serve
 
+egress: setup $(EGRESS)/.ready ## the HTTP proxy for apps that cannot change their base URL, beside a running firewall
+	@exec $(BIN)/promptshield egress
+
+$(EGRESS)/.ready: requirements/egress.txt
+	@echo "building $(EGRESS) (once, a few seconds)"
+	@$(PYTHON) -m venv $(EGRESS)
+	@$(UV) pip install --quiet --python $(EGRESS)/bin/python --require-hashes -r requirements/egress.txt
+	@touch $@
+
+egress-test: setup $(EGRESS)/.ready ## apps that know only HTTPS_PROXY, against the running product and a real mitmproxy
+	$(call timed,egress-test,120,$(BIN)/python -m pytest -q tests/egress)
+
 test: check unit e2e ops ## the whole test suite
 
 unit: setup ## fast tests
-	$(call timed,unit,60,$(BIN)/python -m pytest -q -n 2 --dist loadscope --ignore tests/e2e --ignore tests/storage $(CHECKED:%=--ignore %) -m "not e2e and not slow" -x)
+	$(call timed,unit,60,$(BIN)/python -m pytest -q -n 2 --dist loadscope --ignore tests/e2e --ignore tests/egress --ignore tests/storage $(CHECKED:%=--ignore %) -m "not e2e and not slow" -x)
 
 e2e: setup ## the running product, driven by real clients
 	$(call timed,e2e,200,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(SLOW) $(OPS:%=--ignore %) -m "e2e or slow" -x)
@@ -87,4 +100,4 @@ chaos: setup ## two tenants' load under a seeded schedule of faults, then the in
 	$(call timed,chaos,$(if $(QUICK),120,4200),$(BIN)/python -m tests.chaos --seconds $(if $(QUICK),40,3600) $(if $(SEED),--seed $(SEED)))
 
 clean: ## remove the environment and caches, keep the data
-	rm -rf $(VENV) $(SDK) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(SDK) $(EGRESS) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

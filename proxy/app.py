@@ -15,6 +15,7 @@ from policies.build import build_actions
 from policies.engine import Actions
 from policies.store import PolicyStore
 from proxy.codec import Codec
+from proxy.egress.door import open_door
 from proxy.handler import Handler
 from proxy.hook import Hook
 from proxy.identity import KeyDirectory
@@ -100,16 +101,18 @@ async def build_worker(
         settings.identity.max_stale,
     )
     metrics, pool, upstreams = WorkerMetrics(number), ConnectionPool(), Upstreams(settings.upstreams)
+    door = open_door(house_keys.egress_token(), settings.egress.read)
     parts = Parts(
         codecs=detection.codecs,
         hooks=detection.hooks,
+        door=door,
         keys=keys,
         policies=policies,
         limits=windows,
         screen=Screen(detection.chain, detection.actions),
         upstreams=upstreams,
         pool=pool,
-        health=UpstreamHealth(upstreams.all, pool, metrics),
+        health=UpstreamHealth((*upstreams.all, *door.upstreams.values()), pool, metrics),
         journal=Journal(
             settings.journal_folder / instance,
             settings.journal.sync,

@@ -15,6 +15,7 @@ from policies.types import ActionName, Facts, Policy, Verdict
 from proxy.codec import JsonObject, Usage, Words
 from proxy.pseudonyms import Pseudonyms
 from proxy.screen import Screened
+from proxy.settings import UpstreamSettings
 from proxy.tally import sum_runs
 from storage.types import Grant, Identity, ObjectName, Outcome
 from storage.uuid7 import uuid7
@@ -32,6 +33,7 @@ class Exchange:
     started: float
     route: str
     via: str = "proxy"
+    destination: UpstreamSettings | None = None  # where the app itself was going, if it came by the egress proxy
     words: Words | None = None
     identity: Identity | None = None
     policy: Policy | None = None

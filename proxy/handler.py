@@ -16,6 +16,7 @@ from proxy.answering import answer, refuse, screen_document
 from proxy.closing import close, finish
 from proxy.codec import Codec, Target, Words
 from proxy.edge import expected_size, read_body, read_target
+from proxy.egress.door import IDENTITY, introduce
 from proxy.evaluating import evaluate
 from proxy.exchange import Exchange
 from proxy.forward import choose_upstreams, forward
@@ -55,6 +56,11 @@ class Handler:
             place.enter()
             target = read_target(request)
             headers = request.headers
+            exchange.destination = parts.door.destination(headers)
+            if exchange.destination is not None:
+                exchange.via = "egress"
+                if target.path == IDENTITY:
+                    return await introduce(parts.keys, headers)
             hook = choose_hook(parts.hooks, target)
             if hook is not None:
                 exchange.words = hook

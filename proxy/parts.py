@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from policies.types import PolicySource
 from proxy.codec import Codec
 from proxy.edge_settings import EdgeSettings
+from proxy.egress.door import Door
 from proxy.hook import Hook
 from proxy.identity import KeyDirectory
 from proxy.metrics import WorkerMetrics
@@ -26,6 +27,7 @@ class Parts:
 
     codecs: tuple[Codec, ...]
     hooks: tuple[Hook, ...]
+    door: Door
     keys: KeyDirectory
     policies: PolicySource
     limits: Limits
