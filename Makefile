@@ -13,14 +13,16 @@ unexport PYTHONDONTWRITEBYTECODE
 timed = @start=$$SECONDS; { $(3); } || exit 1; took=$$((SECONDS - start)); \
 	echo "$(1): $$took s (budget $(2) s)"; test $$took -le $(2)
 
-# What every commit passes beside lint and types: the structure, detection, policies, and what every codec must keep.
-CHECKED := tests/test_structure.py tests/detectors tests/policies tests/contracts/test_codecs.py
+# What every commit passes beside lint and types: the structure, and every signature's own examples.
+CHECKED := tests/test_structure.py tests/detectors/test_signatures.py
+# What detects and decides, and what every codec must keep.
+PARTS := tests/detectors tests/policies tests/contracts
 # Where tests may be marked e2e or slow (tests/test_structure.py): thousands of others need not be collected for them.
 SLOW := tests/e2e tests/proxy tests/contracts/test_sinks.py --ignore tests/proxy/providers
 # What operators do and suffer: starts, stops, kills, keys; the engines and all that is kept in them.
 OPS := tests/e2e/test_lifecycle.py tests/e2e/test_custody_commands.py tests/e2e/test_log_keeping.py tests/storage
 
-.PHONY: help setup run egress test unit e2e ops sdk egress-test check golden prove fuzz bench bench-hostile bench-doors bench-store chaos clean
+.PHONY: help setup run egress test unit parts e2e ops sdk egress-test check golden prove fuzz bench bench-hostile bench-doors bench-store chaos clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -54,10 +56,13 @@ $(EGRESS)/.ready: requirements/egress.txt
 egress-test: setup $(EGRESS)/.ready ## apps that know only HTTPS_PROXY, against the running product and a real mitmproxy
 	$(call timed,egress-test,120,$(BIN)/python -m pytest -q tests/egress)
 
-test: check unit e2e ops ## the whole test suite
+test: check unit parts e2e ops ## the whole test suite
 
 unit: setup ## fast tests
-	$(call timed,unit,60,$(BIN)/python -m pytest -q -n 2 --dist loadscope --ignore tests/e2e --ignore tests/egress --ignore tests/storage $(CHECKED:%=--ignore %) -m "not e2e and not slow" -x)
+	$(call timed,unit,60,$(BIN)/python -m pytest -q -n 2 --dist loadscope --ignore tests/e2e --ignore tests/egress --ignore tests/storage $(CHECKED:%=--ignore %) $(PARTS:%=--ignore %) -m "not e2e and not slow" -x)
+
+parts: setup ## detectors, policies and codecs, each by itself
+	$(call timed,parts,150,$(BIN)/python -m pytest -q -n 2 --dist loadscope $(PARTS) $(CHECKED:%=--ignore %) -m "not e2e and not slow" -x)
 
 e2e: setup ## the running product, driven by real clients
 	$(call timed,e2e,200,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(SLOW) $(OPS:%=--ignore %) -m "e2e or slow" -x)
