@@ -31,8 +31,10 @@ class Batch:
     def __init__(self, segments: Sequence[Segment], views: ViewBuilder) -> None:
         self.segments = segments
         self.inspectable = [i for i, segment in enumerate(segments) if len(segment.text) <= MAX_TEXT]
-        self.cached: set[int] = set()
+        self.recalled: set[int] = set()
+        self.looked: set[int] = set()  # read anew by detectors whose hits are remembered
         self._views = views
+        self._digests: dict[int, bytes] = {}
         self._lattices: dict[int, Lattice] = {}
         self._found: dict[int, list[StageHits]] = {}  # of those segments in which anything was found
         self._exhausted: set[int] = set()
@@ -42,6 +44,31 @@ class Batch:
             self._lattices[index] = self._views.build(self.segments[index])
         return self._lattices[index]
 
+    def digest(self, index: int, content_key: bytes) -> bytes:
+        """Return the keyed BLAKE2b-256 of all that hits depend on beside detectors, made once for all stages."""
+        known = self._digests.get(index)
+        if known is None:
+            known = hashlib.blake2b(_content(self.segments[index]), key=content_key, digest_size=32).digest()
+            self._digests[index] = known
+        return known
+
+    @property
+    def claimed(self) -> Sequence[int]:
+        """The segments about which anything is claimed so far, in order."""
+        return sorted(self._found)
+
+    def claims(self, index: int) -> Sequence[tuple[str, Hit]]:
+        """Return what is claimed about a segment so far, by detector; of a seam, what no part shows by itself."""
+        found = self._found.get(index)
+        if found is None:
+            return ()
+        claims = [(name, hit) for stage in found for name, hits in stage.hits.items() for hit in hits]
+        segment = self.segments[index]
+        if segment.kind is not Kind.SEAM:
+            return claims
+        crossing = ((name, _without_span(hit)) for name, hit in _only_here(claims, segment.joints))
+        return list(dict.fromkeys(crossing))  # without their places, many are the same
+
     def add(self, index: int, found: StageHits) -> None:
         if found.hits:
             self._found.setdefault(index, []).append(found)
@@ -50,14 +77,10 @@ class Batch:
 
     def findings(self, content_key: bytes) -> list[Finding]:
         anchored: list[Finding] = []
-        for index, known in sorted(self._found.items()):
-            segment = self.segments[index]
-            claims = [(name, hit) for stage in known for name, hits in stage.hits.items() for hit in hits]
-            if segment.kind is Kind.SEAM:
-                crossing = ((name, _without_span(hit)) for name, hit in _only_here(claims, segment.joints))
-                claims = list(dict.fromkeys(crossing))  # without their places, many are the same
+        for index in self.claimed:
+            claims = self.claims(index)
             if claims:
-                ref = reference(segment, content_key)
+                ref = reference(self.segments[index], content_key)
                 anchored += [Finding(hit, ref, name) for name, hit in claims]
         return anchored
 
@@ -69,7 +92,8 @@ class Batch:
             unscanned[Unscanned.OVERSIZE] = unscanned.get(Unscanned.OVERSIZE, 0) + oversize
         if self._exhausted:
             unscanned[Unscanned.DECODE_BUDGET] = len(self._exhausted)
-        return Coverage(len(self.inspectable) - len(self.cached), len(self.cached), left_out.skipped, unscanned)
+        cached = len(self.recalled - self.looked)
+        return Coverage(len(self.inspectable) - cached, cached, left_out.skipped, unscanned)
 
 
 def reference(segment: Segment, content_key: bytes) -> SegmentRef:
@@ -79,6 +103,11 @@ def reference(segment: Segment, content_key: bytes) -> SegmentRef:
         text = segment.text.encode("utf-8", "surrogatepass")
         content = hashlib.blake2b(text, key=content_key, digest_size=16).hexdigest()
     return SegmentRef(segment.direction, segment.origin, segment.kind, segment.place, segment.pointer, content)
+
+
+def _content(segment: Segment) -> bytes:
+    head = f"\0{segment.origin}\0{segment.direction}\0{segment.kind}\0{segment.place}\0{segment.joints or ''}\0"
+    return (head + segment.text).encode("utf-8", "surrogatepass")
 
 
 def _only_here(claims: Sequence[tuple[str, Hit]], joints: Sequence[int]) -> Iterator[tuple[str, Hit]]:

@@ -1,11 +1,13 @@
-"""Detectors that say which segments they read."""
+"""Detectors that say which segments they read, and which they are worth their price for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
-from detectors.types import Detector, InspectionContext, Segment
+from detectors.types import Detector, Hit, InspectionContext, Segment
+
+Wants = Callable[[Segment, Sequence[Hit]], bool]
 
 
 @runtime_checkable
@@ -18,9 +20,24 @@ class Selective(Protocol):
         """Tell whether anything may be found there."""
 
 
+@runtime_checkable
+class Sharpening(Protocol):
+    """What an expensive detector also is that sharpens others' claims: it is asked only about segments in which an
+    earlier stage claimed anything.
+    """
+
+    def wants(self, segment: Segment, hits: Sequence[Hit]) -> bool:
+        """Tell whether the local answer lies in this detector's band. Depends on its arguments and nothing else."""
+
+
 def reads_of(detector: Detector) -> Callable[[Segment, InspectionContext], bool]:
     """Return what tells whether a detector reads a segment: everything, if it does not choose."""
     return detector.reads if isinstance(detector, Selective) else _everything
+
+
+def wants_of(detector: Detector) -> Wants | None:
+    """Return what tells a detector's band, None if it has none."""
+    return detector.wants if isinstance(detector, Sharpening) else None
 
 
 def _everything(_segment: Segment, _context: InspectionContext) -> bool:

@@ -125,8 +125,8 @@ def test_blanket_excepts_stand_in_the_few_places_meant_for_them() -> None:
     }
     # Around detectors; the handler's last line; a forked child's last line and the supervisor's clean-up.
     allowed = {
-        "detectors/chain.py",
         "detectors/glance.py",
+        "detectors/runs.py",
         "proxy/handler.py",
         "proxy/processes.py",
         "proxy/supervisor.py",
