@@ -35,6 +35,7 @@ from storage.postgres import Database
 from storage.provider_objects import ProviderObjects
 from storage.redis_client import RedisClient
 from storage.revisions import read_revisions
+from storage.shared_cache import SharedFindingsCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ async def build_worker(
         keys=keys,
         policies=policies,
         limits=windows,
-        screen=Screen(detection.chain, detection.actions),
+        screen=Screen(detection.chain, detection.actions, shared=SharedFindingsCache(redis, house_keys.findings_key)),
         upstreams=upstreams,
         pool=pool,
         health=UpstreamHealth(upstreams.all, pool, metrics),
