@@ -102,6 +102,7 @@ class Asking:
         counts[Lookup.MISS] += len(led)
         counts[Lookup.JOINED] += len(landed.keys() - led.keys())
         fresh = {index: known[index] for index in led if index in known}
+        batch.said.append((plan, fresh))
         if fresh and batch.keyed:
             self._memory.remember(plan, fresh, batch)
             if occasion.shared is not None and occasion.context.tenant_id is not None:

@@ -46,6 +46,8 @@ class Batch:
         self.segments = segments
         self.inspectable = [i for i, s in enumerate(segments) if isinstance(s, Seam) or len(s.text) <= MAX_TEXT]
         self.looked: set[int] = set()  # read anew by detectors whose hits are remembered
+        self.told: dict[bytes, int] = {}  # by a step's mark: of how many segments the engine has told
+        self.said: list[tuple[Plan, Mapping[int, StageHits]]] = []  # what whole steps have said, to be told to others
         self.unseen = 0  # how many segments the last stage had to read anew
         self.keyed = digests is not None  # whether anything of this inspection may be remembered
         self._content_key, self._hashing = content_key, digests

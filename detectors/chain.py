@@ -13,7 +13,7 @@ from detectors.asking import Asking, Occasion
 from detectors.batch import Batch, StageHits, stage_hits
 from detectors.frozen import statically_frozen
 from detectors.glance import Glance
-from detectors.memory import FindingsCache, Memory, SharedFindings
+from detectors.memory import DetectionEngine, FindingsCache, Memory, SharedFindings, Told
 from detectors.plan import Plan, plans_of
 from detectors.runs import look, skipped
 from detectors.types import (
@@ -53,7 +53,7 @@ class InspectionOptions:
     `content_key` keys the hashes of texts (cache keys and `SegmentRef.content`); without it nothing is cached.
     `left_out` is what the segments do not hold, for the receipt: skipped by rule, or unscannable.
     `aside` is where the pattern stage reads what is too long for the event loop; without it all is read on the loop.
-    `shared` is what other processes know, asked before an expensive stage looks.
+    `shared` is what other processes know, asked before an expensive stage looks; `engine` another process that looks.
     """
 
     context: InspectionContext = field(default_factory=InspectionContext)
@@ -63,6 +63,7 @@ class InspectionOptions:
     left_out: Coverage = _NOTHING
     aside: Aside | None = None
     shared: SharedFindings | None = None
+    engine: DetectionEngine | None = None
 
 
 @statically_frozen
@@ -110,7 +111,7 @@ class Chain:
         clock: Callable[[], float] = time.perf_counter,
         glance: Glance | None = None,
     ) -> None:
-        self._plans = plans_of(detectors)
+        self.detectors, self._plans = tuple(detectors), plans_of(detectors)
         self._views, self._clock = views, clock
         self.memory = Memory(cache)
         self._asking = Asking(self.memory, clock)
@@ -118,10 +119,20 @@ class Chain:
 
     async def inspect(self, segments: Sequence[Segment], options: InspectionOptions) -> Inspection:
         """Look at every segment. Never raises for a detector's failure: that is a run with a status."""
+        batch = Batch(segments, self._views, options.content_key, self.memory.hashing(options.content_key))
+        if options.engine is not None:
+            await self.memory.be_told(self._plans, batch, options.engine)
+        return await self._inspect(batch, options)
+
+    async def tell(self, segments: Sequence[Segment], options: InspectionOptions) -> tuple[Inspection, Told]:
+        """As `inspect`, for another process that asks: with what each step said, if all of it could look."""
+        batch = Batch(segments, self._views, b"", None)  # nobody's texts in particular: nothing of them is remembered
+        inspection = await self._inspect(batch, options)
+        return inspection, {plan.marks()[0]: values for plan, values in batch.said}
+
+    async def _inspect(self, batch: Batch, options: InspectionOptions) -> Inspection:
         findings: list[Finding] = []
         runs: list[DetectorRun] = []
-        memory = self.memory
-        batch = Batch(segments, self._views, options.content_key, memory.hashing(options.content_key))
         for plan in self._plans:
             reason = options.gate.skip(plan.stage, findings) if options.gate is not None else None
             if reason is not None and not plan.required:
@@ -137,7 +148,8 @@ class Chain:
             else:
                 findings = await look
             if plan.remembered and batch.keyed:  # counted here, because the pattern stage may look in another thread
-                memory.count(plan, len(wanted) - batch.unseen, batch.unseen)
+                told = batch.told.get(plan.marks()[0], 0) if batch.told else 0
+                self.memory.count(plan, len(wanted) - batch.unseen, batch.unseen, told)
         return Inspection(tuple(findings), tuple(runs), batch.coverage(options.left_out))
 
     async def _look(
@@ -154,6 +166,7 @@ class Chain:
             elif unseen:
                 values = await self._run_all(plan.remembered, unseen, batch, options, runs)
                 batch.looked.update(unseen)
+                batch.said.append((plan, values))
                 self.memory.remember(plan, values, batch)
             else:  # all is known: nobody has to look
                 runs += plan.recalled

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from detectors.batch import Batch, StageHits
 from detectors.digests import Digests
 from detectors.plan import Plan
-from detectors.types import Stage
+from detectors.types import Segment, Stage
 
 _TENANTS: Final = 4096  # whose begun hashes are kept; they are made anew in microseconds
 
@@ -30,16 +30,34 @@ class SharedFindings(Protocol):
     async def put_many(self, tenant_id: int, stage: Stage, found: Mapping[bytes, StageHits]) -> None: ...
 
 
+Told = Mapping[bytes, Mapping[int, StageHits]]  # by a step's mark, then by the index of a text: what it said of it
+
+
+class DetectionEngine(Protocol):
+    """The chain in another process. It never raises and answers within a bounded time; what it does not tell (all, if
+    it is away), its caller finds out by itself.
+    """
+
+    async def inspect(self, segments: Sequence[Segment]) -> Told: ...
+
+
 class Lookup(IntEnum):
-    """How a stage came to know of a text: in process, from the shared store, from who was asking already, or anew."""
+    """How a stage came to know of a text: in process, from the shared store, from who was asking already, anew,
+    or from the engine.
+    """
 
     LOCAL = 0
     SHARED = 1
     JOINED = 2
     MISS = 3
+    ENGINE = 4
 
 
-_LOCAL, _MISS = Lookup.LOCAL.value, Lookup.MISS.value  # looked up on their class, members cost ten times as much
+_LOCAL, _MISS, _ENGINE = (
+    Lookup.LOCAL.value,
+    Lookup.MISS.value,
+    Lookup.ENGINE.value,
+)  # looked up on their class, members cost ten times as much
 
 
 class Memory:
@@ -61,10 +79,14 @@ class Memory:
             known = self._hashing[content_key] = Digests(content_key)
         return known
 
-    def count(self, plan: Plan, known: int, unseen: int) -> None:
-        """Count how many texts a stage knew in process; of an expensive one, the rest is counted where it is asked."""
+    def count(self, plan: Plan, known: int, unseen: int, told: int) -> None:
+        """Count how many texts a stage knew in process, `told` of them by the engine a moment ago. Of an expensive one,
+        the rest is counted where it is asked.
+        """
         counts = self.counts[plan.stage]
-        counts[_LOCAL] += known
+        told = min(told, known)  # the policy may not want all that the engine looked at
+        counts[_LOCAL] += known - told
+        counts[_ENGINE] += told
         if not plan.gated:
             counts[_MISS] += unseen
 
@@ -76,6 +98,27 @@ class Memory:
         if len(wanted) < len(keys):
             keys = [keys[index] for index in wanted]
         return batch.recall(wanted, self._cache.get_many(keys))
+
+    async def be_told(self, plans: Sequence[Plan], batch: Batch, engine: DetectionEngine) -> None:
+        """Ask the engine about the texts that no cheap step knows all about, and keep what it tells as if looked up."""
+        if self._cache is None or not batch.keyed:
+            return
+        unknown: set[int] = set()
+        for plan in plans:
+            if plan.remembered and not plan.gated:
+                known = self._cache.get_many([batch.keys(plan)[index] for index in batch.inspectable])
+                unknown.update(index for index, found in zip(batch.inspectable, known, strict=True) if found is None)
+        if not unknown:
+            return
+        asked = sorted(unknown)
+        told = await engine.inspect([batch.segments[index] for index in asked])
+        for plan in plans:
+            said = told.get(plan.marks()[0])
+            if said:
+                values = {asked[number]: found for number, found in said.items()}
+                self.remember(plan, values, batch)
+                batch.looked.update(values)
+                batch.told[plan.marks()[0]] = len(values)
 
     async def recall_shared(
         self, plan: Plan, unseen: Sequence[int], batch: Batch, shared: SharedFindings | None, tenant_id: int | None

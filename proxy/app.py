@@ -14,6 +14,7 @@ from policies.build import build_actions
 from policies.engine import Actions
 from policies.store import PolicyStore
 from proxy.codec import Codec
+from proxy.engine.client import EngineClient
 from proxy.handler import Handler
 from proxy.identity import KeyDirectory
 from proxy.metrics import WorkerMetrics
@@ -102,7 +103,12 @@ async def build_worker(
         keys=keys,
         policies=policies,
         limits=windows,
-        screen=Screen(detection.chain, detection.actions, shared=SharedFindingsCache(redis, house_keys.findings_key)),
+        screen=Screen(
+            detection.chain,
+            detection.actions,
+            shared=SharedFindingsCache(redis, house_keys.findings_key),
+            engine=EngineClient(settings.engine, pool, metrics) if settings.engine.url else None,
+        ),
         upstreams=upstreams,
         pool=pool,
         health=UpstreamHealth(upstreams.all, pool, metrics),

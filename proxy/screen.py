@@ -11,7 +11,7 @@ from detectors.chain import Chain, Inspection, InspectionOptions, StageGate
 from detectors.frozen import statically_frozen
 from detectors.glance import UNSEEN, Seen
 from detectors.guard import Guard
-from detectors.memory import Lookup, SharedFindings
+from detectors.memory import DetectionEngine, Lookup, SharedFindings
 from detectors.seams import seams
 from detectors.types import Coverage, DetectorRun, InspectionContext, Segment, Stage
 from policies.engine import Actions, decide
@@ -32,9 +32,15 @@ class Screen:
     """Judges walked bodies. `inspect` is what the chain found, `judge` what the policy makes of it."""
 
     def __init__(
-        self, chain: Chain, actions: Actions, gate: StageGate | None = None, shared: SharedFindings | None = None
+        self,
+        chain: Chain,
+        actions: Actions,
+        gate: StageGate | None = None,
+        shared: SharedFindings | None = None,
+        engine: DetectionEngine | None = None,
     ) -> None:
-        self._chain, self._actions, self._gate, self._shared = chain, actions, gate, shared
+        self._chain, self._actions, self._gate = chain, actions, gate
+        self._shared, self._engine = shared, engine
         self._aside = Aside()
 
     @property
@@ -69,7 +75,13 @@ class Screen:
         segments = _with_seams(walk) if aside is None else await aside.run(partial(_with_seams, walk))
         context = InspectionContext(tenant_id, guard)
         options = InspectionOptions(
-            context, content_key, gate=self._gate, left_out=left_out, aside=aside, shared=self._shared
+            context,
+            content_key,
+            gate=self._gate,
+            left_out=left_out,
+            aside=aside,
+            shared=self._shared,
+            engine=self._engine,
         )
         inspection = await self._chain.inspect(segments, options)
         if aside is None:

@@ -18,7 +18,7 @@ LARGEST: Final = 16 << 10  # bytes; what is larger is not worth keeping
 
 def dump_hits(found: StageHits, place: str, key: bytes) -> bytes | None:
     """Return the bytes to keep at `place`, None where they would be too many."""
-    hits = {detector: [_row(hit) for hit in claims] for detector, claims in found.hits.items()}
+    hits = {detector: [hit_row(hit) for hit in claims] for detector, claims in found.hits.items()}
     body = orjson.dumps([VERSION, found.exhausted, hits])
     return _seal(body, place, key) + body if len(body) <= LARGEST else None
 
@@ -32,7 +32,7 @@ def load_hits(raw: bytes, place: str, key: bytes) -> StageHits | None:
         version, exhausted, hits = orjson.loads(body)
         if version != VERSION:
             return None
-        return StageHits({name: tuple(_hit(row) for row in rows) for name, rows in hits.items()}, bool(exhausted))
+        return StageHits({name: tuple(hit_of(row) for row in rows) for name, rows in hits.items()}, bool(exhausted))
     except (ValueError, TypeError, AttributeError):  # written by a version that kept something else under this number
         return None
 
@@ -41,7 +41,8 @@ def _seal(body: bytes, place: str, key: bytes) -> bytes:
     return blake2b(place.encode() + b"\0" + body, key=key, digest_size=SEAL).digest()
 
 
-def _row(hit: Hit) -> list[Any]:
+def hit_row(hit: Hit) -> list[Any]:
+    """Return a hit as JSON can say it."""
     span = None if hit.span is None else [hit.span.start, hit.span.end]
     return [
         hit.rule_id,
@@ -56,7 +57,8 @@ def _row(hit: Hit) -> list[Any]:
     ]
 
 
-def _hit(row: list[Any]) -> Hit:
+def hit_of(row: list[Any]) -> Hit:
+    """Return the hit of such a row. Raises ValueError, TypeError for any other."""
     rule_id, kind, category, severity, confidence, span, transforms, message, tags = row
     return Hit(
         rule_id=rule_id,

@@ -96,7 +96,7 @@ async def test_sixteen_who_ask_about_one_text_at_once_cause_one_call_and_get_the
 
     assert judge.asked == ["new"]
     assert {(i.runs[0].status, i.runs[0].hits, len(i.findings)) for i in inspections if i} == {(RunStatus.OK, 1, 1)}
-    assert chain.memory.counts[Stage.JUDGE] == [0, 0, 15, 1]
+    assert chain.memory.counts[Stage.JUDGE] == [0, 0, 15, 1, 0]
 
 
 async def test_another_tenants_question_is_another_one() -> None:
