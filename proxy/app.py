@@ -16,6 +16,7 @@ from policies.engine import Actions
 from policies.store import PolicyStore
 from proxy.codec import Codec
 from proxy.egress.door import open_door
+from proxy.engine.client import EngineClient
 from proxy.handler import Handler
 from proxy.hook import Hook
 from proxy.identity import KeyDirectory
@@ -38,6 +39,7 @@ from storage.postgres import Database
 from storage.provider_objects import ProviderObjects
 from storage.redis_client import RedisClient
 from storage.revisions import read_revisions
+from storage.shared_cache import SharedFindingsCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,12 @@ async def build_worker(
         keys=keys,
         policies=policies,
         limits=windows,
-        screen=Screen(detection.chain, detection.actions),
+        screen=Screen(
+            detection.chain,
+            detection.actions,
+            shared=SharedFindingsCache(redis, house_keys.findings_key),
+            engine=EngineClient(settings.engine, pool, metrics) if settings.engine.url else None,
+        ),
         upstreams=upstreams,
         pool=pool,
         health=UpstreamHealth((*upstreams.all, *door.upstreams.values()), pool, metrics),
