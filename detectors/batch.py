@@ -69,6 +69,10 @@ class Batch:
         crossing = ((name, _without_span(hit)) for name, hit in _only_here(claims, segment.joints))
         return list(dict.fromkeys(crossing))  # without their places, many are the same
 
+    def hits(self, index: int) -> Sequence[Hit]:
+        """Return all hits in a segment so far, in its own places: of a seam also those that a part reports."""
+        return [hit for stage in self._found.get(index, ()) for hits in stage.hits.values() for hit in hits]
+
     def add(self, index: int, found: StageHits) -> None:
         if found.hits:
             self._found.setdefault(index, []).append(found)

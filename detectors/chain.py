@@ -25,6 +25,7 @@ from detectors.types import (
     Segment,
     Stage,
 )
+from detectors.undecided import SPENT, Undecided
 from detectors.views import ViewBuilder
 
 
@@ -91,6 +92,11 @@ class Inspection:
         )
 
     @property
+    def spent(self) -> bool:
+        """Tell whether a refiner left texts alone because its budget is spent: what the others say is all there is."""
+        return any(run.status is RunStatus.SKIPPED and run.reason == SPENT for run in self.runs)
+
+    @property
     def degraded(self) -> tuple[str, ...]:
         """The names of all that failed or stayed undecided, sorted."""
         names = {run.detector for run in self.runs if run.status is not RunStatus.OK and not _excused(run)}
@@ -123,6 +129,8 @@ class Chain:
         runs: list[DetectorRun] = []
         batch = Batch(segments, self._views)
         for plan in self._plans:
+            if plan.takes_part is not None and not plan.takes_part(options.context):
+                continue
             reason = options.gate.skip(plan.stage, findings) if options.gate is not None else None
             if reason is not None and not plan.required:
                 runs += [skipped(d, reason) for d in plan.members]
@@ -171,6 +179,8 @@ class Chain:
     ) -> None:
         """Run detectors over the `unseen` segments, and remember what they said if all of them could look."""
         views = [batch.lattice(i).views for i in unseen]
+        if plan.stage is Stage.JUDGE and options.context.judging is not None:
+            options.context.judging.known |= {id(batch.segments[i]): batch.hits(i) for i in unseen}
         outcomes: list[tuple[str, Sequence[tuple[Hit, ...]]]] = []
         cache = self._cache if detectors is plan.remembered and options.content_key else None
         for detector in detectors:
@@ -179,13 +189,14 @@ class Chain:
             runs.append(run)
             if hits is None:
                 cache = None  # what was not looked at by all is not remembered
-            elif run.hits:
+            elif run.hits or run.status is not RunStatus.OK:
                 outcomes.append((run.detector, hits))
         for position, index in enumerate(unseen):
             found = {name: hits[position] for name, hits in outcomes if hits[position]} if outcomes else {}
             value = StageHits(found, batch.lattice(index).exhausted)
             batch.add(index, value)
-            if cache is not None:
+            decided = not any(isinstance(hits[position], Undecided) for _, hits in outcomes)
+            if cache is not None and decided:
                 cache.put(_key(plan, index, batch, options), value)
 
     def _recall(self, plan: Plan, index: int, batch: Batch, options: InspectionOptions) -> bool:
@@ -213,7 +224,9 @@ def _wanted(plan: Plan, batch: Batch, gate: StageGate | None) -> Sequence[int]:
 
 def _key(plan: Plan, index: int, batch: Batch, options: InspectionOptions) -> bytes:
     """All that a stage's hits depend on: the tenant's keyed hash of the text and its place, and the stage's own tag."""
-    return batch.digest(index, options.content_key) + plan.tag
+    judging = options.context.judging
+    own = judging.tag if plan.stage is Stage.JUDGE and judging is not None else b""
+    return batch.digest(index, options.content_key) + plan.tag + own
 
 
 def _to_its_end(work: Coroutine[Any, Any, Result]) -> Result:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from detectors.runs import account
-from detectors.selective import Wants, reads_of, wants_of
+from detectors.selective import Occasional, TakesPart, Wants, reads_of, wants_of
 from detectors.types import Detector, DetectorRun, InspectionContext, RunStatus, Segment, Stage
 
 Reads = Callable[[Segment, InspectionContext], bool]
@@ -19,7 +19,8 @@ class Plan:
     of one that has nothing to read).
 
     `tag` is what all that is remembered depends on beside the text. A `gated` step is asked only about texts whose
-    local answer is undecided: `wants` says so for its detector, the caller's gate for the policy.
+    local answer is undecided: `wants` says so for its detector, the caller's gate for the policy. Of an inspection that
+    it does not take part in, it has no account.
     """
 
     stage: Stage
@@ -30,6 +31,7 @@ class Plan:
     recalled: tuple[DetectorRun, ...]  # the account of those that are remembered when all is known
     gated: bool
     wants: Wants | None
+    takes_part: TakesPart | None
 
     @property
     def members(self) -> tuple[Detector, ...]:
@@ -61,4 +63,5 @@ def _plan(members: Sequence[Detector]) -> Plan:
         recalled=tuple(account(d, RunStatus.OK, (), 0.0) for d in remembered),
         gated=gated,
         wants=wants_of(members[0]) if gated else None,
+        takes_part=members[0].takes_part if gated and isinstance(members[0], Occasional) else None,
     )

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from detectors.types import Detector, Hit, InspectionContext, Segment
 
 Wants = Callable[[Segment, Sequence[Hit]], bool]
+TakesPart = Callable[[InspectionContext], bool]
 
 
 @runtime_checkable
@@ -28,6 +29,14 @@ class Sharpening(Protocol):
 
     def wants(self, segment: Segment, hits: Sequence[Hit]) -> bool:
         """Tell whether the local answer lies in this detector's band. Depends on its arguments and nothing else."""
+
+
+@runtime_checkable
+class Occasional(Protocol):
+    """What an expensive detector also is that some inspections do without."""
+
+    def takes_part(self, context: InspectionContext) -> bool:
+        """Tell whether an inspection has any use for it."""
 
 
 def reads_of(detector: Detector) -> Callable[[Segment, InspectionContext], bool]:
