@@ -26,7 +26,7 @@ from proxy.pointer import UneditableError, apply_edits
 from proxy.provider_state import note_creations
 from proxy.pseudonym_keeping import name_values, restoration_of
 from proxy.remembrance import hear, listen, remember, remember_stream
-from proxy.responses import retry_headers, upstream_headers
+from proxy.responses import SOON_DECIDED, retry_headers, upstream_headers
 from proxy.screen import Screened
 from proxy.sse import SSE, begins_stream
 from proxy.streaming import Glancing, StreamEnd, StreamScreen, left_to_the_judge
@@ -55,7 +55,7 @@ async def screen_document(parts: Parts, exchange: Exchange, document: Any, walk:
             named = name_values(parts, exchange, document, edits)
             await parts.screen.aside.run_if_long(len(edits) * FINDING, partial(apply_edits, document, named))
         except UneditableError:
-            screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
+            screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs, screened.calls)
     exchange.keep(screened, walk.direction)
     return screened.verdict
 
@@ -133,7 +133,7 @@ async def refuse(
         exchange.end(Outcome.REJECTED if asked else Outcome.BLOCKED_RESPONSE, 503, "inspection_unavailable")
         what = "request" if asked else "answer"
         body = codec.error(503, "inspection_unavailable", f"The {what} could not be inspected.")
-        return await finish(parts, exchange, body, retry_headers(503))
+        return await finish(parts, exchange, body, SOON_DECIDED if exchange.still_judged else retry_headers(503))
     refusal = Refusal(verdict, direction, policy.disclose, exchange.id)
     outcome = Outcome.BLOCKED_REQUEST if asked else Outcome.BLOCKED_RESPONSE
     if asked or policy.block_as is BlockAs.ERROR or document is None:

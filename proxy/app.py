@@ -16,11 +16,13 @@ from policies.store import PolicyStore
 from proxy.codec import Codec
 from proxy.handler import Handler
 from proxy.identity import KeyDirectory
+from proxy.judge_settings import JudgeSettings
+from proxy.judges import Judges
 from proxy.metrics import WorkerMetrics
 from proxy.parts import Parts
 from proxy.pool.connection_pool import ConnectionPool
 from proxy.screen import Screen
-from proxy.settings import Settings
+from proxy.settings import Settings, load_settings
 from proxy.upstream import Upstreams
 from proxy.upstream_health import UpstreamHealth
 from storage.api_keys import ApiKeyStore
@@ -29,12 +31,14 @@ from storage.data_keys import DataKeys
 from storage.embedded import EngineUrls
 from storage.house_keys import HouseKeys
 from storage.journal import Journal
+from storage.judge_breakers import JudgeBreakers
 from storage.key_encryption import key_ring_source
 from storage.limits import SlidingWindows
 from storage.postgres import Database
 from storage.provider_objects import ProviderObjects
 from storage.redis_client import RedisClient
 from storage.revisions import read_revisions
+from storage.types import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +74,11 @@ class Worker:
     windows: SlidingWindows
     database: Database
     redis: RedisClient
+    judges: Judges
 
     async def close(self) -> None:
         await self.parts.pool.close()
+        await self.judges.close()
         await self.windows.flush()
         await self.redis.close()
         await self.database.close()
@@ -96,12 +102,13 @@ async def build_worker(
         settings.identity.max_stale,
     )
     metrics, pool, upstreams = WorkerMetrics(number), ConnectionPool(), Upstreams(settings.upstreams)
+    judges = build_judges(settings, redis, windows, metrics)
     parts = Parts(
         codecs=detection.codecs,
         keys=keys,
         policies=policies,
         limits=windows,
-        screen=Screen(detection.chain, detection.actions),
+        screen=Screen(detection.chain, detection.actions, judges),
         upstreams=upstreams,
         pool=pool,
         health=UpstreamHealth(upstreams.all, pool, metrics),
@@ -118,4 +125,13 @@ async def build_worker(
         instance=instance,
         worker=number,
     )
-    return Worker(Handler(parts), parts, policies, windows, database, redis)
+    return Worker(Handler(parts), parts, policies, windows, database, redis, judges)
+
+
+def build_judges(settings: Settings, redis: RedisClient, limits: Limits, metrics: WorkerMetrics) -> Judges:
+    """Build a worker's judges, which follow the settings file."""
+
+    def load() -> tuple[JudgeSettings, ...]:
+        return load_settings(settings.file, data=settings.data).judges
+
+    return Judges(settings.judges, JudgeBreakers(redis), limits, metrics, settings.file, load)

@@ -11,8 +11,10 @@ from aiohttp import web
 
 from detectors.errors import EdgeError, UpstreamError
 from detectors.types import Direction
+from policies.types import Verdict
 from proxy.admission import admit, hold_to_policy
 from proxy.answering import answer, refuse, screen_document
+from proxy.beside import send_while_judged
 from proxy.closing import close, finish
 from proxy.codec import Codec, Target
 from proxy.edge import expected_size, read_body, read_target
@@ -110,7 +112,10 @@ class Handler:
         await keep_with_conversations(parts, exchange)
         content = codec.write_body(body)
         path = codec.upstream_path(target)
-        sent = await forward(parts, exchange, upstreams, codec, target, path, content, request.headers, presented)
+        sending = forward(parts, exchange, upstreams, codec, target, path, content, request.headers, presented)
+        sent = await send_while_judged(exchange, sending)
+        if isinstance(sent, Verdict):
+            return await refuse(parts, exchange, codec, sent, Direction.REQUEST, policy)
         try:
             return await answer(parts, exchange, codec, target, request, sent)
         finally:

@@ -11,12 +11,13 @@ from types import GenericAlias
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, create_model, field_validator
 
 from detectors.documents import Document, JsonObject, read_document
 from detectors.errors import SettingsError
 from policies.quantities import parse_size
 from proxy.edge_settings import EdgeSettings
+from proxy.judge_settings import JudgesSettings, with_judges
 from storage.journal import Sync
 from storage.sink import SinkSettings, models_of, refuse_equal_names
 
@@ -125,6 +126,8 @@ class Settings(Strict):
     edge: EdgeSettings = EdgeSettings()
     metrics: MetricsSettings = MetricsSettings()
     sinks: tuple[SinkSettings, ...] = ()
+    judges: JudgesSettings = ()
+    _file: Path | None = PrivateAttr(default=None)  # where all this was read from
 
     @field_validator("upstreams")
     @classmethod
@@ -140,6 +143,10 @@ class Settings(Strict):
     def _are_told_apart(cls, sinks: tuple[SinkSettings, ...]) -> tuple[SinkSettings, ...]:
         refuse_equal_names(sinks)
         return sinks
+
+    @property
+    def file(self) -> Path | None:
+        return self._file
 
     @property
     def checkpoints_folder(self) -> Path:
@@ -169,14 +176,16 @@ def load_settings(
     environment: Mapping[str, str] = os.environ,
 ) -> Settings:
     """Read the file (default `promptshield.yaml`, if there); `environment` and `data` win. Raises SettingsError."""
-    document = _with_breakers(_document(file, environment), environment)
+    document = with_judges(_with_breakers(_document(file, environment), environment), environment)
     given = _from_environment(environment, data)
     if not document.content.get("upstreams"):
         given["upstreams"] = _with_threshold(_default_upstreams(environment), environment)
     # By themselves first: an error in them stands in no file.
     Document(Path("environment"), given, None, SettingsError).validate(Settings)
     model = _with_sinks(document)
-    return Document(document.file, document.content | given, document.root, SettingsError).validate(model)
+    settings = Document(document.file, document.content | given, document.root, SettingsError).validate(model)
+    settings._file = document.file if document.root is not None else None  # noqa: SLF001 - ours to say
+    return settings
 
 
 def _with_breakers(document: Document, environment: Mapping[str, str]) -> Document:
