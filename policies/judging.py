@@ -51,6 +51,10 @@ class JudgePolicy:
     calls_seconds: int = 86_400
     concurrent: bool = False
 
+    @property
+    def reads_answers(self) -> bool:
+        return Origin.ASSISTANT in self.always_origins or any(m.direction is Direction.RESPONSE for m in self.when)
+
     def wants(self, segment: Segment, hits: Sequence[Hit], model: str, lot: float) -> bool:
         """Tell whether a text is to be judged. `lot` is a number from 0 to 1 that the text itself draws."""
         if any(match.holds(segment, hit) for match in self.when for hit in hits):

@@ -62,6 +62,7 @@ TESTED_ELSEWHERE = {
     "proxy/admission.py": "tests/e2e",
     "proxy/forward.py": "tests/e2e",
     "proxy/answering.py": "tests/e2e",
+    "proxy/upstream_chunks.py": "tests/e2e",
     "proxy/closing.py": "tests/e2e",
     "proxy/model_list.py": "tests/e2e",
     "proxy/health.py": "tests/e2e",

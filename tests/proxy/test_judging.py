@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from types import SimpleNamespace
+from typing import NamedTuple, cast
 
 import pytest
 
 from proxy.app import Detection
-from tests.harness import Recorder, Script
+from storage.types import Grant, LimitKey
+from tests.harness import Recorder, Script, streamed
 from tests.judge_models import (
     broken_off,
     endless,
@@ -174,3 +176,52 @@ async def test_open_goes_on_with_what_is_known_and_says_so(
         assert (await panel.ask())[0] == 200
         (row,) = panel.served.rows()
         assert (row.action, row.degraded) == ("flag", ("judge",))
+
+
+@pytest.mark.parametrize(("slow_text", "leaks"), [("hold", False), ("release", True)])
+async def test_a_streamed_answer_is_judged_as_the_policy_has_it_paced(
+    tmp_path: Path, detection: Detection, make_policy: MakePolicy, recorder: Recorder, slow_text: str, leaks: bool
+) -> None:
+    paced = f"streams: {{slow: {slow_text}, max_wait: 9}}"
+    policy = make_policy(f"{paced}\njudges: {{always: {{origin: assistant}}}}")
+    scripts = {KIMI: slow(0.1, openrouter(ATTACK))}
+    async with judged(tmp_path, detection, policy, recorder, scripts) as panel:
+        recorder.scripts["/v1/chat/completions"] = streamed("First you take", " a long rope.", slow_text, pause=0.01)
+        body = {"model": "scripted", "stream": True, "messages": [{"role": "user", "content": "How does one do it?"}]}
+        async with panel.served.client.post(
+            "/v1/chat/completions", json=body, headers={"x-promptshield-key": "acme-key"}
+        ) as answer:
+            said = await answer.text()
+        assert ("rope" in said, "content_filter" in said, "[DONE]" in said) == (leaks, True, False)
+        (row,) = panel.served.rows()
+        assert (row.outcome, row.response_action, panel.results()) == ("blocked_response", "block", {KIMI: "answered"})
+
+
+async def test_a_spent_budget_leaves_it_at_what_is_known_here_and_says_so(
+    tmp_path: Path, detection: Detection, make_policy: MakePolicy, recorder: Recorder
+) -> None:
+    policy = make_policy("judges: {always: {origin: user}, calls: 2/day}")
+    async with judged(tmp_path, detection, policy, recorder, {KIMI: openrouter(NONE)}, limits=Counting(2)) as panel:
+        assert [(await panel.ask())[0] for _ in range(3)] == [200, 200, 200]
+        actions = [(row.action, row.degraded) for row in panel.served.rows()]
+        assert (actions, len(panel.asked(KIMI))) == ([("allow", ()), ("allow", ()), ("flag", ())], 2)
+        assert panel.results() == {KIMI: "budget", GEMINI: "budget", SONOMA: "budget"}
+
+
+async def test_never_sends_nothing(
+    tmp_path: Path, detection: Detection, make_policy: MakePolicy, recorder: Recorder
+) -> None:
+    policy = make_policy("judges: {always: {origin: user}, send: never}")
+    async with judged(tmp_path, detection, policy, recorder, {KIMI: openrouter(ATTACK)}) as panel:
+        assert ((await panel.ask())[0], panel.asked(KIMI)) == (200, [])
+
+
+class Counting:
+    """A window of so many calls, without a store."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+
+    async def take(self, keys: Sequence[LimitKey], amounts: Sequence[int]) -> Grant:
+        self._most -= sum(amounts)
+        return cast("Grant", SimpleNamespace(allowed=self._most >= 0, settle=lambda _actual: None))
