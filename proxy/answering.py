@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from detectors.aside import FINDING
 from detectors.errors import UpstreamError
 from detectors.types import Direction
 from policies.phrases import waits_for_phrases
-from policies.types import BlockAs, Mode, Policy, StopReason, Verdict
+from policies.types import BlockAs, Edit, Mode, Policy, StopReason, Verdict
 from proxy.closing import answer_headers, close, finish, finish_bytes
 from proxy.codec import Codec, Refusal, Target
 from proxy.exchange import Exchange
@@ -27,7 +27,7 @@ from proxy.provider_state import note_creations
 from proxy.pseudonym_keeping import name_values, restoration_of
 from proxy.remembrance import hear, listen, remember, remember_stream
 from proxy.responses import SOON_DECIDED, retry_headers, upstream_headers
-from proxy.screen import Screened
+from proxy.screen import Screened, WhenJudged
 from proxy.slow_reading import slow_reading
 from proxy.sse import SSE, begins_stream
 from proxy.streaming import Glancing, StreamEnd, StreamScreen, left_to_the_judge
@@ -45,14 +45,28 @@ _OUTCOMES: Final = {
     StreamEnd.OPEN: Outcome.CLIENT_CLOSED,
 }
 
+Editable = Callable[[Iterable[Edit]], bool]  # whether all of these can be carried out by whoever is to
 
-async def screen_document(parts: Parts, exchange: Exchange, document: Any, walk: Walk) -> Verdict:
-    """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop."""
+
+async def screen_document(
+    parts: Parts,
+    exchange: Exchange,
+    document: Any,
+    walk: Walk,
+    editable: Editable = all,
+    judges: WhenJudged = WhenJudged.BEFORE,
+) -> Verdict:
+    """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop, and so
+    does one that is not `editable`: whoever asked could not carry it out. Who has `judges` asked beside what comes next
+    must await `exchange.later`.
+    """
     take_back(document, walk)
-    screened = await _judge(parts, exchange, walk)
+    screened = await _judge(parts, exchange, walk, judges)
     await remember(parts, exchange, document, walk, screened.verdict)
     edits = screened.verdict.effect.edits
-    if edits:
+    if edits and not editable(edits):
+        screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs, screened.calls)
+    elif edits:
         try:
             named = name_values(parts, exchange, document, edits)
             await parts.screen.aside.run_if_long(len(edits) * FINDING, partial(apply_edits, document, named))
@@ -159,7 +173,7 @@ async def _answer_stream(
     transcript = listen(exchange, policy)
     screen = StreamScreen(
         reader,
-        lambda walk: _judge(parts, exchange, walk, judged=False),
+        lambda walk: _judge(parts, exchange, walk, WhenJudged.NEVER),
         lambda verdict: Refusal(verdict, Direction.RESPONSE, policy.disclose, exchange.id),
         policy.block_as,
         partial(hear, transcript, exchange),
@@ -235,11 +249,11 @@ def _sum_up(exchange: Exchange, screen: StreamScreen) -> None:
         exchange.keep(total, Direction.RESPONSE)
 
 
-async def _judge(parts: Parts, exchange: Exchange, walk: Walk, *, judged: bool = True) -> Screened:
+async def _judge(parts: Parts, exchange: Exchange, walk: Walk, judges: WhenJudged = WhenJudged.BEFORE) -> Screened:
     assert exchange.identity is not None  # noqa: S101 - nobody is judged before being admitted
     policy, facts, tenant_id = _policy(exchange), exchange.facts(), exchange.identity.tenant_id
     key, guard = exchange.content_key, exchange.guard
-    return await parts.screen.judge(walk, policy, facts, tenant_id, key, guard, judged=judged)
+    return await parts.screen.judge(walk, policy, facts, tenant_id, key, guard, judges=judges)
 
 
 def _glance_of(parts: Parts, exchange: Exchange, policy: Policy) -> Glancing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from detectors.guard import Guard
 from detectors.judges.judging import Judging
 from detectors.judges.types import Call
 from detectors.seams import seams
-from detectors.types import Coverage, DetectorRun, Direction, Finding, InspectionContext, Segment, Stage
+from detectors.types import Coverage, DetectorRun, Finding, InspectionContext, Segment, Stage
 from policies.engine import Actions, decide
 from policies.types import ActionName, Facts, Mode, Policy, Verdict
 from proxy.judges import Judges
@@ -36,6 +37,16 @@ class Screened:
     runs: tuple[DetectorRun, ...]
     calls: tuple[Call, ...] = ()
     later: Callable[[], Coroutine[Any, Any, Screened]] | None = None
+
+
+class WhenJudged(StrEnum):
+    """When judges are asked: before there is a verdict; where the policy has it so, beside the upstream by whoever
+    awaits `later`; or not at all, since a window of a stream is none of the pieces that judges read.
+    """
+
+    BEFORE = "before"
+    BESIDE = "beside"
+    NEVER = "never"
 
 
 class Screen:
@@ -59,24 +70,21 @@ class Screen:
         walk: Walk,
         policy: Policy,
         facts: Facts,
-        tenant_id: int,
+        tenant_id: int | None,
         content_key: bytes,
         guard: Guard | None = None,
         *,
-        judged: bool = True,
+        judges: WhenJudged = WhenJudged.BEFORE,
     ) -> Screened:
-        """Return the verdict on everything that `walk` met, seams included. An answer is held against its `guard`.
-
-        Without `judged` no judge is asked: a window of a stream is none of the pieces that judges read.
-        """
+        """Return the verdict on everything that `walk` met, seams included. An answer is held against its `guard`."""
         left_out = Coverage(0, 0, walk.skipped, walk.unscanned)
         if policy.mode is Mode.OFF:  # walk, count and record only
             inspection = _unread(left_out, len(walk.segments))
             return Screened(self._decide(policy, inspection, facts), inspection.runs)
         aside = self._aside.for_reading(walk.segments)
         segments = _with_seams(walk) if aside is None else await aside.run(partial(_with_seams, walk))
-        judging = self._judging(policy, tenant_id) if judged else None
-        postpone = judging is not None and _beside(policy, walk.direction)
+        judging = None if judges is WhenJudged.NEVER else self._judging(policy, tenant_id)
+        postpone = judges is WhenJudged.BESIDE and policy.judges is not None and policy.judges.concurrent
         gate = self._gate(policy, facts, content_key, postpone=postpone)
         context = InspectionContext(tenant_id, guard, judging=judging)
         options = InspectionOptions(context, content_key, _patience(judging), gate, left_out, aside)
@@ -103,8 +111,10 @@ class Screen:
         calls = () if judging is None else tuple(judging.calls)
         return Screened(self._decide(policy, Inspection(findings, runs, first.coverage), facts), own, calls)
 
-    def _judging(self, policy: Policy, tenant_id: int) -> Judging | None:
-        return None if policy.judges is None or self._judges is None else self._judges.judging(policy.judges, tenant_id)
+    def _judging(self, policy: Policy, tenant_id: int | None) -> Judging | None:
+        if policy.judges is None or self._judges is None or tenant_id is None:  # nobody's budget pays for it
+            return None
+        return self._judges.judging(policy.judges, tenant_id)
 
     def _gate(self, policy: Policy, facts: Facts, content_key: bytes, *, postpone: bool = False) -> OpenTexts:
         def certain(findings: Sequence[Finding]) -> bool:
@@ -130,11 +140,6 @@ def _with_seams(walk: Walk) -> Sequence[Segment]:
 
 def _unread(left_out: Coverage, segments: int) -> Inspection:
     return Inspection(coverage=Coverage(0, 0, {**left_out.skipped, "mode_off": segments}, left_out.unscanned))
-
-
-def _beside(policy: Policy, direction: Direction) -> bool:
-    """Tell whether judges read a request while it is already on its way."""
-    return policy.judges is not None and policy.judges.concurrent and direction is Direction.REQUEST
 
 
 def _patience(judging: Judging | None) -> float:

@@ -17,6 +17,7 @@ from detectors.documents import Document, JsonObject, read_document
 from detectors.errors import SettingsError
 from policies.quantities import parse_size
 from proxy.edge_settings import EdgeSettings
+from proxy.egress.settings import EgressSettings
 from proxy.judge_settings import JudgesSettings, with_judges
 from storage.journal import Sync
 from storage.sink import SinkSettings, models_of, refuse_equal_names
@@ -125,9 +126,10 @@ class Settings(Strict):
     identity: IdentitySettings = IdentitySettings()
     edge: EdgeSettings = EdgeSettings()
     metrics: MetricsSettings = MetricsSettings()
+    egress: EgressSettings = EgressSettings()
     sinks: tuple[SinkSettings, ...] = ()
     judges: JudgesSettings = ()
-    _file: Path | None = PrivateAttr(default=None)  # where all this was read from
+    _file: Path | None = PrivateAttr(default=None)  # where all this was read from, or would have been
 
     @field_validator("upstreams")
     @classmethod
@@ -184,7 +186,7 @@ def load_settings(
     Document(Path("environment"), given, None, SettingsError).validate(Settings)
     model = _with_sinks(document)
     settings = Document(document.file, document.content | given, document.root, SettingsError).validate(model)
-    settings._file = document.file if document.root is not None else None  # noqa: SLF001 - ours to say
+    settings._file = document.file  # noqa: SLF001 - ours to say
     return settings
 
 
@@ -250,13 +252,8 @@ def _interpolated(value: Any, loc: tuple[str | int, ...], document: Document, en
 def _from_environment(environment: Mapping[str, str], data: Path | None) -> dict[str, Any]:
     """The documented names. A Redis given by host, port and password becomes a URL."""
     given: dict[str, Any] = {}
-    names = {
-        "DATABASE_URL": "database_url",
-        "DATABASE_OWNER_URL": "database_owner_url",
-        "DATABASE_READ_URL": "database_read_url",
-        "REDIS_URL": "redis_url",
-    }
-    given |= {key: environment[name] for name, key in names.items() if environment.get(name)}
+    names = ("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_READ_URL", "REDIS_URL")
+    given |= {name.lower(): environment[name] for name in names if environment.get(name)}
     if environment.get("REDIS_HOST") and "redis_url" not in given:
         password = environment.get("REDIS_PASSWORD", "")
         account = f":{quote(password, safe='')}@" if password else ""

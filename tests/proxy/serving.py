@@ -16,6 +16,7 @@ from aiohttp.test_utils import RawTestServer, TestClient
 from policies.types import Policy
 from proxy.app import Detection
 from proxy.edge_settings import EdgeSettings
+from proxy.egress.door import open_door
 from proxy.handler import Handler
 from proxy.judges import Judges
 from proxy.metrics import WorkerMetrics
@@ -93,6 +94,8 @@ async def serving(
     }
     parts = Parts(
         codecs=detection.codecs,
+        hooks=detection.hooks,
+        door=open_door("egress-token", {}),
         screen=Screen(detection.chain, detection.actions, judges and judges(metrics)),
         upstreams=Upstreams(upstreams),
         pool=pool,
