@@ -146,6 +146,9 @@ class Exposition(Collector):
         degraded = sum(1 for worker in self._live() if self.states[worker].get("limits_degraded"))
         text = "Workers that admit by their local share because Redis is away."
         yield GaugeMetricFamily("promptshield_limits_degraded_workers", text, value=degraded)
+        failed = any(self.states[worker].get("policy_failures") for worker in self._live())
+        text = "1 while a policy file does not load and its last good revision is in force (/policy/status says why)."
+        yield GaugeMetricFamily("promptshield_policy_reload_failed", text, value=int(failed))
         text = "Workers that let nobody through to an upstream, because it failed too often in a row."
         shut = GaugeMetricFamily("promptshield_upstream_shut_workers", text, labels=("upstream",))
         for upstream, count in self._shut().items():

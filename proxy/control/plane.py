@@ -14,8 +14,10 @@ import structlog
 from aiohttp import web
 
 from detectors.errors import StorageError
+from policies.store import PolicyStore
 from proxy.app import Detection, policy_store
 from proxy.control.exposition import Exposition
+from proxy.control.policy_status import policy_status
 from proxy.control.upkeep import Upkeep
 from proxy.health import HEALTH, LIVENESS, READINESS, health_response
 from proxy.responses import error_response, json_response
@@ -49,6 +51,7 @@ class _Plane:
     shipper: Shipper
     stopping: asyncio.Event
     started: float
+    policies: PolicyStore
 
 
 async def run_control(
@@ -69,7 +72,7 @@ async def run_control(
     upkeep = Upkeep(settings, house_keys, database, surroundings.heads, policies, place.instance, witnesses)
     exposition = Exposition(settings.metrics.tenants, lambda: shipper.counts, lambda: upkeep.counts)
     loop.add_reader(place.channel.fileno(), lambda: _drain_channel(place.channel, exposition))
-    plane = _Plane(database, exposition, shipper, stopping, time.monotonic())
+    plane = _Plane(database, exposition, shipper, stopping, time.monotonic(), policies)
     runner = web.AppRunner(_application(plane), handle_signals=False, access_log=None, shutdown_timeout=2)
     await runner.setup()
     await web.SockSite(runner, place.listener).start()
@@ -103,12 +106,16 @@ def _application(plane: _Plane) -> web.Application:
         body, content_type = plane.exposition.text()
         return web.Response(body=body, headers={"Content-Type": content_type})
 
+    async def policies(_request: web.Request) -> web.Response:
+        return json_response(200, await policy_status(plane.policies))
+
     app = web.Application(middlewares=[_in_our_shape])
     for path in (HEALTH, *READINESS):
         app.router.add_get(path, health)
     for path in LIVENESS:
         app.router.add_get(path, liveness)
     app.router.add_get("/metrics", metrics)
+    app.router.add_get("/policy/status", policies)
     return app
 
 
