@@ -116,6 +116,15 @@ class PseudonymsDocument(Strict):
     restore_in_tools: Annotated[tuple[str, ...], BeforeValidator(listed)] | None = None
 
 
+class OutputDocument(Strict):
+    """What answers have to be; `action` is what is done about those that are not."""
+
+    json_schema: dict[str, Any] | None = Field(default=None, alias="schema")
+    max_length: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    links: tuple[HostName, ...] | None = None
+    action: Literal["flag", "block"] = "block"
+
+
 class CandidateDocument(Strict):
     """A policy to be decided beside this one. `rollout`: the share of API keys for which it is in force already."""
 
@@ -176,6 +185,7 @@ class PolicyDocument(Strict):
     leakage: LeakageDocument = LeakageDocument()
     audit: AuditDocument = AuditDocument()
     pseudonyms: PseudonymsDocument = PseudonymsDocument()
+    output: OutputDocument | None = None
     candidate: CandidateDocument | None = None
     preamble: Annotated[str, AfterValidator(check_preamble)] | None = None
     refusals: dict[LanguageCode, Annotated[str, Field(min_length=3, max_length=500)]] = Field(default_factory=dict)

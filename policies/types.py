@@ -16,96 +16,44 @@ from policies.effects import Edit, Effect, Pseudonym, Route
 from policies.facts import Facts
 from policies.leakage import Leakage
 from policies.matcher import Circumstances, Condition, Match
+from policies.output import OutputRules
 from policies.routes import OpenRoute
 from policies.rule_table import RuleTable
+from policies.words import (
+    ActionName,
+    AuditLevel,
+    BlockAs,
+    Credentials,
+    Disclose,
+    FailureMode,
+    Mode,
+    References,
+    StoredForm,
+)
 
 # Words of other rooms that everybody says together with these.
 __all__ = [
+    "ActionName",
+    "AuditLevel",
+    "BlockAs",
     "Budget",
     "Circumstances",
     "Condition",
+    "Credentials",
+    "Disclose",
     "Edit",
     "Effect",
     "Facts",
+    "FailureMode",
     "Match",
+    "Mode",
     "PolicyLimits",
     "Pseudonym",
     "Rate",
+    "References",
     "Route",
+    "StoredForm",
 ]
-
-
-class ActionName(StrEnum):
-    """What a verdict says, lightest first. `allow` and `error` are results, the others what a rule may ask for."""
-
-    ALLOW = "allow"
-    FLAG = "flag"
-    PSEUDONYMISE = "pseudonymise"
-    MASK = "mask"
-    BLOCK = "block"
-    ERROR = "error"
-
-    @property
-    def weight(self) -> int:
-        return _WEIGHTS[self]
-
-
-_WEIGHTS: Mapping[ActionName, int] = {name: weight for weight, name in enumerate(ActionName)}
-
-
-class Mode(StrEnum):
-    ENFORCE = "enforce"
-    MONITOR = "monitor"
-    OFF = "off"
-
-
-class FailureMode(StrEnum):
-    CLOSED = "closed"
-    OPEN = "open"
-
-
-class Disclose(StrEnum):
-    """How much a block tells the caller."""
-
-    ID = "id"
-    CATEGORY = "category"
-    FULL = "full"
-
-
-class BlockAs(StrEnum):
-    """How a blocked answer is delivered; a blocked request is always a 400."""
-
-    ERROR = "error"
-    CONTENT_FILTER = "content_filter"
-    REFUSAL = "refusal"
-
-
-class References(StrEnum):
-    """Which objects at a provider a request may lean on: those that its tenant made through here, or any."""
-
-    KNOWN = "known"
-    ANY = "any"
-
-
-class Credentials(StrEnum):
-    """Whose credential goes upstream: ours for the upstream, or the one the client sent beside our key."""
-
-    UPSTREAM = "upstream"
-    CLIENT = "client"
-
-
-class AuditLevel(StrEnum):
-    REQUIRED = "required"
-    BEST_EFFORT = "best_effort"
-
-
-class StoredForm(StrEnum):
-    """What is kept of bodies: nothing, keyed hashes, or encrypted: with every finding masked, or whole."""
-
-    NONE = "none"
-    HASH = "hash"
-    MASKED = "masked"
-    ENCRYPTED = "encrypted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +110,7 @@ class Policy:
     retain_bodies_days: int  # never more than retain_days: bodies go with their row at the latest
     routes: tuple[OpenRoute, ...] = ()  # those without a placeholder first
     restore_in_tools: frozenset[str] = frozenset()  # names of tools whose arguments get real values back
+    output: OutputRules | None = None
     candidate: Candidate | None = None
     preamble: str = ""
     refusals: Mapping[str, str] = field(default_factory=dict)  # what a block says, by language

@@ -21,6 +21,7 @@ from proxy.exchange import Exchange
 from proxy.file_answer import FileAnswer
 from proxy.guarding import take_back
 from proxy.json_document import JsonError, parse
+from proxy.output_check import SaidInStream, joined, said_texts, verdict_on
 from proxy.parts import Parts
 from proxy.pointer import UneditableError, apply_edits
 from proxy.provider_state import note_creations
@@ -107,6 +108,12 @@ async def _answerwhole(
     if verdict.effect.stop:
         blocked = None if isinstance(document, FileAnswer) else document
         return await refuse(parts, exchange, codec, verdict, Direction.RESPONSE, policy, blocked)
+    whole = verdict_on(parts, exchange, policy, said_texts(document, codec.layout)) if given < 300 else None
+    if whole is not None:
+        verdict = joined(verdict, whole)
+        exchange.keep(Screened(verdict, ()), Direction.RESPONSE)
+        if verdict.effect.stop:
+            return await refuse(parts, exchange, codec, verdict, Direction.RESPONSE, policy, document)
     restoration = restoration_of(exchange)
     restored = restoration is not None and restoration.restore(document, codec.layout)
     if restored or verdict.effect.edits:
@@ -172,6 +179,7 @@ async def _answer_stream(
     policy, reader = _policy(exchange), codec.stream(target)
     exchange.streaming = True
     transcript = listen(exchange, policy)
+    said = None if policy.output is None else SaidInStream(reader, policy.output)
     screen = StreamScreen(
         reader,
         lambda walk: _judge(parts, exchange, walk),
@@ -182,13 +190,14 @@ async def _answer_stream(
         restoration_of(exchange),
         enforcing=policy.mode is Mode.ENFORCE,
         glance=_glance_of(parts, exchange, policy),
+        told=None if said is None else said.hear,
     )
     response = web.StreamResponse(headers={"Content-Type": reader.content_type, "Cache-Control": "no-cache"})
     response.headers.update(answer_headers(exchange))
     exchange.status = 200
     await response.prepare(request)
     try:
-        await _relay(parts, exchange, screen, transcript, response, chunks)
+        await _relay(parts, exchange, screen, transcript, said, response, chunks)
     except (asyncio.CancelledError, ConnectionError):
         await _close_stream(parts, exchange, screen, transcript)
         raise
@@ -205,14 +214,18 @@ async def _relay(
     exchange: Exchange,
     screen: StreamScreen,
     transcript: Transcript | None,
+    said: SaidInStream | None,
     response: web.StreamResponse,
     chunks: AsyncIterator[bytes],
 ) -> None:
     """Send what the screen lets through, up to the event that ends the stream, which waits for the journal."""
     try:
         async for data in screen.run(chunks if transcript is None else overheard(chunks, transcript)):
-            ends = screen.end is not StreamEnd.OPEN
-            sent = await _ending(parts, exchange, screen, transcript, data) if ends else data
+            ends, sent = screen.end is not StreamEnd.OPEN, data
+            if said is not None and screen.end is StreamEnd.FINISHED:
+                whole = verdict_on(parts, exchange, _policy(exchange), said.texts)
+                sent = data if whole is None else screen.weigh(whole, data)
+            sent = await _ending(parts, exchange, screen, transcript, sent) if ends else data
             if sent:  # nothing, where the client has the event from a connection that it lost
                 await response.write(sent)
     except UpstreamError as exc:

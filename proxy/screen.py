@@ -12,7 +12,7 @@ from detectors.frozen import statically_frozen
 from detectors.glance import UNSEEN, Seen
 from detectors.guard import Guard
 from detectors.seams import seams
-from detectors.types import Coverage, DetectorRun, InspectionContext, Segment
+from detectors.types import Coverage, DetectorRun, Finding, InspectionContext, Segment
 from policies.candidates import decide_both
 from policies.engine import Actions
 from policies.types import Facts, Mode, Policy, Verdict
@@ -72,6 +72,10 @@ class Screen:
         if aside is None:
             return Screened(self._decide(policy, inspection, facts), inspection.runs)
         return Screened(await aside.run(partial(self._decide, policy, inspection, facts)), inspection.runs)
+
+    def weigh(self, findings: tuple[Finding, ...], policy: Policy, facts: Facts) -> Verdict:
+        """Return what the policy makes of findings that no detector of the chain made."""
+        return self._decide(policy, Inspection(findings), facts)
 
     async def glance(self, segment: Segment, before: str, tenant_id: int, guard: Guard | None = None) -> Seen:
         """Return what is to be seen in a text at once (`Glance.at`), for streams."""

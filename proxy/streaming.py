@@ -59,7 +59,8 @@ class StreamScreen:
     256 characters stay behind. `refuse` makes the refusal for a verdict; `heard` is told of every text that was judged:
     its channel (empty for the rest of an event), where in the channel it begins, the walk and the verdict. `reveal` is
     awaited with each event's document before that is sent. `restoration` puts values back into what
-    was judged without them. The event that ends the stream is yielded last, by itself.
+    was judged without them. `told` hears what goes out on each channel, before
+    that. The event that ends the stream is yielded last, by itself.
     """
 
     def __init__(
@@ -74,7 +75,9 @@ class StreamScreen:
         *,
         enforcing: bool = True,
         glance: Glancing = left_to_the_judge,
+        told: Callable[[str, str], None] | None = None,
     ) -> None:
+        self._hears_told = told
         self._glance = glance
         self._restoration = restoration
         self._enforcing, self._heard, self._reveal = enforcing, heard, reveal
@@ -110,6 +113,13 @@ class StreamScreen:
             yield b"".join(ready)
         self.end = end
         yield ending
+
+    def weigh(self, verdict: Verdict, ending: bytes) -> bytes:
+        """Take in the verdict on the answer as a whole, now that it is over; return the event that ends it then."""
+        self.tally.add(Screened(verdict, ()), "", 0)
+        if verdict.effect.stop:
+            self.end, ending = self._stopped(verdict)
+        return ending
 
     def broken(self, code: str, message: str) -> bytes:
         """Return the event that says the stream broke off; there is no end marker after it."""
@@ -150,6 +160,8 @@ class StreamScreen:
         """Yield what carries a text that was released, with the values that are put back into it."""
         if released:
             self._reader.released(channel, released)
+            if self._hears_told is not None:
+                self._hears_told(channel, released)
         if self._restoration is not None:
             released = self._restoration.push(self._reader, channel, released, final=final)
         if released:

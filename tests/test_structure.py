@@ -40,6 +40,8 @@ TESTED_ELSEWHERE = {
     "policies/schema.py": "tests/policies/test_loader.py",
     "policies/build.py": "tests/policies/test_engine.py",
     "policies/amounts.py": "tests/policies/test_quantities.py",
+    "policies/references.py": "tests/policies/test_loader.py",
+    "policies/words.py": "tests/policies/test_engine.py",
     "policies/effects.py": "tests/policies/test_engine.py",
     "policies/rule_merge.py": "tests/policies/test_layers.py",
     "policies/rule_schema.py": "tests/policies/test_loader.py",
