@@ -31,7 +31,8 @@ async def admit(parts: Parts, exchange: Exchange, request: web.BaseRequest, code
     client = client_at(exchange.network, exchange.content_key)
     exchange.personal, exchange.personal_digest, exchange.subjects = client
     policy = parts.policies.policy_for(exchange.identity.tenant, exchange.identity.app)
-    exchange.policy = in_force(policy, exchange.identity.key_id, exchange.opened_at)
+    policy = in_force(policy, exchange.identity.key_id, exchange.opened_at)
+    exchange.policy = parts.releases.applied(policy, exchange.identity.tenant_id)
     parts.metrics.count("tenant_requests_total", (exchange.identity.tenant,))
     await _take(parts, exchange, exchange.policy)
     return presented

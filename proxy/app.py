@@ -19,6 +19,7 @@ from proxy.identity import KeyDirectory
 from proxy.metrics import WorkerMetrics
 from proxy.parts import Parts
 from proxy.pool.connection_pool import ConnectionPool
+from proxy.releases import Releases
 from proxy.screen import Screen
 from proxy.settings import Settings
 from proxy.upstream import Upstreams
@@ -34,6 +35,7 @@ from storage.limits import SlidingWindows
 from storage.postgres import Database
 from storage.provider_objects import ProviderObjects
 from storage.redis_client import RedisClient
+from storage.reviews import ReviewQueue
 from storage.revisions import read_revisions
 
 
@@ -113,6 +115,7 @@ async def build_worker(
         house_keys=house_keys,
         data_keys=DataKeys(database, key_ring_source(settings.keys_folder)),
         objects=ProviderObjects(database),
+        releases=Releases(ReviewQueue(database)),
         metrics=metrics,
         edge=settings.edge,
         instance=instance,

@@ -9,6 +9,7 @@ from proxy.codec import Codec
 from proxy.edge_settings import EdgeSettings
 from proxy.identity import KeyDirectory
 from proxy.metrics import WorkerMetrics
+from proxy.releases import Releases
 from proxy.screen import Screen
 from proxy.upstream import UpstreamPool, Upstreams
 from proxy.upstream_health import UpstreamHealth
@@ -35,6 +36,7 @@ class Parts:
     house_keys: HouseKeys
     data_keys: DataKeys
     objects: ProviderObjects
+    releases: Releases
     metrics: WorkerMetrics
     edge: EdgeSettings
     instance: str

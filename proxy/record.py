@@ -15,11 +15,12 @@ from policies.facts import kept_facts
 from policies.types import ActionName, CandidateVerdict, Judged, Verdict
 from proxy.exchange import Exchange, heaviest
 from proxy.pointer import shown
-from proxy.stored_bodies import bodies_json
+from proxy.stored_bodies import bodies_json, last_day
 from storage.canonical import FORM, canonical_json
 from storage.types import DecisionRecord, Identity, OpenedRecord
 
 MAX_SCORES: Final = 64
+MAX_EXCUSED: Final = 16
 _CATEGORIES: Final = frozenset(Category)  # the labels of flags, which scores tell
 _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e]")
 
@@ -208,6 +209,11 @@ def _facts(exchange: Exchange) -> str:
     labels = {label for verdict in exchange.verdicts() for label in verdict.effect.labels} - _CATEGORIES
     if labels:
         kept["labels"] = sorted(labels)
+    if any(verdict.review for verdict in exchange.verdicts()) and exchange.policy is not None:
+        kept["review"] = {"until": last_day(exchange.opened_at, exchange.policy.retain_bodies_days).isoformat()}
+    excused = {finding.hit.rule_id for verdict in exchange.verdicts() for finding in verdict.excused}
+    if excused:
+        kept["excused"] = sorted(excused)[:MAX_EXCUSED]
     if exchange.asked_model:
         kept["asked_model"] = _shown(exchange.asked_model)
     others = {str(walked): v.disagreement for walked, v in _directions(exchange) if v.disagreement is not None}
