@@ -37,6 +37,7 @@ from policies.types import (
     Rule,
     StoredForm,
 )
+from policies.webhooks import Webhook
 
 __all__ = ["PRESETS", "preset_names"]  # which everybody asks for here
 TEXT_LIMIT, BODY_LIMIT = 256 * 1024, 4 * 1024 * 1024
@@ -174,6 +175,7 @@ def _policy(
         routes=_routes(contents),
         restore_in_tools=frozenset(_last((c.pseudonyms.restore_in_tools for c in contents), ())),
         candidate=candidate,
+        webhooks=_webhooks(contents, platform),
         preamble=_last((c.preamble for c in contents), ""),
         refusals={language: text for c in contents for language, text in c.refusals.items()},
     )
@@ -220,6 +222,11 @@ def _output(layers: Sequence[Layer]) -> tuple[OutputRules, Rule] | None:
         raise layer.document.complain(("output", "schema"), f"output.schema: {exc}") from None
     rule = Rule("output", Match(rule=frozenset(RULE_IDS)), ActionName(wanted.action))
     return OutputRules(wanted.max_length, wanted.links, schema), rule
+
+
+def _webhooks(contents: Sequence[PolicyDocument], platform: PlatformFile | None) -> tuple[Webhook, ...]:
+    networks = () if platform is None else platform.content.webhook_networks
+    return tuple(Webhook(item.url, frozenset(item.on), networks) for content in contents for item in content.webhooks)
 
 
 def _unscanned(contents: Sequence[PolicyDocument]) -> dict[Unscanned, ActionName]:

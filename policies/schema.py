@@ -125,6 +125,13 @@ class OutputDocument(Strict):
     action: Literal["flag", "block"] = "block"
 
 
+class WebhookDocument(Strict):
+    """An endpoint that is called, signed, for decisions of these actions."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^\s@]{1,500}$")]
+    on: Annotated[tuple[ActionName, ...], *Listed] = (ActionName.BLOCK,)
+
+
 class CandidateDocument(Strict):
     """A policy to be decided beside this one. `rollout`: the share of API keys for which it is in force already."""
 
@@ -186,6 +193,7 @@ class PolicyDocument(Strict):
     audit: AuditDocument = AuditDocument()
     pseudonyms: PseudonymsDocument = PseudonymsDocument()
     output: OutputDocument | None = None
+    webhooks: Annotated[tuple[WebhookDocument, ...], Field(max_length=8)] = ()
     candidate: CandidateDocument | None = None
     preamble: Annotated[str, AfterValidator(check_preamble)] | None = None
     refusals: dict[LanguageCode, Annotated[str, Field(min_length=3, max_length=500)]] = Field(default_factory=dict)

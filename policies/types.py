@@ -19,6 +19,7 @@ from policies.matcher import Circumstances, Condition, Match
 from policies.output import OutputRules
 from policies.routes import OpenRoute
 from policies.rule_table import RuleTable
+from policies.webhooks import Webhook
 from policies.words import (
     ActionName,
     AuditLevel,
@@ -112,6 +113,7 @@ class Policy:
     restore_in_tools: frozenset[str] = frozenset()  # names of tools whose arguments get real values back
     output: OutputRules | None = None
     candidate: Candidate | None = None
+    webhooks: tuple[Webhook, ...] = ()
     preamble: str = ""
     refusals: Mapping[str, str] = field(default_factory=dict)  # what a block says, by language
     table: RuleTable = field(init=False, repr=False, compare=False)

@@ -41,6 +41,7 @@ TESTED_ELSEWHERE = {
     "policies/build.py": "tests/policies/test_engine.py",
     "policies/amounts.py": "tests/policies/test_quantities.py",
     "policies/references.py": "tests/policies/test_loader.py",
+    "policies/webhooks.py": "tests/proxy/control/test_policy_webhooks.py",
     "policies/words.py": "tests/policies/test_engine.py",
     "policies/effects.py": "tests/policies/test_engine.py",
     "policies/rule_merge.py": "tests/policies/test_layers.py",

@@ -18,6 +18,7 @@ from policies.store import PolicyStore
 from proxy.app import Detection, policy_store
 from proxy.control.exposition import Exposition
 from proxy.control.policy_status import policy_status
+from proxy.control.policy_webhooks import Announced, PolicyWebhooks
 from proxy.control.upkeep import Upkeep
 from proxy.health import HEALTH, LIVENESS, READINESS, health_response
 from proxy.responses import error_response, json_response
@@ -33,6 +34,7 @@ from storage.sink import Surroundings, build_sinks
 _LOG: Final = structlog.get_logger("promptshield.control")
 _DRAIN_SECONDS: Final = 10.0
 _SIGNING_SECONDS: Final = 3.0
+_POLICIES_EVERY: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,10 @@ async def run_control(
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     surroundings = Surroundings(database, settings.sinks_folder)
     sinks = build_sinks(surroundings, settings.sinks)
-    shipper = Shipper(folder, sinks, PostgresSink(database), settings.journal.disk_limit)
     policies = policy_store(settings, detection)
+    webhooks = PolicyWebhooks(lambda: policies.policies, house_keys.tenant_content_key)
+    announced = (Announced(sinks[0], webhooks), *sinks[1:])
+    shipper = Shipper(folder, announced, PostgresSink(database), settings.journal.disk_limit)
     witnesses = [sink for sink in sinks if isinstance(sink, CheckpointSink)]
     upkeep = Upkeep(settings, house_keys, database, surroundings.heads, policies, place.instance, witnesses)
     exposition = Exposition(settings.metrics.tenants, lambda: shipper.counts, lambda: upkeep.counts)
@@ -78,6 +82,7 @@ async def run_control(
     await web.SockSite(runner, place.listener).start()
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(shipper.run_forever()), group.create_task(upkeep.run_forever())]
+        tasks += [group.create_task(webhooks.run_forever()), group.create_task(_keep_policies_current(policies))]
         await stopping.wait()
         for task in tasks:
             task.cancel()
@@ -136,6 +141,13 @@ async def _answers(database: Database) -> bool:
     except (StorageError, TimeoutError):
         return False
     return True
+
+
+async def _keep_policies_current(policies: PolicyStore) -> None:
+    """Know of changed policies soon after the workers do, for what the log does by them."""
+    while True:
+        await policies.reload()
+        await asyncio.sleep(_POLICIES_EVERY)
 
 
 def _drain_channel(channel: socket.socket, exposition: Exposition) -> None:
