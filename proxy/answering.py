@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
@@ -11,16 +11,16 @@ from aiohttp import web
 
 from detectors.aside import FINDING
 from detectors.errors import UpstreamError
+from detectors.language import guess_language
 from detectors.types import Direction
 from policies.phrases import waits_for_phrases
-from policies.types import BlockAs, Mode, Policy, StopReason, Verdict
+from policies.types import BlockAs, Edit, Mode, Policy, StopReason, Verdict
 from proxy.closing import answer_headers, close, finish, finish_bytes
 from proxy.codec import Codec, Refusal, Target
 from proxy.detour import Detour
 from proxy.exchange import Exchange
 from proxy.file_answer import FileAnswer
 from proxy.guarding import take_back
-from proxy.json_document import JsonError, parse
 from proxy.output_check import SaidInStream, joined, said_texts, verdict_on
 from proxy.parts import Parts
 from proxy.pointer import UneditableError, apply_edits
@@ -33,7 +33,7 @@ from proxy.sse import SSE, begins_stream
 from proxy.streaming import Glancing, StreamEnd, StreamScreen, left_to_the_judge
 from proxy.transcript import Transcript
 from proxy.upstream import UpstreamAnswer
-from proxy.upstream_reading import once, overheard, timed, whole
+from proxy.upstream_reading import error_code, once, overheard, read_error, relayed_status, timed, whole
 from proxy.walk import Walk
 from storage.types import Outcome
 
@@ -45,25 +45,38 @@ _OUTCOMES: Final = {
     StreamEnd.OPEN: Outcome.CLIENT_CLOSED,
 }
 
+Editable = Callable[[Iterable[Edit]], bool]  # whether all of these can be carried out by whoever is to
+
 
 async def screen_document(
-    parts: Parts, exchange: Exchange, document: Any, walk: Walk, detour: Detour | None = None
+    parts: Parts,
+    exchange: Exchange,
+    document: Any,
+    walk: Walk,
+    editable: Editable = all,
+    detour: Detour | None = None,
 ) -> Verdict:
-    """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop.
+    """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop, and so
+    does one that is not `editable`: whoever asked could not carry it out.
 
-    Where the verdict names a route, `detour` is taken, and what was found is decided once more, for the new way.
+    Where the verdict on a request names a route, `detour` is taken, and what was found is decided once more, for the
+    new way; a request for which there is none stops.
     """
     take_back(document, walk)
+    if walk.direction is Direction.REQUEST and _policy(exchange).reads_language:
+        exchange.language = guess_language("\n".join(segment.text for segment in walk.newest_user_texts()))
     screened = await _judge(parts, exchange, walk)
     route, labels = screened.verdict.effect.route, screened.verdict.effect.labels
-    if route is not None and detour is not None:
-        if detour.take(route):
+    if route is not None and walk.direction is Direction.REQUEST:
+        if detour is not None and detour.take(route):
             screened = (await _judge(parts, exchange, walk)).with_labels(labels)
         else:
             screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
     await remember(parts, exchange, document, walk, screened.verdict)
     edits = screened.verdict.effect.edits
-    if edits:
+    if edits and not editable(edits):
+        screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
+    elif edits:
         try:
             named = name_values(parts, exchange, document, edits)
             await parts.screen.aside.run_if_long(len(edits) * FINDING, partial(apply_edits, document, named))
@@ -87,7 +100,7 @@ async def answer(
     raw = await whole(exchange, upstream)
     if not raw and target.method == "DELETE" and upstream.status < 300:
         raw = b"{}"  # some upstreams say nothing of what is no more
-    read = partial(codec.read_answer, raw, kind) if upstream.status < 300 else partial(_read_error, raw)
+    read = partial(codec.read_answer, raw, kind) if upstream.status < 300 else partial(read_error, raw)
     document = await parts.screen.aside.run_if_long(len(raw), read)
     if document is None and upstream.status < 300 and codec.streams and begins_stream(raw):
         # A stream under a wrong label is still a stream.
@@ -120,20 +133,10 @@ async def _answerwhole(
         codec.without_copies(document)
     if given < 300:
         await note_creations(parts, exchange, codec.creations(document))
-    status = _relayed_status(given)
-    exchange.end(Outcome.ANSWERED if status < 300 else Outcome.UPSTREAM_ERROR, status, _error_code(document))
+    status = relayed_status(given)
+    exchange.end(Outcome.ANSWERED if status < 300 else Outcome.UPSTREAM_ERROR, status, error_code(document))
     content = await aside.run_if_long(size, partial(codec.write_answer, document))
     return await finish_bytes(parts, exchange, *content)
-
-
-def _read_error(raw: bytes) -> dict[str, Any] | None:
-    try:
-        document = parse(raw)
-    except JsonError:
-        return None
-    if isinstance(document, list) and len(document) == 1:
-        document = document[0]  # Google's array streams put their errors into an array too
-    return document if isinstance(document, dict) else None
 
 
 async def refuse(
@@ -279,14 +282,3 @@ def _glance_of(parts: Parts, exchange: Exchange, policy: Policy) -> Glancing:
 def _policy(exchange: Exchange) -> Policy:
     assert exchange.policy is not None  # noqa: S101 - nobody is judged before being admitted
     return exchange.policy
-
-
-def _relayed_status(status: int) -> int:
-    """What is the client's business passes; a credential of ours that fails, or a redirect, is our failure."""
-    return 502 if 300 <= status < 400 or status in {401, 403, 407} else status
-
-
-def _error_code(document: dict[str, Any]) -> str:
-    error = document.get("error")
-    code = error.get("code") if isinstance(error, dict) else None
-    return str(code)[:64] if isinstance(code, int) else ("upstream" if error else "")

@@ -12,9 +12,10 @@ from typing import Final
 from detectors.guard import Guard
 from detectors.types import DetectorRun, Direction
 from policies.types import ActionName, Facts, Policy, Verdict
-from proxy.codec import JsonObject, Usage
+from proxy.codec import JsonObject, Usage, Words
 from proxy.pseudonyms import Pseudonyms
 from proxy.screen import Screened
+from proxy.settings import UpstreamSettings
 from proxy.tally import sum_runs
 from storage.types import Grant, Identity, ObjectName, Outcome
 from storage.uuid7 import uuid7
@@ -31,6 +32,9 @@ class Exchange:
     opened_at: float
     started: float
     route: str
+    via: str = "proxy"
+    destination: UpstreamSettings | None = None  # where the app itself was going, if it came by the egress proxy
+    words: Words | None = None
     identity: Identity | None = None
     policy: Policy | None = None
     content_key: bytes = b""
@@ -40,6 +44,7 @@ class Exchange:
     vocabulary: frozenset[str] = frozenset()
     model: str = ""
     fallbacks: tuple[str, ...] = ()  # models that take over from it
+    language: str = ""  # guessed, where the policy asks for it
     asked_model: str = ""  # where the policy sent the request to another one
     upstream: str = ""
     streaming: bool = False
@@ -99,6 +104,7 @@ class Exchange:
             streaming=self.streaming,
             network=self.network,
             fallbacks=self.fallbacks,
+            language=self.language,
         )
 
     def keep(self, screened: Screened, direction: Direction) -> None:

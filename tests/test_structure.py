@@ -21,6 +21,7 @@ PLUG_INS = {
     "detectors/builtin": "DETECTOR",
     "policies/actions": "ACTION",
     "proxy/providers": "CODEC",
+    "proxy/hooks": "HOOK",
     "storage/sinks": "SINK",
 }
 # Rooms without a test file of their own, and where they are tested instead.
@@ -34,6 +35,7 @@ TESTED_ELSEWHERE = {
     "detectors/signature_detector.py": "tests/detectors/test_signatures.py",
     "detectors/batch.py": "tests/detectors/test_chain.py",
     "detectors/boilerplate.py": "tests/detectors/test_fingerprints.py",
+    "detectors/language.py": "tests/proxy/test_detour.py",
     "detectors/build.py": "tests/detectors/test_signatures.py",
     "policies/actions": "tests/policies/test_engine.py",
     "policies/types.py": "tests/policies/test_engine.py",
@@ -79,6 +81,10 @@ TESTED_ELSEWHERE = {
     "proxy/cli": "tests/e2e/test_command_line.py",
     "proxy/control/plane.py": "tests/e2e",
     "proxy/providers": "tests/contracts/test_codecs.py",
+    "proxy/hook.py": "tests/e2e/test_hooks.py",
+    "proxy/hooks": "tests/e2e/test_hooks.py",
+    "proxy/evaluating.py": "tests/e2e/test_hooks.py",
+    "proxy/egress/addon.py": "tests/egress/test_egress.py",
 }
 
 
@@ -136,10 +142,11 @@ def test_blanket_excepts_stand_in_the_few_places_meant_for_them() -> None:
         and isinstance(node.type, ast.Name)
         and node.type.id in {"Exception", "BaseException"}
     }
-    # Around detectors; the handler's last line; a forked child's last line and the supervisor's clean-up.
+    # Around detectors; last lines of the handler, of mitmproxy's hooks, of a forked child; the supervisor's clean-up.
     allowed = {
         "detectors/chain.py",
         "detectors/glance.py",
+        "proxy/egress/addon.py",
         "proxy/handler.py",
         "proxy/processes.py",
         "proxy/supervisor.py",

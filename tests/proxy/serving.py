@@ -16,6 +16,7 @@ from aiohttp.test_utils import RawTestServer, TestClient
 from policies.types import Policy
 from proxy.app import Detection
 from proxy.edge_settings import EdgeSettings
+from proxy.egress.door import open_door
 from proxy.handler import Handler
 from proxy.metrics import WorkerMetrics
 from proxy.parts import Parts
@@ -85,6 +86,8 @@ async def serving(
         "policies": SimpleNamespace(policy_for=lambda _tenant, _app: policy),
         "house_keys": SimpleNamespace(tenant_content_key=lambda tenant_id: bytes([tenant_id]) * 32),
         "objects": objects,
+        "hooks": detection.hooks,
+        "door": open_door("egress-token", {}),
         "limits": None,
         "releases": releases,
         "data_keys": None,
