@@ -12,9 +12,10 @@ from typing import Final, TypeVar
 from detectors.documents import Document, nearest, parse_document, read_document
 from detectors.errors import PolicyError
 from detectors.types import CANARY_RULE, Unscanned
+from policies.expectations import TestDocument
 from policies.leakage import Leakage
 from policies.routes import OpenRoute
-from policies.schema import ExclusionDocument, PolicyDocument, RuleDocument, TestDocument
+from policies.schema import ExclusionDocument, PolicyDocument, RuleDocument
 from policies.types import (
     ActionName,
     AuditLevel,
@@ -33,6 +34,8 @@ from policies.types import (
 )
 
 PRESETS: Final = Path(__file__).parent / "presets"
+PACKS: Final = Path(__file__).parent / "packs"
+_FAMILIES: Final = {"preset": PRESETS, "pack": PACKS}
 TEXT_LIMIT, BODY_LIMIT = 256 * 1024, 4 * 1024 * 1024
 RETAIN_DAYS: Final = 90
 RETAIN_BODIES_DAYS: Final = 30
@@ -51,6 +54,7 @@ class LoadedPolicy:
     policy: Policy
     tests: tuple[TestDocument, ...]
     file: Path
+    own_rules: tuple[str, ...] = ()  # the ids of the rules that stand in the file itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,10 @@ class _Layer:
 
 def preset_names() -> tuple[str, ...]:
     return tuple(sorted(f"preset/{file.stem}" for file in PRESETS.glob("*.yaml")))
+
+
+def pack_names() -> tuple[str, ...]:
+    return tuple(sorted(f"pack/{file.stem}" for file in PACKS.glob("*.yaml")))
 
 
 def load_policy(file: Path, policy_id: str, known_rules: Iterable[str] = ()) -> LoadedPolicy:
@@ -76,7 +84,12 @@ def load_policy_text(text: str, file: Path, policy_id: str, known_rules: Iterabl
 
 def load_preset(name: str) -> LoadedPolicy:
     """Load `preset/standard` and the like. Raises PolicyError."""
-    return load_policy(PRESETS / f"{name.removeprefix('preset/')}.yaml", name)
+    return load_policy(_built_in(name), name)
+
+
+def _built_in(name: str) -> Path:
+    kind, _, stem = name.partition("/")
+    return _FAMILIES[kind] / f"{stem}.yaml"
 
 
 def _layers(document: Document, name: str) -> list[_Layer]:
@@ -84,10 +97,11 @@ def _layers(document: Document, name: str) -> list[_Layer]:
     content = document.validate(PolicyDocument)
     layers: list[_Layer] = []
     for index, parent in enumerate(content.extends):
-        if parent not in preset_names():
-            problem = f"unknown policy '{parent}'{nearest(parent, preset_names())}"
+        known_parents = (*preset_names(), *pack_names())
+        if parent not in known_parents:
+            problem = f"unknown policy '{parent}'{nearest(parent, known_parents)}"
             raise document.complain(("extends", index), problem, of_key=False)
-        inherited = _layers(read_document(PRESETS / f"{parent.removeprefix('preset/')}.yaml", PolicyError), parent)
+        inherited = _layers(read_document(_built_in(parent), PolicyError), parent)
         known = {layer.name for layer in layers}
         layers += [layer for layer in inherited if layer.name not in known]
     return [*layers, _Layer(name, document, content)]
@@ -128,7 +142,7 @@ def _compile(layers: Sequence[_Layer], policy_id: str, known_rules: frozenset[st
         routes=_routes(contents),
         restore_in_tools=frozenset(_last((c.pseudonyms.restore_in_tools for c in contents), ())),
     )
-    return LoadedPolicy(policy, own.content.tests, own.document.file)
+    return LoadedPolicy(policy, own.content.tests, own.document.file, tuple(rule.id for rule in own.content.rules))
 
 
 def _last(values: Iterable[Value | None], default: Value) -> Value:

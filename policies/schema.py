@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from detectors.documents import nearest
 from detectors.types import Category, Direction, Origin, Severity, Unscanned
+from policies.expectations import TestDocument
 from policies.quantities import parse_days, parse_rate, parse_size
 from policies.routes import ROUTE_PATH, why_closed
 from policies.types import (
@@ -166,37 +167,6 @@ class PseudonymsDocument(Strict):
     """Where real values come back beside the text of an answer: in the arguments of these tools."""
 
     restore_in_tools: Annotated[tuple[str, ...], BeforeValidator(_listed)] | None = None
-
-
-class TestDocument(Strict):
-    """One text by one origin, and the action the policy must take on it."""
-
-    __test__ = False  # not a test class of our own suite
-    name: str
-    user: str | None = None
-    tool: str | None = None
-    document: str | None = None
-    system: str | None = None
-    assistant: str | None = None
-    expect: Literal["allow", "flag", "pseudonymise", "mask", "block"]
-
-    @property
-    def text(self) -> tuple[Origin, str]:
-        given = (
-            (Origin.USER, self.user),
-            (Origin.TOOL, self.tool),
-            (Origin.TOOL, self.document),
-            (Origin.SYSTEM, self.system),
-            (Origin.ASSISTANT, self.assistant),
-        )
-        return next((origin, text) for origin, text in given if text is not None)
-
-    @model_validator(mode="after")
-    def _one_text(self) -> TestDocument:
-        texts = (self.user, self.tool, self.document, self.system, self.assistant)
-        if sum(text is not None for text in texts) != 1:
-            raise ValueError("a test has exactly one of user, tool, document, system, assistant")
-        return self
 
 
 class PolicyDocument(Strict):

@@ -1,4 +1,4 @@
-"""`promptshield policy`: check, test and explain policy files, without a server."""
+"""`promptshield policy`: check, test and explain policies, and hold them against recorded traffic."""
 
 from __future__ import annotations
 
@@ -9,25 +9,19 @@ from typing import Annotated
 import orjson
 import typer
 
-from detectors.build import rule_ids
 from detectors.errors import PolicyError
 from detectors.types import Origin
-from policies.loader import LoadedPolicy, load_policy, load_preset, preset_names
 from policies.schema import policy_schema
-from policies.testing import judge_text, run_tests
+from policies.testing import judge_text
 from policies.types import ActionName, Policy, Verdict
-from proxy.app import Detection, load_detection
+from proxy.app import load_detection
+from proxy.cli import policy_coverage, policy_test
+from proxy.cli.policy_files import FileArgument, load_named
 from proxy.processes import run_loop
 
 app = typer.Typer(no_args_is_help=True)
-FileArgument = Annotated[Path, typer.Argument(help="A policy file, or preset/standard and the like.")]
-
-
-def load_named(file: Path, detection: Detection) -> LoadedPolicy:
-    """Load a policy file or a preset by name. Raises PolicyError."""
-    if str(file) in preset_names():
-        return load_preset(str(file))
-    return load_policy(file, file.stem, rule_ids(detection.rules))
+app.command("test")(policy_test.run)
+app.command("coverage")(policy_coverage.run)
 
 
 @app.command()
@@ -47,24 +41,6 @@ def check(files: list[Path]) -> None:
         for remark in _remarks(policy):
             print(f"{file}: {remark}")
     raise typer.Exit(1 if problems else 0)
-
-
-@app.command("test")
-def test_(files: list[Path]) -> None:
-    """Run the tests that policies carry, through the real detection chain."""
-    detection = load_detection()
-    failed = 0
-    for file in files:
-        loaded = load_named(file, detection)
-        results = run_loop(run_tests(loaded, detection.chain, detection.actions))
-        for result in results:
-            failed += not result.passed
-            outcome = "ok  " if result.passed else "FAIL"
-            found = "" if result.passed else f": expected {result.expected}, got {result.action}"
-            print(f"{outcome}  {file.name}  {result.name}{found}")
-        if not results:
-            print(f"none  {file.name}  has no tests")
-    raise typer.Exit(1 if failed else 0)
 
 
 @app.command()
