@@ -16,7 +16,7 @@ from yaml import CSafeLoader, MappingNode, MarkedYAMLError, Node, SequenceNode, 
 from yaml.events import CollectionEndEvent, CollectionStartEvent
 from yaml.reader import ReaderError
 
-from detectors.errors import ConfigurationError
+from detectors.errors import ConfigurationError, Problem
 
 MAX_SIZE = 256 * 1024
 MAX_DEPTH = 32
@@ -51,17 +51,24 @@ class Document:
 
     def line(self, loc: Loc, *, of_key: bool = False) -> int | None:
         """Return the 1-based line of the value at `loc` (or of its key), or of the deepest part that exists."""
-        node, line = self.root, None
+        return self.place(loc, of_key=of_key)[0]
+
+    def place(self, loc: Loc, *, of_key: bool = False) -> tuple[int | None, int | None]:
+        """Return line and column, both 1-based, as `line` does; a document without content has none."""
+        node, mark = self.root, None
         for step in loc:
             found = _child(node, step)
             if found is None:
                 break
             key, node = found
-            line = (key if of_key and isinstance(step, str) else node).start_mark.line + 1
-        return line if line is not None else (None if self.root is None else self.root.start_mark.line + 1)
+            mark = (key if of_key and isinstance(step, str) else node).start_mark
+        if mark is None and self.root is not None:
+            mark = self.root.start_mark
+        return (None, None) if mark is None else (mark.line + 1, mark.column + 1)
 
     def complain(self, loc: Loc, problem: str, *, of_key: bool = True) -> ConfigurationError:
-        return self.error(self.file, self.line(loc, of_key=of_key), problem)
+        line, column = self.place(loc, of_key=of_key)
+        return self.error(self.file, line, problem, column=column)
 
     def validate(self, model: type[Model]) -> Model:
         """Build `model` from the content. Raises the document's own error, one line for each problem found."""
@@ -69,23 +76,28 @@ class Document:
             return model.model_validate(self.content)
         except ValidationError as exc:
             problems = [self._describe(model, dict(item)) for item in exc.errors(include_input=False)]
-            raise self.error(self.file, problems[0][0], problems[0][1], more=problems[1:]) from None
+            first, *more = problems
+            raise self.error(self.file, first.line, first.text, column=first.column, more=more) from None
 
-    def _describe(self, model: type[BaseModel], item: JsonObject) -> tuple[int | None, str]:
+    def _describe(self, model: type[BaseModel], item: JsonObject) -> Problem:
         loc = tuple(step for step in item["loc"])
         key = str(loc[-1]) if loc else ""
         if item["type"] == "extra_forbidden":
             hint = nearest(key, _field_names(model, loc[:-1]))
-            return self.line(loc, of_key=True), f"unknown key '{key}'{hint}"
+            return self._problem(loc, f"unknown key '{key}'{hint}", of_key=True)
         if item["type"] == "missing":
-            return self.line(loc[:-1]), f"missing key '{key}'"
+            return self._problem(loc[:-1], f"missing key '{key}'")
         value = _dig(self.content, loc)
         hint = ""
         if isinstance(value, str) and "expected" in item.get("ctx", {}):
             expected = str(item["ctx"]["expected"]).replace(" or ", ",").split(",")
             hint = nearest(value, [word.strip(" '") for word in expected])
         message = str(item["msg"]).removeprefix("Value error, ")
-        return self.line(loc), f"{'.'.join(map(str, loc)) or 'document'}: {message}{hint}"
+        return self._problem(loc, f"{'.'.join(map(str, loc)) or 'document'}: {message}{hint}")
+
+    def _problem(self, loc: Loc, text: str, *, of_key: bool = False) -> Problem:
+        line, column = self.place(loc, of_key=of_key)
+        return Problem(line, text, column)
 
 
 def read_document(file: Path, error: type[ConfigurationError] = ConfigurationError) -> Document:
@@ -118,7 +130,8 @@ def parse_document(text: str, file: Path, error: type[ConfigurationError] = Conf
         raise error(file, text.count("\n", 0, exc.start) + 1, "half a surrogate pair is not allowed") from exc
     except MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
-        raise error(file, None if mark is None else mark.line + 1, f"{exc.problem or exc.context}") from exc
+        line, column = (None, None) if mark is None else (mark.line + 1, mark.column + 1)
+        raise error(file, line, f"{exc.problem or exc.context}", column=column) from exc
     except (YAMLError, ValueError, RecursionError) as exc:
         raise error(file, None, f"not YAML: {type(exc).__name__}") from exc
     if not isinstance(content, dict):

@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
 from typing import Annotated
 
 import orjson
 import typer
 
-from detectors.errors import PolicyError
 from detectors.types import Origin
 from policies.schema import policy_schema
 from policies.testing import judge_text
-from policies.types import ActionName, Policy, Verdict
+from policies.types import ActionName, Verdict
 from proxy.app import load_detection
-from proxy.cli import policy_coverage, policy_test
+from proxy.cli import policy_check, policy_coverage, policy_test
 from proxy.cli.policy_files import FileArgument, load_named
 from proxy.processes import run_loop
 
 app = typer.Typer(no_args_is_help=True)
+app.command("check")(policy_check.run)
 app.command("test")(policy_test.run)
 app.command("coverage")(policy_coverage.run)
-
-
-@app.command()
-def check(files: list[Path]) -> None:
-    """Check that policies load; print every problem with file and line, and remarks on exclusions."""
-    detection = load_detection()
-    problems = 0
-    for file in files:
-        try:
-            loaded = load_named(file, detection)
-        except PolicyError as exc:
-            print(exc)
-            problems += 1
-            continue
-        policy = loaded.policy
-        print(f"{file}: ok ({policy.revision}, {len(policy.rules)} rules, {len(loaded.tests)} tests)")
-        for remark in _remarks(policy):
-            print(f"{file}: {remark}")
-    raise typer.Exit(1 if problems else 0)
 
 
 @app.command()
@@ -73,12 +52,3 @@ def explain(
 def schema() -> None:
     """Print the JSON Schema of policy files, for editors."""
     print(orjson.dumps(policy_schema(), option=orjson.OPT_INDENT_2).decode())
-
-
-def _remarks(policy: Policy) -> list[str]:
-    today = time.strftime("%Y-%m-%d", time.gmtime())
-    return [
-        f"exclusion of {exclusion.rule} ended on {exclusion.until} (owner {exclusion.owner})"
-        for exclusion in policy.exclusions
-        if str(exclusion.until) < today
-    ]
