@@ -204,6 +204,7 @@ class Hit:
     transforms: tuple[str, ...]
     message: str
     tags: tuple[str, ...] = ()
+    level: int = 1  # of the signature: 1 is silent on ordinary text, 4 hunts
 
 
 @statically_frozen

@@ -13,7 +13,8 @@ from detectors.chain import Chain
 from detectors.documents import nearest, read_document
 from detectors.errors import PolicyError
 from policies.engine import Actions
-from policies.loader import PACKS, LoadedPolicy
+from policies.layers import PACKS
+from policies.loader import LoadedPolicy
 from policies.testing import RequestReader, run_test
 from policies.types import ActionName, AuditLevel, Mode, Policy
 

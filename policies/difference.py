@@ -176,7 +176,7 @@ def _plain(value: object) -> object:
 def _settings(before: Policy, after: Policy) -> Iterator[tuple[str, str, str]]:
     yield from _fields("mode", before.mode, after.mode)
     for field in fields(Policy):
-        if field.name not in _BY_MEANING:
+        if field.compare and field.name not in _BY_MEANING:
             yield from _fields(field.name, getattr(before, field.name), getattr(after, field.name))
 
 

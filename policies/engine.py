@@ -10,16 +10,19 @@ from itertools import groupby
 from detectors.chain import Inspection
 from detectors.types import Direction, Finding, Span, Unscanned
 from policies.exclusions import excused
+from policies.facts import Facts
+from policies.rule_table import RuleTable, applies
+from policies.situation import Situation
 from policies.types import (
     Action,
     ActionName,
     Edit,
     Effect,
-    Facts,
     FailureMode,
     Judged,
     Mode,
     Policy,
+    Rule,
     StopReason,
     Verdict,
 )
@@ -38,12 +41,12 @@ def decide(policy: Policy, inspection: Inspection, facts: Facts, ruleset_revisio
     nothing = not inspection.findings and not inspection.coverage.unscanned and not degraded
     if nothing or policy.mode is Mode.OFF:
         return _nothing(policy, inspection, ruleset_revision)  # most text: nothing to weigh
-    today = datetime.fromtimestamp(facts.at, UTC).date()
-    counted, pardoned = list[Finding](), list[Finding]()
-    for finding in inspection.findings:
-        (pardoned if excused(finding, policy.exclusions, today) else counted).append(finding)
-    judged = tuple(_judge(finding, policy) for finding in counted)
+    counted, pardoned = _parted(inspection.findings, policy, facts.at)
+    situation = Situation(facts, counted)
+    judged = tuple(_judge(finding, policy.table, situation) for finding in counted)
     outcome = _merge(judged, actions)
+    if policy.table.adding and counted:
+        outcome = _with_additions(outcome, policy.table.adding, counted, situation)
     outcome = _weigh_unscanned(outcome, policy, inspection.coverage.unscanned)
     if degraded:
         outcome = _weigh_failure(outcome, policy)
@@ -61,6 +64,7 @@ def decide(policy: Policy, inspection: Inspection, facts: Facts, ruleset_revisio
         stop_reason=outcome.reason if enforced else None,
         unscanned=tuple(sorted(inspection.coverage.unscanned)),
         excused=tuple(pardoned),
+        review=enforced and outcome.reason is StopReason.FOUND and any(j.rule in policy.table.reviewed for j in judged),
     )
 
 
@@ -85,18 +89,41 @@ class _Outcome:
     reason: StopReason | None = None
 
 
-def _judge(finding: Finding, policy: Policy) -> Judged:
+def _parted(findings: Sequence[Finding], policy: Policy, at: float) -> tuple[Sequence[Finding], Sequence[Finding]]:
+    """Return the findings that count and those that are excused."""
+    if not policy.exclusions:
+        return findings, ()
+    today = datetime.fromtimestamp(at, UTC).date()
+    counted, pardoned = list[Finding](), list[Finding]()
+    for finding in findings:
+        (pardoned if excused(finding, policy.exclusions, today) else counted).append(finding)
+    return counted, pardoned
+
+
+def _judge(finding: Finding, table: RuleTable, situation: Situation) -> Judged:
     """Among the rules that match, the heaviest action counts; the first rule that asks for it is named.
 
     What the model says of itself, nobody could restore: in an answer a pseudonym is a mask.
     """
-    best, named = ActionName.ALLOW, ""
-    for rule in policy.rules:
-        if rule.action.weight > best.weight and rule.match.holds(finding):
-            best, named = rule.action, rule.id
-    if best is ActionName.PSEUDONYMISE and finding.segment.direction is Direction.RESPONSE:
-        best = ActionName.MASK
-    return Judged(finding, best, named)
+    rule = table.heaviest(finding, situation)
+    if rule is None:
+        return Judged(finding, ActionName.ALLOW, "")
+    action = rule.action
+    if action is ActionName.PSEUDONYMISE and finding.segment.direction is Direction.RESPONSE:
+        action = ActionName.MASK
+    return Judged(finding, action, rule.id)
+
+
+def _with_additions(
+    outcome: _Outcome, rules: Sequence[Rule], findings: Sequence[Finding], situation: Situation
+) -> _Outcome:
+    """Add the labels of all rules that apply, and the route of the first that has one. What is stopped goes nowhere."""
+    applying = [rule for rule in rules if any(applies(rule, finding, situation) for finding in findings)]
+    labels = {*outcome.effect.labels, *(label for rule in applying for label in rule.labels)}
+    route = next((rule.route for rule in applying if rule.route is not None), None)
+    effect = outcome.effect
+    added = Effect(effect.stop, effect.edits, None if effect.stop else route, tuple(sorted(labels)))
+    return _Outcome(outcome.action, added, outcome.reason)
 
 
 def _merge(judged: Sequence[Judged], actions: Actions) -> _Outcome:

@@ -7,11 +7,12 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from detectors.documents import nearest
 from detectors.types import Origin
-from policies.types import Facts
+from policies.facts import Facts
+from policies.schema_words import Strict
 
 _TEXTS: Final = ("user", "tool", "document", "system", "assistant")
 _FACTS: Final = tuple(field.name for field in fields(Facts) if field.name != "at")
@@ -27,6 +28,9 @@ def _moment(value: object) -> object:
     return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
 
 
+Moment = Annotated[float, BeforeValidator(_moment)]
+
+
 def _known_facts(value: object) -> object:
     if isinstance(value, Mapping):
         for name in value:
@@ -35,20 +39,7 @@ def _known_facts(value: object) -> object:
     return value
 
 
-def _absent(value: object) -> bool:
-    return value is None
-
-
-def _later(**more: Any) -> Any:
-    """A key that came later: left out of what revisions are made of where it is not given."""
-    return Field(default=None, exclude_if=_absent, **more)
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TurnDocument(_Strict):
+class TurnDocument(Strict):
     """One message of a conversation: exactly one author and what it says."""
 
     user: str | None = None
@@ -70,7 +61,7 @@ class TurnDocument(_Strict):
         return Origin.parse(name), getattr(self, name)
 
 
-class RequestDocument(_Strict):
+class RequestDocument(Strict):
     """A whole request as an app sends it, of any dialect that has a codec."""
 
     path: Annotated[str, Field(pattern=r"^/")]
@@ -79,8 +70,12 @@ class RequestDocument(_Strict):
     body: dict[str, Any]
 
 
-class TestDocument(_Strict):
-    """What is judged, under which circumstances, and what the policy must make of it."""
+class TestDocument(Strict):
+    """What is judged, under which circumstances, and what the policy must make of it.
+
+    `content` is the keyed hash that the decision log has of the text, for exclusions that name it. `rule` is one that
+    must ask for what is done, `masked` the text after all edits, several by pointer.
+    """
 
     __test__ = False  # not a test class of our own suite
     name: str
@@ -89,17 +84,15 @@ class TestDocument(_Strict):
     document: str | None = None
     system: str | None = None
     assistant: str | None = None
-    answer: str | None = _later(description="What a model answers; `{canary}` in it stands for the tenant's canary.")
-    conversation: Annotated[tuple[TurnDocument, ...], Field(min_length=1)] | None = _later()
-    request: RequestDocument | None = _later()
-    at: Annotated[float, BeforeValidator(_moment)] | None = _later(description="When it is judged (default: now).")
-    facts: Annotated[dict[str, Any], BeforeValidator(_known_facts)] | None = _later()
-    content: Annotated[str, Field(pattern=r"^hmac:[0-9a-f]{32}$")] | None = _later(
-        description="The keyed hash that the decision log has of the text, for exclusions that name it."
-    )
+    answer: str | None = None  # `{canary}` in it stands for the tenant's canary
+    conversation: Annotated[tuple[TurnDocument, ...], Field(min_length=1)] | None = None
+    request: RequestDocument | None = None
+    at: Moment | None = None  # default: now
+    facts: Annotated[dict[str, Any], BeforeValidator(_known_facts)] | None = None
+    content: Annotated[str, Field(pattern=r"^hmac:[0-9a-f]{32}$")] | None = None
     expect: Expected
-    rule: str | None = _later(description="The policy's rule that must have decided.")
-    masked: str | dict[str, str] | None = _later(description="The text after all edits; several by pointer.")
+    rule: str | None = None
+    masked: str | dict[str, str] | None = None
 
     @model_validator(mode="after")
     def _one_subject(self) -> TestDocument:
@@ -117,7 +110,7 @@ class TestDocument(_Strict):
         return tuple((Origin.parse(n), text) for n in _TEXTS if (text := getattr(self, n)) is not None)
 
 
-class TestFileDocument(_Strict):
+class TestFileDocument(Strict):
     """A file of tests beside a policy: `acme.tests.yaml` belongs to `acme.yaml` unless it names another."""
 
     __test__ = False

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from detectors.types import ATTACK, Coverage
-from policies.types import ActionName, Judged
+from detectors.types import ATTACK, Category, Coverage
+from policies.facts import kept_facts
+from policies.types import ActionName, Disagreement, Judged
 from proxy.exchange import Exchange, heaviest
 from proxy.pointer import shown
 from proxy.stored_bodies import bodies_json
@@ -19,6 +20,7 @@ from storage.canonical import FORM, canonical_json
 from storage.types import DecisionRecord, Identity, OpenedRecord
 
 MAX_SCORES: Final = 64
+_CATEGORIES: Final = frozenset(Category)  # the labels of flags, which scores tell
 _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e]")
 
 
@@ -65,7 +67,7 @@ def opened_of(exchange: Exchange, identity: Identity, instance: str, worker: int
         confidence=found.confidence,
         scores=found.scores,
         scores_overflow=found.overflow,
-        facts="{}",  # all that there is has a column, but for what `personal` holds
+        facts=_facts(exchange),
         coverage=_coverage(exchange),
         digests=canonical_json(exchange.digests),
         degraded=exchange.degraded,
@@ -112,7 +114,7 @@ def record_of(exchange: Exchange, identity: Identity, instance: str, worker: int
         confidence=found.confidence,
         scores=found.scores,
         scores_overflow=found.overflow,
-        facts="{}",  # all that there is has a column, but for what `personal` holds
+        facts=_facts(exchange),
         coverage=_coverage(exchange),
         digests=canonical_json(exchange.digests),
         degraded=exchange.degraded,
@@ -191,11 +193,34 @@ def _score(key: tuple[str, ...], item: Judged, count: int, vocabulary: frozenset
         "detector": detector,
         "confidence": item.finding.hit.confidence,
         "kind": item.finding.hit.kind,
+        "severity": item.finding.hit.severity.name.lower(),
         "pointer": shown(segment.pointer, vocabulary),
         "content": f"hmac:{segment.content}",
         "count": count,
         "action": item.action,
         "policy_rule": item.rule,
+    }
+
+
+def _facts(exchange: Exchange) -> str:
+    """What decisions looked at and what no column holds, with what they decided beside the action."""
+    kept = kept_facts(exchange.facts())
+    labels = {label for verdict in exchange.verdicts() for label in verdict.effect.labels} - _CATEGORIES
+    if labels:
+        kept["labels"] = sorted(labels)
+    candidate = [_disagreement(v.disagreement) for v in exchange.verdicts() if v.disagreement is not None]
+    if candidate:
+        kept["candidate"] = candidate
+    return canonical_json(kept) if kept else "{}"
+
+
+def _disagreement(candidate: Disagreement) -> dict[str, str]:
+    return {
+        "policy": candidate.policy_id,
+        "revision": candidate.policy_revision,
+        "direction": candidate.direction,
+        "action": candidate.action,
+        "rule": candidate.rule,
     }
 
 

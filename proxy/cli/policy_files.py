@@ -8,7 +8,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from detectors.build import rule_ids
-from policies.loader import LoadedPolicy, load_policy, load_preset, pack_names, preset_names
+from policies.layers import pack_names, preset_names
+from policies.loader import LoadedPolicy, load_policy, load_preset
 from policies.testing import TEST_FILES
 from proxy.app import Detection
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from detectors.rules import RuleSet
+from policies.layers import pack_names, preset_names
 from policies.lint import remarks
-from policies.loader import load_policy_text, load_preset, pack_names, preset_names
+from policies.loader import load_policy_text, load_preset
 
 TODAY = date(2026, 12, 1)
 

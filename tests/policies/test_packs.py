@@ -7,7 +7,8 @@ import pytest
 from detectors.chain import Chain
 from policies.controls import load_controls
 from policies.engine import Actions
-from policies.loader import load_preset, pack_names, preset_names
+from policies.layers import pack_names, preset_names
+from policies.loader import load_preset
 from policies.testing import run_tests, unproved_rules
 from proxy.request_reader import CodecReader
 
