@@ -6,13 +6,15 @@ import orjson
 import typer
 
 from policies.schema import policy_schema
-from proxy.cli import policy_check, policy_coverage, policy_diff, policy_explain, policy_test
+from proxy.cli import policy_check, policy_coverage, policy_diff, policy_explain, policy_replay, policy_test
 
 app = typer.Typer(no_args_is_help=True)
 app.command("check")(policy_check.run)
 app.command("test")(policy_test.run)
 app.command("explain")(policy_explain.run)
 app.command("diff")(policy_diff.run)
+app.command("replay")(policy_replay.replay)
+app.command("calibrate")(policy_replay.calibrate)
 app.command("coverage")(policy_coverage.run)
 
 
