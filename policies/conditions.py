@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 import cel
@@ -104,15 +105,22 @@ def _refuse_large(source: str) -> None:
 def _try_out(program: cel.Program, names: frozenset[str]) -> None:
     """Evaluate on an ordinary, the worst and the emptiest finding: what fails then would fail in traffic."""
     for values in (WORDS, _WORST, _EMPTIEST):
-        started = time.perf_counter()
+        read = {name: values[name] for name in names}
         try:
-            result = program.execute({name: values[name] for name in names})
+            took, result = min((_timed(program, read) for _ in range(3)), key=itemgetter(0))
         except _FAILURES as exc:
             raise ValueError(_shortened(str(exc))) from None
         if not isinstance(result, bool):
-            raise ValueError(f"must be true or false, and is {type(result).__name__}")  # noqa: TRY004 - as all of these
-        if time.perf_counter() - started > PROBE_SECONDS:
+            raise ValueError(f"must be true or false, and is {type(result).__name__}")  # noqa: TRY004 - like the others
+        if took > PROBE_SECONDS:
             raise ValueError(f"takes longer than {PROBE_SECONDS * 1000:.0f} ms on the worst finding")
+
+
+def _timed(program: cel.Program, values: dict[str, Any]) -> tuple[float, Any]:
+    """Evaluate, and return how long this thread computed: others on the machine do not count."""
+    started = time.thread_time()
+    result = program.execute(values)
+    return time.thread_time() - started, result
 
 
 def _shortened(problem: str) -> str:

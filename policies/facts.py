@@ -9,7 +9,7 @@ from typing import Any, Final
 from detectors.frozen import statically_frozen
 
 # What the row has no column for. The network is personal and can be erased: it stands in `personal`, not here.
-_KEPT: Final = ("role", "language", "cost")
+_KEPT: Final = ("role", "language", "cost", "fallbacks")
 
 
 @statically_frozen
@@ -33,6 +33,7 @@ class Facts:
     role: str = ""
     language: str = ""
     cost: float = 0.0
+    fallbacks: tuple[str, ...] = ()  # models that may take over from `model`
 
 
 def kept_facts(facts: Facts) -> dict[str, Any]:
@@ -51,5 +52,6 @@ def recalled_facts(at: float, columns: Mapping[str, Any], kept: Mapping[str, Any
         role=str(kept.get("role", "")),
         language=str(kept.get("language", "")),
         cost=float(kept.get("cost", 0.0)),
+        fallbacks=tuple(kept.get("fallbacks", ())),
         **{name: str(columns.get(name) or "") for name in named},
     )

@@ -19,7 +19,7 @@ PRESETS: Final = Path(__file__).parent / "presets"
 PACKS: Final = Path(__file__).parent / "packs"
 _SHIPPED: Final = {"preset": PRESETS, "pack": PACKS}
 # Files of the operator that others extend stand in folders that no tenant can have: `_common/europe.yaml`.
-_SHARED_FILE: Final = re.compile(r"_[a-z0-9_-]{0,40}(?:/[a-z0-9][a-z0-9._-]{0,62})+\.yaml")
+_SHARED_FILE: Final = re.compile(r"_[a-z0-9_-]{1,40}/[a-z0-9][a-z0-9._-]{0,62}\.yaml")
 _MOST_LAYERS: Final = 32
 Stamp = tuple[int, int, int]
 Value = TypeVar("Value")

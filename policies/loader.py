@@ -114,9 +114,9 @@ def _candidate(
     at = ("candidate", "policy")
     file = library.find(own.document, wanted.policy, at, policy_id.partition("/")[0])
     document = read_document(file, PolicyError)
-    loaded = _load(document, policy_id, known_rules, library)
-    if loaded.policy.candidate is not None:
+    if "candidate" in document.content:
         raise document.complain(("candidate",), "a candidate has no candidate of its own")
+    loaded = _load(document, policy_id, known_rules, library)
     return Candidate(loaded.policy, wanted.until, wanted.sample, wanted.rollout), loaded.sources
 
 
@@ -176,6 +176,8 @@ def _policy(
         routes=_routes(contents),
         restore_in_tools=frozenset(_last((c.pseudonyms.restore_in_tools for c in contents), ())),
         candidate=candidate,
+        preamble=_last((c.preamble for c in contents), ""),
+        refusals={language: text for c in contents for language, text in c.refusals.items()},
     )
 
 

@@ -69,6 +69,7 @@ class TimeWindow:
 class Circumstances:
     """The conditions on everything but the finding. Names of `model`, `upstream`, `route` and `app` are patterns.
 
+    Of a request that names several models one that is meant is enough, since any of them may answer.
     An address that is unknown lies in no network, and so outside of each.
     """
 
@@ -95,7 +96,7 @@ class Circumstances:
             and (not self.key or facts.key_id in self.key)
             and (not self.role or facts.role in self.role)
             and (not self.language or facts.language in self.language)
-            and _named(facts.model, self.model)
+            and (_named(facts.model, self.model) or any(_named(model, self.model) for model in facts.fallbacks))
             and _named(facts.upstream, self.upstream)
             and _named(facts.route, self.route)
             and _named(facts.app, self.app)

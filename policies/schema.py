@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from detectors.types import Unscanned
 from policies.expectations import TestDocument
+from policies.preamble import check_preamble
 from policies.routes import ROUTE_PATH, why_closed
 from policies.rule_schema import RuleDocument
 from policies.schema_words import (
@@ -15,6 +16,7 @@ from policies.schema_words import (
     Day,
     DaysText,
     HostName,
+    LanguageCode,
     Listed,
     OriginName,
     RateText,
@@ -145,6 +147,8 @@ class PolicyDocument(Strict):
     audit: AuditDocument = AuditDocument()
     pseudonyms: PseudonymsDocument = PseudonymsDocument()
     candidate: CandidateDocument | None = None
+    preamble: Annotated[str, AfterValidator(check_preamble)] | None = None
+    refusals: dict[LanguageCode, Annotated[str, Field(min_length=3, max_length=500)]] = Field(default_factory=dict)
     tests: tuple[TestDocument, ...] = ()
 
 

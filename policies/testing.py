@@ -180,3 +180,19 @@ def _problems(
                 # The text of a test is its author's own, and this is shown to nobody else.
                 where = f" at {pointer}" if pointer else ""
                 yield f"expected {text!r}{where}, got {edited(texts.get(pointer, ''), edits)!r}"
+
+
+async def screen_preamble(loaded: LoadedPolicy, chain: Chain, actions: Actions) -> None:
+    """Read once what is put before every system prompt, as if a user had said it, by the policy itself. Raises
+    PolicyError if that would stop it or change it: it is sent as it stands.
+    """
+    candidate = loaded.policy.candidate
+    for policy in (loaded.policy, *(() if candidate is None else (candidate.policy,))):
+        if not policy.preamble:
+            continue
+        verdict = await judge_text(policy, chain, actions, policy.preamble, Origin.USER)
+        if verdict.intended_action.weight > ActionName.FLAG.weight:
+            found = ", ".join(sorted({item.finding.hit.rule_id for item in verdict.judged})) or "what nobody could read"
+            raise PolicyError(
+                loaded.file, None, f"preamble: the policy itself would {verdict.intended_action} it ({found})"
+            )

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Protocol, runtime_checkable
 
 from detectors.frozen import statically_frozen
-from detectors.types import Coverage, Direction, Finding, Origin, Unscanned
+from detectors.types import Coverage, Finding, Origin, Unscanned
 from policies.amounts import Budget, PolicyLimits, Rate
 from policies.effects import Edit, Effect, Pseudonym, Route
 from policies.facts import Facts
@@ -163,10 +163,17 @@ class Policy:
     routes: tuple[OpenRoute, ...] = ()  # those without a placeholder first
     restore_in_tools: frozenset[str] = frozenset()  # names of tools whose arguments get real values back
     candidate: Candidate | None = None
+    preamble: str = ""
+    refusals: Mapping[str, str] = field(default_factory=dict)  # what a block says, by language
     table: RuleTable = field(init=False, repr=False, compare=False)
+    excuses: Mapping[str, tuple[Exclusion, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        excuses: dict[str, tuple[Exclusion, ...]] = {}
+        for exclusion in self.exclusions:
+            excuses[exclusion.rule] = (*excuses.get(exclusion.rule, ()), exclusion)
         object.__setattr__(self, "table", RuleTable(self.rules))
+        object.__setattr__(self, "excuses", excuses)
 
     @property
     def pseudonymises(self) -> bool:
@@ -174,6 +181,10 @@ class Policy:
 
     def allows_model(self, model: str) -> bool:
         return allows(self.models, model)
+
+    def refusal_text(self, language: str) -> str:
+        """Return what a block says to whoever speaks a language: the first text where there is none in it."""
+        return self.refusals.get(language) or next(iter(self.refusals.values()), "")
 
     def opened(self, method: str, path: str, dialect: str) -> OpenRoute | None:
         """Return the route that lets such a request in although no codec knows its shape."""
@@ -194,13 +205,13 @@ class Candidate:
     rollout: float = 0.0
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
-class Disagreement:
-    """What the candidate would have done where the policy in force intends something else."""
+class CandidateVerdict:
+    """What the candidate intends on the same findings, and the rule that asks for it (empty where none does)."""
 
     policy_id: str
     policy_revision: str
-    direction: Direction
     action: ActionName
     rule: str
 
@@ -241,7 +252,13 @@ class Verdict:
     unscanned: tuple[Unscanned, ...] = ()
     excused: tuple[Finding, ...] = ()
     review: bool = False  # a person is to look at what was stopped
-    disagreement: Disagreement | None = None
+    candidate: CandidateVerdict | None = None
+
+    @property
+    def disagreement(self) -> CandidateVerdict | None:
+        """What the candidate would have done, where the policy in force intends something else."""
+        other = self.candidate
+        return None if other is None or other.action is self.intended_action else other
 
     @property
     def found(self) -> tuple[Finding, ...]:

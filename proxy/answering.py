@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any, Final
@@ -17,6 +16,7 @@ from policies.phrases import waits_for_phrases
 from policies.types import BlockAs, Mode, Policy, StopReason, Verdict
 from proxy.closing import answer_headers, close, finish, finish_bytes
 from proxy.codec import Codec, Refusal, Target
+from proxy.detour import Detour
 from proxy.exchange import Exchange
 from proxy.file_answer import FileAnswer
 from proxy.guarding import take_back
@@ -32,6 +32,7 @@ from proxy.sse import SSE, begins_stream
 from proxy.streaming import Glancing, StreamEnd, StreamScreen, left_to_the_judge
 from proxy.transcript import Transcript
 from proxy.upstream import UpstreamAnswer
+from proxy.upstream_reading import once, overheard, timed, whole
 from proxy.walk import Walk
 from storage.types import Outcome
 
@@ -44,10 +45,21 @@ _OUTCOMES: Final = {
 }
 
 
-async def screen_document(parts: Parts, exchange: Exchange, document: Any, walk: Walk) -> Verdict:
-    """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop."""
+async def screen_document(
+    parts: Parts, exchange: Exchange, document: Any, walk: Walk, detour: Detour | None = None
+) -> Verdict:
+    """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop.
+
+    Where the verdict names a route, `detour` is taken, and what was found is decided once more, for the new way.
+    """
     take_back(document, walk)
     screened = await _judge(parts, exchange, walk)
+    route, labels = screened.verdict.effect.route, screened.verdict.effect.labels
+    if route is not None and detour is not None:
+        if detour.take(route):
+            screened = (await _judge(parts, exchange, walk)).with_labels(labels)
+        else:
+            screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
     await remember(parts, exchange, document, walk, screened.verdict)
     edits = screened.verdict.effect.edits
     if edits:
@@ -69,23 +81,23 @@ async def answer(
     if kind == SSE and not codec.streams:  # it may never end, and its events are of no known shape
         raise UpstreamError(exchange.upstream, "protocol")
     if upstream.status < 300 and (kind == SSE or (exchange.streaming and kind == codec.stream(target).content_type)):
-        chunks = _timed(exchange, upstream.chunks())
+        chunks = timed(exchange, upstream.chunks())
         return await _answer_stream(parts, exchange, codec, target, request, upstream, chunks)
-    raw = await _whole(exchange, upstream)
+    raw = await whole(exchange, upstream)
     if not raw and target.method == "DELETE" and upstream.status < 300:
         raw = b"{}"  # some upstreams say nothing of what is no more
     read = partial(codec.read_answer, raw, kind) if upstream.status < 300 else partial(_read_error, raw)
     document = await parts.screen.aside.run_if_long(len(raw), read)
     if document is None and upstream.status < 300 and codec.streams and begins_stream(raw):
         # A stream under a wrong label is still a stream.
-        return await _answer_stream(parts, exchange, codec, target, request, upstream, _once(raw))
+        return await _answer_stream(parts, exchange, codec, target, request, upstream, once(raw))
     if document is None:
         # An HTML page or a plain text could be anything, also an echo of the prompt: ours goes out instead.
         raise UpstreamError(exchange.upstream, "protocol")
-    return await _answer_whole(parts, exchange, codec, upstream.status, document, len(raw))
+    return await _answerwhole(parts, exchange, codec, upstream.status, document, len(raw))
 
 
-async def _answer_whole(
+async def _answerwhole(
     parts: Parts, exchange: Exchange, codec: Codec, given: int, document: dict[str, Any], size: int
 ) -> web.Response:
     policy, aside = _policy(exchange), parts.screen.aside
@@ -134,13 +146,18 @@ async def refuse(
         what = "request" if asked else "answer"
         body = codec.error(503, "inspection_unavailable", f"The {what} could not be inspected.")
         return await finish(parts, exchange, body, retry_headers(503))
-    refusal = Refusal(verdict, direction, policy.disclose, exchange.id)
+    refusal = _refusal(exchange, policy, verdict, direction)
     outcome = Outcome.BLOCKED_REQUEST if asked else Outcome.BLOCKED_RESPONSE
     if asked or policy.block_as is BlockAs.ERROR or document is None:
         exchange.end(outcome, 400, "content_filter")
         return await finish(parts, exchange, codec.refusal(refusal))
     exchange.end(outcome, 200, "content_filter")
     return await finish(parts, exchange, codec.blocked_answer(refusal, policy.block_as, document))
+
+
+def _refusal(exchange: Exchange, policy: Policy, verdict: Verdict, direction: Direction) -> Refusal:
+    text = policy.refusal_text(exchange.facts().language)
+    return Refusal(verdict, direction, policy.disclose, exchange.id, text)
 
 
 async def _answer_stream(
@@ -158,7 +175,7 @@ async def _answer_stream(
     screen = StreamScreen(
         reader,
         lambda walk: _judge(parts, exchange, walk),
-        lambda verdict: Refusal(verdict, Direction.RESPONSE, policy.disclose, exchange.id),
+        lambda verdict: _refusal(exchange, policy, verdict, Direction.RESPONSE),
         policy.block_as,
         partial(hear, transcript, exchange),
         lambda event: note_creations(parts, exchange, codec.creations(event)),
@@ -193,7 +210,7 @@ async def _relay(
 ) -> None:
     """Send what the screen lets through, up to the event that ends the stream, which waits for the journal."""
     try:
-        async for data in screen.run(chunks if transcript is None else _overheard(chunks, transcript)):
+        async for data in screen.run(chunks if transcript is None else overheard(chunks, transcript)):
             ends = screen.end is not StreamEnd.OPEN
             sent = await _ending(parts, exchange, screen, transcript, data) if ends else data
             if sent:  # nothing, where the client has the event from a connection that it lost
@@ -260,33 +277,3 @@ def _error_code(document: dict[str, Any]) -> str:
     error = document.get("error")
     code = error.get("code") if isinstance(error, dict) else None
     return str(code)[:64] if isinstance(code, int) else ("upstream" if error else "")
-
-
-async def _whole(exchange: Exchange, upstream: UpstreamAnswer) -> bytes:
-    started = time.perf_counter()
-    raw = await upstream.read()
-    exchange.upstream_seconds += time.perf_counter() - started
-    return raw
-
-
-async def _timed(exchange: Exchange, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Count the time spent waiting for chunks as the upstream's."""
-    while True:
-        started = time.perf_counter()
-        try:
-            chunk = await anext(chunks)
-        except StopAsyncIteration:
-            return
-        finally:
-            exchange.upstream_seconds += time.perf_counter() - started
-        yield chunk
-
-
-async def _overheard(chunks: AsyncIterator[bytes], transcript: Transcript) -> AsyncIterator[bytes]:
-    async for chunk in chunks:
-        transcript.take_chunk(chunk)
-        yield chunk
-
-
-async def _once(raw: bytes) -> AsyncIterator[bytes]:
-    yield raw

@@ -15,6 +15,7 @@ from proxy.admission import admit, hold_to_policy
 from proxy.answering import answer, refuse, screen_document
 from proxy.closing import close, finish
 from proxy.codec import Codec, Target
+from proxy.detour import Detour
 from proxy.edge import expected_size, read_body, read_target
 from proxy.exchange import Exchange
 from proxy.forward import choose_upstreams, forward
@@ -103,7 +104,9 @@ class Handler:
         references = codec.references(target, body)
         if references:  # objects live at one upstream
             upstreams = await hold_references(parts, exchange, codec, references, upstreams)
-        verdict = await screen_document(parts, exchange, body, walk)
+        detour = Detour(parts, exchange, codec, target, body, upstreams)
+        verdict = await screen_document(parts, exchange, body, walk, detour)
+        target, upstreams = detour.target, detour.upstreams
         if verdict.effect.stop:
             return await refuse(parts, exchange, codec, verdict, Direction.REQUEST, policy)
         guard_answer(exchange, policy, codec, body, walk)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from detectors.types import ATTACK, Category, Coverage, RunStatus
+from detectors.types import ATTACK, Category, Coverage, Direction, RunStatus
 from policies.facts import kept_facts
-from policies.types import ActionName, Disagreement, Judged, Verdict
+from policies.types import ActionName, CandidateVerdict, Judged, Verdict
 from proxy.exchange import Exchange, heaviest
 from proxy.pointer import shown
 from proxy.stored_bodies import bodies_json
@@ -223,19 +223,25 @@ def _facts(exchange: Exchange) -> str:
     labels = {label for verdict in exchange.verdicts() for label in verdict.effect.labels} - _CATEGORIES
     if labels:
         kept["labels"] = sorted(labels)
-    candidate = [_disagreement(v.disagreement) for v in exchange.verdicts() if v.disagreement is not None]
-    if candidate:
-        kept["candidate"] = candidate
+    if exchange.asked_model:
+        kept["asked_model"] = _shown(exchange.asked_model)
+    others = {str(walked): v.disagreement for walked, v in _directions(exchange) if v.disagreement is not None}
+    if others:
+        kept["candidate"] = {walked: _candidate(other) for walked, other in others.items()}
     return canonical_json(kept) if kept else "{}"
 
 
-def _disagreement(candidate: Disagreement) -> dict[str, str]:
+def _directions(exchange: Exchange) -> list[tuple[Direction, Verdict]]:
+    both = ((Direction.REQUEST, exchange.request), (Direction.RESPONSE, exchange.response))
+    return [(direction, verdict) for direction, verdict in both if verdict is not None]
+
+
+def _candidate(other: CandidateVerdict) -> dict[str, str]:
     return {
-        "policy": candidate.policy_id,
-        "revision": candidate.policy_revision,
-        "direction": candidate.direction,
-        "action": candidate.action,
-        "rule": candidate.rule,
+        "policy": other.policy_id,
+        "revision": other.policy_revision,
+        "action": str(other.action),
+        "rule": other.rule,
     }
 
 

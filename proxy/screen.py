@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from detectors.aside import Aside
@@ -13,7 +13,8 @@ from detectors.glance import UNSEEN, Seen
 from detectors.guard import Guard
 from detectors.seams import seams
 from detectors.types import Coverage, DetectorRun, InspectionContext, Segment
-from policies.engine import Actions, decide
+from policies.candidates import decide_both
+from policies.engine import Actions
 from policies.types import Facts, Mode, Policy, Verdict
 from proxy.walk import Walk
 
@@ -25,6 +26,12 @@ class Screened:
 
     verdict: Verdict
     runs: tuple[DetectorRun, ...]
+
+    def with_labels(self, labels: tuple[str, ...]) -> Screened:
+        """Return it with the labels of an earlier decision on the same text beside its own."""
+        effect = self.verdict.effect
+        merged = replace(effect, labels=tuple(sorted({*effect.labels, *labels})))
+        return replace(self, verdict=replace(self.verdict, effect=merged))
 
 
 class Screen:
@@ -72,7 +79,7 @@ class Screen:
         return UNSEEN if glance is None else await glance.at(segment, InspectionContext(tenant_id, guard), before)
 
     def _decide(self, policy: Policy, inspection: Inspection, facts: Facts) -> Verdict:
-        return decide(policy, inspection, facts, self.revision, self._actions)
+        return decide_both(policy, inspection, facts, self.revision, self._actions)
 
 
 def with_seams(walk: Walk) -> Sequence[Segment]:

@@ -33,6 +33,10 @@ _COUNTERS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     ),
     "promptshield_upstream_failures_total": ("Requests that an upstream did not answer.", ("upstream", "kind")),
     "promptshield_requests_refused_total": ("Requests refused before anybody judged their text.", ("reason",)),
+    "promptshield_candidate_disagreements_total": (
+        "Verdicts on which a policy's candidate intends something else, by what both intend.",
+        ("policy", "action", "candidate"),
+    ),
     "promptshield_policy_reload_failures_total": ("Policy files that did not load.", ()),
     "promptshield_journal_failures_total": ("Decisions that could not be written to the journal.", ()),
     "promptshield_pseudonyms_lost_total": ("Pseudonyms that could not be kept, or recalled, with an object.", ()),
