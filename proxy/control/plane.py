@@ -18,6 +18,7 @@ from proxy.app import Detection, policy_store
 from proxy.control.exposition import Exposition
 from proxy.control.upkeep import Upkeep
 from proxy.health import HEALTH, LIVENESS, READINESS, health_response
+from proxy.held_policies import follow_held, held_folder
 from proxy.responses import error_response, json_response
 from proxy.settings import Settings
 from storage.decision_writer import PostgresSink
@@ -74,7 +75,8 @@ async def run_control(
     await runner.setup()
     await web.SockSite(runner, place.listener).start()
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(shipper.run_forever()), group.create_task(upkeep.run_forever())]
+        following = follow_held(database, held_folder(settings))
+        tasks = [group.create_task(work) for work in (shipper.run_forever(), upkeep.run_forever(), following)]
         await stopping.wait()
         for task in tasks:
             task.cancel()
