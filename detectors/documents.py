@@ -9,7 +9,7 @@ import typing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from yaml import CSafeLoader, MappingNode, MarkedYAMLError, Node, SequenceNode, YAMLError
@@ -38,6 +38,14 @@ for _tag, _form, _first in (
     ("float", r"-?(?:0|[1-9][0-9]*)\.[0-9]+(?:[eE][-+]?[0-9]+)?", "-0123456789"),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_form})$"), [*_first, ""])
+
+
+class Comment(NamedTuple):
+    """A comment with its `#`, and where it stands (from 0)."""
+
+    line: int
+    column: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +145,22 @@ def parse_document(text: str, file: Path, error: type[ConfigurationError] = Conf
     if not isinstance(content, dict):
         raise error(file, 1, "expected a mapping of keys to values")
     return Document(file, content, root, error)
+
+
+def comments_in(text: str) -> list[Comment]:
+    """Return the comments of a text that parses, in their order: what stands between two tokens."""
+    loader, found, end = _Loader(text), list[Comment](), 0
+    while (token := loader.get_token()) is not None:
+        found += _between(text, end, token.start_mark.index)
+        end = max(end, token.end_mark.index)
+    return [*found, *_between(text, end, len(text))]
+
+
+def _between(text: str, start: int, end: int) -> Iterator[Comment]:
+    for match in re.finditer(r"#[^\r\n]*", text[start:end]):
+        at = start + match.start()
+        line_start = text.rfind("\n", 0, at) + 1
+        yield Comment(text.count("\n", 0, at), at - line_start, match.group().rstrip())
 
 
 def nearest(word: str, known: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from policies.types import ActionName, Match, Policy, Rule
 
 CONFIDENCE: Final = 0.95
 _STEPS: Final = 100  # thresholds are told apart by hundredths
+_LOWEST: Final = 30  # the hundredth below which no threshold is advised: weaker signs than that are none
 _ALARMS: Final = frozenset({ActionName.BLOCK})
 
 
@@ -61,7 +62,7 @@ class Calibration:
     def __init__(self, policy: Policy) -> None:
         self._rules = tuple(rule for rule in policy.rules if _is_adjustable(rule))
         self._surest: Mapping[str, list[int]] = defaultdict(lambda: [0] * (_STEPS + 1))
-        self._decisions = 0
+        self.decisions = 0
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -69,7 +70,7 @@ class Calibration:
 
     def take(self, scores: Iterable[Score]) -> None:
         """Count one decision."""
-        self._decisions += 1
+        self.decisions += 1
         best: dict[str, float] = {}
         for score in scores:
             for rule in self._rules:
@@ -86,7 +87,7 @@ class Calibration:
     def _advice(self, rule: Rule, target: float) -> Advice:
         present = rule.match.min_confidence
         counts = self._surest.get(rule.id, [0] * (_STEPS + 1))
-        for step in range(1, _STEPS + 1):
+        for step in range(_LOWEST, _STEPS + 1):
             rate = self._rate(counts, step)
             if rate.interval[1] <= target:
                 return Advice(rule.id, present, self._rate(counts, round(present * _STEPS)), step / _STEPS, rate)
@@ -94,7 +95,7 @@ class Calibration:
         return Advice(rule.id, present, self._rate(counts, round(present * _STEPS)), None, rate)
 
     def _rate(self, counts: Sequence[int], step: int) -> Rate:
-        return Rate(sum(counts[step:]), self._decisions)
+        return Rate(sum(counts[step:]), self.decisions)
 
 
 def fewest_decisions(target: float) -> int:

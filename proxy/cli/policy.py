@@ -11,6 +11,7 @@ from proxy.cli import (
     policy_coverage,
     policy_diff,
     policy_explain,
+    policy_fmt,
     policy_promote,
     policy_replay,
     policy_test,
@@ -19,6 +20,7 @@ from proxy.cli import (
 
 app = typer.Typer(no_args_is_help=True)
 app.command("check")(policy_check.run)
+app.command("fmt")(policy_fmt.run)
 app.command("test")(policy_test.run)
 app.command("explain")(policy_explain.run)
 app.command("diff")(policy_diff.run)

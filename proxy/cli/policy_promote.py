@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +18,7 @@ from policies.types import Policy
 from proxy.app import Detection, load_detection
 from proxy.cli.common import ConfigOption, DataOption, actor, with_database
 from proxy.cli.policy_files import load_named, refuse
+from proxy.cli.policy_fmt import read_policy, replace_policy
 from proxy.cli.policy_recorded import SinceOption, traffic
 from proxy.cli.policy_replay import tally_of
 from proxy.cli.policy_versions import ReasonOption, checked
@@ -92,8 +91,8 @@ def _promote_file(
 
         with_database(config, data, work)
     previous = file.with_name(f".{file.name}.previous")
-    _replace(previous, file.read_bytes())
-    _replace(file, source.read_bytes())
+    replace_policy(previous, read_policy(file))
+    replace_policy(file, read_policy(source))
     print(f"{file} is now what {source} says; the text before: {previous}")
 
 
@@ -125,13 +124,3 @@ def _told(condition: Condition, tally: Tally) -> bool:
     held, unit = condition.holds(tally), "%" if condition.percent else ""
     print(f"  {condition.source}: {condition.value(tally):.4g}{unit}, {'holds' if held else 'does not hold'}")
     return held
-
-
-def _replace(file: Path, content: bytes) -> None:
-    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".", delete=False) as unfinished:
-        unfinished.write(content)
-        unfinished.flush()
-        os.fsync(unfinished.fileno())
-    made = Path(unfinished.name)
-    made.chmod(file.stat().st_mode & 0o777 if file.exists() else 0o600)
-    made.replace(file)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import orjson
 import typer
 
+from detectors.errors import StorageError
 from policies.calibration import Advice, Calibration, fewest_decisions
 from policies.recorded import Catalogue, scores_of
 from policies.replay import Replay, Tally
@@ -19,7 +19,8 @@ from proxy.cli.policy_files import FileArgument, JsonOption, load_named, refuse
 from proxy.cli.policy_recorded import AppOption, SinceOption, TenantOption, Traffic, traffic
 from storage.postgres import Database
 
-_CHANGES = ("newly_blocked", "newly_allowed")
+_CHANGES: Final = ("newly_blocked", "newly_allowed")
+_SAME: Final = 1e-9
 
 
 def replay(
@@ -74,6 +75,9 @@ def calibrate(
         return counted
 
     counted = with_reading_database(config, data, work)
+    need = fewest_decisions(target)
+    if counted.decisions < need:
+        raise StorageError(f"{counted.decisions} decisions prove no rate below {100 * target:g} %: it takes {need}")
     advice = counted.advise(target)
     if json:
         print(orjson.dumps([_advice_document(one) for one in advice], option=orjson.OPT_INDENT_2).decode())
@@ -125,23 +129,25 @@ def _as_json(policy: Policy, wanted: Traffic, tally: Tally) -> str:
 
 
 def _patch(policy: Policy, counted: Calibration, advice: tuple[Advice, ...], target: float) -> Iterator[str]:
-    trials = advice[0].present_rate.trials if advice else 0
-    yield f"# {policy.id}@{policy.revision}: {trials} decisions, all taken for benign; target {100 * target:g} %"
-    if trials < fewest_decisions(target):
-        need = fewest_decisions(target)
-        print(f"promptshield: {trials} decisions prove no rate below {100 * target:g} %, {need} would", file=sys.stderr)
-    yield "rules:"
+    basis = f"{counted.decisions} decisions, all taken for benign; target {100 * target:g} %"
+    yield f"# {policy.id}@{policy.revision}: {basis}"
+    moved = False
     for rule, one in zip(counted.rules, advice, strict=True):
-        yield f"  # {rule.id} now: {one.present:g} -> {_rate(one.present_rate)}"
+        yield f"# {rule.id} at {one.present:g}: {_rate(one.present_rate)}"
         if one.advised is None:
-            yield f"  # {rule.id}: no threshold keeps to the target, at 1 it is {_rate(one.advised_rate)}"
-        elif abs(one.advised - one.present) < 1e-9:
-            yield f"  # {rule.id}: stays"
+            yield f"# {rule.id}: no threshold keeps to the target, at 1 it is {_rate(one.advised_rate)}"
+        elif abs(one.advised - one.present) < _SAME:
+            yield f"# {rule.id} stays"
         else:
-            yield f"  # {rule.id} then: {one.advised:g} -> {_rate(one.advised_rate)}"
+            if not moved:
+                yield "rules:"
+            moved = True
+            yield f"  # {rule.id} at {one.advised:g}: {_rate(one.advised_rate)}"
             yield f"  - id: {rule.id}"
             yield f"    when: {_when(rule.match, one.advised)}"
             yield f"    action: {rule.action}"
+    if not moved:
+        yield "# nothing to change"
 
 
 def _when(match: Any, threshold: float) -> str:
