@@ -30,7 +30,6 @@ async def admit(parts: Parts, exchange: Exchange, request: web.BaseRequest, code
     client = client_at(exchange.network, exchange.content_key)
     exchange.personal, exchange.personal_digest, exchange.subjects = client
     exchange.policy = parts.policies.policy_for(exchange.identity.tenant, exchange.identity.app)
-    parts.metrics.count("tenant_requests_total", (exchange.identity.tenant,))
     await _take(parts, exchange, exchange.policy)
     return presented
 

@@ -278,7 +278,9 @@ async def _timed(exchange: Exchange, chunks: AsyncIterator[bytes]) -> AsyncItera
         except StopAsyncIteration:
             return
         finally:
-            exchange.upstream_seconds += time.perf_counter() - started
+            ended = time.perf_counter()
+            exchange.upstream_seconds += ended - started
+        exchange.first_chunk_at = exchange.first_chunk_at or ended
         yield chunk
 
 

@@ -57,6 +57,7 @@ class Exchange:
     bodies: list[JsonObject] = field(default_factory=list)
     provider_saw_prompt: bool = False
     upstream_started: float = 0.0
+    first_chunk_at: float = 0.0  # of an answer that is a stream
     upstream_seconds: float = 0.0
     pseudonyms: Pseudonyms | None = None
     leans_on: frozenset[ObjectName] = frozenset()

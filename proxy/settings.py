@@ -102,9 +102,10 @@ class IdentitySettings(Strict):
 
 
 class MetricsSettings(Strict):
-    """How many tenants get a label of their own before they are counted as `other`."""
+    """How many tenants get a label of their own before they are counted as `other`; with `tenant_label: false` none."""
 
     tenants: int = Field(default=50, ge=0)
+    tenant_label: bool = True
 
 
 class Settings(Strict):

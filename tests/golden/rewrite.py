@@ -27,6 +27,7 @@ from proxy.screen import Screen, Screened
 from proxy.streaming import StreamScreen
 from proxy.walk import Walk
 from tests.contracts.targets import TARGETS
+from tests.golden.metrics import EXPOSITION, PAGE, exposition_text, metrics_page
 from tests.golden.providers import FILE, providers_page
 
 HERE: Final = Path(__file__).parent
@@ -121,6 +122,8 @@ def main() -> None:
         for name, content in outputs(case, detection).items():
             (case / name).write_bytes(content)
     FILE.write_bytes(providers_page(detection.codecs))
+    EXPOSITION.write_text(exposition_text())
+    PAGE.write_text(metrics_page())
 
 
 if __name__ == "__main__":
