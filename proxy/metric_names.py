@@ -26,7 +26,11 @@ class Merge(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MetricName:
-    """One metric. `buckets` are the upper bounds of a histogram, without the last one, which has none."""
+    """One metric. `buckets` are the upper bounds of a histogram, without the last one, which has none.
+
+    `zeros` are values of a counter's last label that are there with a zero as soon as the labels before it are: a rate
+    does not see the first event of a series that begins with it, and alerts must.
+    """
 
     name: str
     kind: Kind
@@ -34,6 +38,7 @@ class MetricName:
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
     merge: Merge = Merge.SUM
+    zeros: tuple[str, ...] = ()
 
 
 SECONDS_BUCKETS: Final = (
@@ -61,8 +66,8 @@ BOUNDS: Final[Mapping[str, int]] = MappingProxyType(
 )  # fmt: skip
 
 
-def _counter(name: str, text: str, *labels: str) -> MetricName:
-    return MetricName(name, Kind.COUNTER, text, labels)
+def _counter(name: str, text: str, *labels: str, zeros: tuple[str, ...] = ()) -> MetricName:
+    return MetricName(name, Kind.COUNTER, text, labels, zeros=zeros)
 
 
 def _gauge(name: str, text: str, *labels: str, merge: Merge = Merge.SUM) -> MetricName:
@@ -77,7 +82,7 @@ DOCUMENTED: Final = (
     _counter(
         "detection_requests_total",
         "Exchanges by detector or judge and by the heaviest action its findings got.",
-        "tenant_id", "model", "result",
+        "tenant_id", "model", "result", zeros=("error",),
     ),
     _histogram(
         "detection_duration_seconds", "Wall time of one detector over one body.", SECONDS_BUCKETS, "tenant_id", "model"
@@ -98,7 +103,10 @@ EXCHANGES: Final = (
         "promptshield_overhead_seconds", "Time an exchange spent in PromptShield, not waiting for the upstream.",
         SECONDS_BUCKETS,
     ),
-    _counter("promptshield_requests_refused_total", "Requests refused before anybody judged their text.", "reason"),
+    _counter(
+        "promptshield_requests_refused_total", "Requests refused before anybody judged their text.", "reason",
+        zeros=("overloaded", "overloaded_tenant"),
+    ),
     _counter("promptshield_streams_total", "Streamed answers by how they ended.", "outcome"),
     _histogram(
         "promptshield_holdback_seconds", "Longest time that text of one stream waited to be released.", SECONDS_BUCKETS

@@ -190,6 +190,7 @@ class WorkerMetrics:
     def _add_up(self) -> None:
         """Turn what was kept as it came into counters and observations."""
         for name, tenant in self._tenants.items():
+            self._counters["promptshield_fail_open_total", (name,)] += 0  # a rate wants a zero before the first one
             if name:  # nobody's are requests without a valid key
                 self._counters["tenant_requests_total", (name,)] += sum(tenant.ends.values())
             for (outcome, action), number in tenant.ends.items():
@@ -203,11 +204,11 @@ class WorkerMetrics:
         for generations in self._generations.values():
             for generation in generations:
                 generation.observe(self._observed)
-        segments = {("scanned", ""): self._scanned, ("cached", ""): self._cached}
-        segments |= {(_SKIPPED, reason): count for reason, count in self._skipped.items()}
+        segments = {(_SKIPPED, reason): count for reason, count in self._skipped.items()}
+        if self._tenants:
+            segments |= {("scanned", ""): self._scanned, ("cached", ""): self._cached}
         for labels, count in segments.items():
-            if count:
-                self._counters[_SEGMENTS, labels] += count
+            self._counters[_SEGMENTS, labels] += count
         self._tenants.clear()
         self._generations.clear()
         self._skipped.clear()

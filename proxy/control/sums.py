@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from proxy.metric_names import BOUNDS, BY_NAME, OTHER, Kind, Merge, MetricName
+from proxy.metric_names import BOUNDS, BY_NAME, METRICS, OTHER, Kind, Merge, MetricName
 
 HEARTBEAT_LOST: Final = 5.0  # seconds after which a worker's gauges no longer count
 ALL_TENANTS: Final = "all"  # what `tenant_id` says where tenants are not told apart
@@ -38,6 +38,9 @@ class Sums:
         self._active: defaultdict[int, dict[str, float]] = defaultdict(dict)
         self._gauges: defaultdict[int, dict[tuple[str, Labels], float]] = defaultdict(dict)
         self._heard: dict[int, float] = {}
+        for metric in METRICS:
+            if len(metric.labels) == 1:
+                self._begin_series(metric, ())
 
     def take_in(self, datagram: bytes) -> None:
         """Add one worker's deltas. Anything but our own format is dropped."""
@@ -105,7 +108,13 @@ class Sums:
         if metric is None or metric.kind is not Kind.COUNTER or len(labels) != len(metric.labels):
             return
         series, key = self._counters[name], self._bounded(metric, labels)
+        if key not in series:
+            self._begin_series(metric, key[:-1])
         series[key] = series.get(key, 0.0) + value
+
+    def _begin_series(self, metric: MetricName, before: Labels) -> None:
+        for last in metric.zeros:
+            self._counters[metric.name].setdefault((*before, last), 0.0)
 
     def _add_histogram(self, name: str, labels: Sequence[str], values: list[float]) -> None:
         metric = BY_NAME.get(name)

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import orjson
 
+from deploy.dashboards.__main__ import main as write_dashboards
 from detectors.types import Direction
 from policies.loader import load_policy_text
 from policies.types import Disclose, Facts, Policy
@@ -124,6 +125,7 @@ def main() -> None:
     FILE.write_bytes(providers_page(detection.codecs))
     EXPOSITION.write_text(exposition_text())
     PAGE.write_text(metrics_page())
+    write_dashboards()
 
 
 if __name__ == "__main__":

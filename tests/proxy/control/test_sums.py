@@ -137,8 +137,18 @@ def test_a_flood_of_labels_ends_at_its_bound(sums: Sums, tell: Tell) -> None:
     tell(worker)
 
     found = dict(sums.counters("promptshield_requests_refused_total"))
-    assert len(found) == BOUNDS["reason"] + 1
+    assert len([reason for (reason,), count in found.items() if count]) == BOUNDS["reason"] + 1
     assert found["other",] == 10_000 - BOUNDS["reason"]
+
+
+def test_a_counter_that_alerts_look_at_is_there_before_its_first_event(sums: Sums, tell: Tell) -> None:
+    assert dict(sums.counters("promptshield_requests_refused_total"))["overloaded",] == 0
+    worker = WorkerMetrics(0)
+    worker.finish(over("acme"))
+    tell(worker)
+
+    assert sums.counters("detection_requests_total") == [(("acme", "pii", "allow"), 1), (("acme", "pii", "error"), 0)]
+    assert sums.counters("promptshield_fail_open_total") == [(("acme",), 0)]
 
 
 def test_requests_of_nobody_take_no_tenants_place(sums: Sums, tell: Tell) -> None:
