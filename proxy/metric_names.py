@@ -52,15 +52,16 @@ _FIRST: Final = (
     0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0
 )  # fmt: skip
 _BETWEEN: Final = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
+_JUDGE: Final = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0)
 _GEN_AI: Final = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
 
 # How many values a label may have; `tenant_id` has as many as the setting `metrics.tenants` says. What no client can
 # choose is bounded all the same: a mistake of ours must not fill somebody's Prometheus.
 BOUNDS: Final[Mapping[str, int]] = MappingProxyType(
     {
-        "action": 8, "category": 16, "gen_ai_operation_name": 32, "gen_ai_provider_name": 16,
+        "action": 8, "candidate": 8, "category": 16, "gen_ai_operation_name": 32, "gen_ai_provider_name": 16,
         "gen_ai_request_model": 32, "gen_ai_token_type": 2, "kind": 16, "model": 64, "outcome": 16, "policy": 256,
-        "reason": 64, "result": 8, "revision": 512, "rule": 2048, "sink": 32, "stage": 8, "state": 3, "status": 8,
+        "reason": 64, "result": 16, "revision": 512, "rule": 2048, "sink": 32, "stage": 8, "state": 3, "status": 8,
         "upstream": 64, "version": 4, "worker": 256,
     }
 )  # fmt: skip
@@ -127,7 +128,12 @@ DETECTION: Final = (
         "Exchanges that were answered although a detector had failed, because their policy says so.",
         "tenant_id",
     ),
-    _counter("promptshield_judge_cost_usd_total", "What judges' answers cost, in US dollars.", "model"),
+    _counter("promptshield_judge_calls_total", "Calls of judges by how they ended.", "model", "result"),
+    _counter("promptshield_judge_cost_usd_total", "What calls of judges cost, in US dollars.", "model"),
+    _histogram("promptshield_judge_seconds", "Time that one call of a judge took.", _JUDGE, "model"),
+    _counter(
+        "promptshield_judge_shadow_total", "Rulings of judges in training beside those obeyed.", "model", "result"
+    ),
 )  # fmt: skip
 GEN_AI: Final = (
     _histogram(
@@ -174,6 +180,12 @@ POLICIES: Final = (
     _gauge("promptshield_policy_info", "Workers that decide by this revision of a policy.", "policy", "revision"),
     _gauge("promptshield_policies_failed", "Policy files that do not load as they are now.", merge=Merge.MOST),
     _counter("promptshield_policy_reload_failures_total", "Policy files that did not load, each try of each worker."),
+    _counter("promptshield_judge_reload_failures_total", "Times that changed judges did not load."),
+    _counter(
+        "promptshield_candidate_disagreements_total",
+        "Verdicts on which a policy's candidate intends something else, by what both intend.",
+        "policy", "action", "candidate",
+    ),
     _gauge(
         "promptshield_exclusion_expiry_timestamp_seconds", "When the first exclusion of a policy ends.", "policy",
         merge=Merge.MOST,

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from detectors.breaker import BreakerState
 from policies.types import Policy
 from proxy.metrics import WorkerMetrics
 from proxy.overload import Room
@@ -52,6 +53,11 @@ class Vitals:
             coming = next((day for day in self._ends[policy.revision] if day >= today), None)
             if coming is not None:
                 self._metrics.gauge("promptshield_exclusion_expiry_timestamp_seconds", _end_of(coming), (name,))
+
+    def tell_breakers(self, states: Mapping[str, BreakerState]) -> None:
+        """Say the state of each judge's breaker."""
+        for model, state in states.items():
+            self._metrics.gauge("circuit_breaker_state", 1, (model, state))
 
     async def watch_loop(self) -> None:
         """Note until cancelled how late the event loop is."""

@@ -9,9 +9,12 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from detectors.breaker import BreakerState
 from proxy.metric_names import BOUNDS, BY_NAME, METRICS, OTHER, Kind, Merge, MetricName
 
 HEARTBEAT_LOST: Final = 5.0  # seconds after which a worker's gauges no longer count
+_BREAKER: Final = "circuit_breaker_state"
+_CAREFUL: Final = tuple(map(str, (BreakerState.CLOSED, BreakerState.HALF_OPEN, BreakerState.OPEN)))
 ALL_TENANTS: Final = "all"  # what `tenant_id` says where tenants are not told apart
 Labels = tuple[str, ...]
 
@@ -93,7 +96,7 @@ class Sums:
                 key = name, self._bounded(metric, labels)
                 known = merged.get(key)
                 merged[key] = value if known is None else _merge(metric.merge, known, value)
-        return (Sample(name, value, labels) for (name, labels), value in sorted(merged.items()))
+        return (Sample(name, value, labels) for (name, labels), value in sorted(_with_one_state(merged).items()))
 
     def _begin(self, worker: int) -> None:
         """A worker starts: what its predecessor had in progress is over, what that counted stays counted."""
@@ -136,6 +139,17 @@ class Sums:
         if value not in named and len(named) < self._bounds[label]:
             named.add(value)
         return value if value in named else OTHER
+
+
+def _with_one_state(merged: dict[tuple[str, Labels], float]) -> dict[tuple[str, Labels], float]:
+    """Say one state of each breaker: of what workers say the most careful, since they learn it one by one."""
+    said: defaultdict[str, set[str]] = defaultdict(set)
+    for (name, labels), value in merged.items():
+        if name == _BREAKER and value:
+            said[labels[0]].add(labels[1])
+    current = {model: max(states, key=_CAREFUL.index) for model, states in said.items()}
+    one = {(_BREAKER, (m, state)): float(state == now) for m, now in current.items() for state in _CAREFUL}
+    return {key: value for key, value in merged.items() if key[0] != _BREAKER} | one
 
 
 def _merge(how: Merge, one: float, other: float) -> float:

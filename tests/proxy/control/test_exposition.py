@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import orjson
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+import proxy
 from proxy.control.exposition import Exposition, journal_samples
 from proxy.control.sums import Sums
-from proxy.metric_names import BOUNDS, METRICS, Kind
+from proxy.metric_names import BOUNDS, BY_NAME, METRICS, Kind
 from proxy.metrics import WorkerMetrics
 from storage.courier import SinkCounts
 from storage.shipper import ShippingCounts
@@ -78,6 +82,12 @@ def test_a_histogram_is_read_as_it_was_counted() -> None:
     below = {sample.labels["le"]: sample.value for sample in samples if "le" in sample.labels}
     assert [below[le] for le in ("0.1", "0.2", "0.4", "0.5", "0.9", "1.0", "+Inf")] == [0, 1, 1, 2, 2, 4, 4]
     assert [sample.value for sample in samples if "le" not in sample.labels] == [2.55, 4]
+
+
+def test_whatever_the_proxy_counts_is_declared() -> None:
+    sources = Path(proxy.__file__).parent.rglob("*.py")
+    named = {name for file in sources for name in re.findall(r'"(promptshield_\w+)"', file.read_text())}
+    assert named - {"promptshield_journal_", "promptshield_"} == {name for name in named if name in BY_NAME}
 
 
 def test_a_line_break_in_a_label_ends_no_line(exposition: Exposition) -> None:

@@ -87,6 +87,17 @@ def test_gauges_of_several_workers_are_added_or_the_most_is_taken(sums: Sums, te
     assert gauges(sums, "promptshield_policies_failed") == {(): 2}
 
 
+def test_of_what_workers_say_of_a_breaker_the_most_careful_is_told(sums: Sums, tell: Tell) -> None:
+    for number, state in enumerate(("closed", "open", "half_open")):
+        worker = WorkerMetrics(number)
+        worker.gauge("circuit_breaker_state", 1, ("judge-a", state))
+        tell(worker)
+
+    assert gauges(sums, "circuit_breaker_state") == {
+        ("judge-a", "closed"): 0, ("judge-a", "half_open"): 0, ("judge-a", "open"): 1
+    }  # fmt: skip
+
+
 def test_a_gauge_that_is_said_no_more_is_gone(sums: Sums, tell: Tell, clock: Clock) -> None:
     worker = WorkerMetrics(0)
     worker.gauge("promptshield_policy_info", 1, ("acme", "old"))
