@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -29,3 +30,14 @@ class EdgeSettings(BaseModel):
     held: Annotated[int, BeforeValidator(parse_size)] = 256 << 20
     grace: float = Field(default=0.2, ge=0)
     drain: float = Field(default=60, ge=0)
+
+
+class TlsSettings(BaseModel):
+    """The data plane's certificate (its chain, the server's own first) and private key, PEM files without a password.
+    Changed files are taken up within a second.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    certificate: Path
+    key: Path

@@ -198,7 +198,7 @@ UPSTREAMS: Final = (
         "upstream",
     ),
     _gauge(
-        "promptshield_certificate_expiry_timestamp_seconds", "When the data plane's certificate ends; 0 without one.",
+        "promptshield_certificate_expiry_timestamp_seconds", "When the data plane's own certificate ends.",
         merge=Merge.MOST,
     ),
 )  # fmt: skip

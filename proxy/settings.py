@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from detectors.documents import Document, JsonObject, read_document
 from detectors.errors import SettingsError
 from policies.quantities import parse_size
-from proxy.edge_settings import EdgeSettings
+from proxy.edge_settings import EdgeSettings, TlsSettings
 from storage.journal import Sync
 from storage.sink import SinkSettings, models_of, refuse_equal_names
 
@@ -39,6 +39,12 @@ class Listener(Strict):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+
+
+class ProxyListener(Listener):
+    """Where the data plane listens, with TLS where `tls` says so; without it something in front speaks TLS."""
+
+    tls: TlsSettings | None = None
 
 
 class ControlListener(Listener):
@@ -111,7 +117,7 @@ class MetricsSettings(Strict):
 class Settings(Strict):
     """The whole configuration. Secrets are best given as `${NAME}`."""
 
-    proxy: Listener = Listener()
+    proxy: ProxyListener = ProxyListener()
     control: ControlListener = ControlListener()
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
     data: Path = DEFAULT_DATA

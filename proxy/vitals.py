@@ -13,6 +13,7 @@ from typing import Final
 
 from detectors.breaker import BreakerState
 from policies.types import Policy
+from proxy.certificate import Certificate
 from proxy.metrics import WorkerMetrics
 from proxy.overload import Room
 
@@ -23,14 +24,18 @@ _LOOKED_AT_EVERY: Final = 0.1  # seconds between two looks at the loop's clock
 class Vitals:
     """One worker's account of itself, told to its metrics."""
 
-    def __init__(self, metrics: WorkerMetrics, number: int, room: Room) -> None:
+    def __init__(self, metrics: WorkerMetrics, number: int, room: Room, certificate: Certificate | None = None) -> None:
         self._metrics, self._worker, self._room = metrics, (str(number),), room
+        self._certificate = certificate
         self._spent = 0.0  # CPU seconds told so far; what it took to start is told with the first
         self._ends: dict[str, tuple[date, ...]] = {}
 
     def tell(self) -> None:
-        """Say how things stand now."""
+        """Say how things stand now, a certificate that has just been replaced among them."""
         metrics, room = self._metrics, self._room
+        if self._certificate is not None:
+            self._certificate.refresh()
+            metrics.gauge("promptshield_certificate_expiry_timestamp_seconds", self._certificate.expires)
         spent = time.process_time()
         metrics.count("promptshield_worker_cpu_seconds_total", (), spent - self._spent)
         self._spent = spent

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from detectors.breaker import BreakerState
 from proxy.app import Detection, Worker, build_worker
+from proxy.certificate import Certificate
 from proxy.edge import EdgeServer
 from proxy.health import data_plane_health
 from proxy.metrics import MetricsSender
@@ -59,9 +60,11 @@ async def run_worker(
     )
     runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=edge.drain)
     await runner.setup()
-    await web.SockSite(runner, place.listener).start()
+    certificate = Certificate(settings.proxy.tls) if settings.proxy.tls is not None else None
+    context = certificate.context if certificate is not None else None
+    await web.SockSite(runner, place.listener, ssl_context=context).start()
     sender = MetricsSender(worker.parts.metrics, place.channel)
-    vitals = Vitals(worker.parts.metrics, place.number, worker.handler.room)
+    vitals = Vitals(worker.parts.metrics, place.number, worker.handler.room, certificate)
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(worker.parts.keys.check_forever()),
