@@ -58,7 +58,7 @@ ops: setup ## starts, stops, kills, keys; the engines and all that is kept in th
 test-ops: setup $(DEPLOY)/.ready ## dashboards, alerts, deployment and scale-out, with the programs of deploy/packages.txt
 	@missing=$$(for program in $(PROGRAMS); do command -v $$program > /dev/null || printf ' %s' $$program; done); \
 		test -z "$$missing" || { echo "test-ops needs:$$missing (apt-get install $$(tr '\n' ' ' < deploy/packages.txt))"; exit 1; }
-	$(call timed,test-ops,180,PROMPTSHIELD_TEST_OPS=1 $(BIN)/python -m pytest -q -n 2 --dist loadscope tests/deployed)
+	$(call timed,test-ops,180,PROMPTSHIELD_TEST_OPS=1 $(BIN)/python -m pytest -q -n 2 --dist loadscope --timeout 170 tests/deployed)
 
 $(DEPLOY)/.ready: requirements/deploy.txt
 	@echo "building $(DEPLOY) (once, half a minute)"
