@@ -225,7 +225,7 @@ async def _close_stream(parts: Parts, exchange: Exchange, screen: StreamScreen, 
 
 
 def _sum_up(exchange: Exchange, screen: StreamScreen) -> None:
-    exchange.usage = screen.usage
+    exchange.usage, exchange.held_back = screen.usage, screen.held
     total = screen.tally.total()
     if total is not None:
         exchange.keep(total, Direction.RESPONSE)
@@ -234,8 +234,12 @@ def _sum_up(exchange: Exchange, screen: StreamScreen) -> None:
 async def _judge(parts: Parts, exchange: Exchange, walk: Walk) -> Screened:
     assert exchange.identity is not None  # noqa: S101 - nobody is judged before being admitted
     identity = exchange.identity
-    policy, guard = _policy(exchange), exchange.guard
-    return await parts.screen.judge(walk, policy, exchange.facts(), identity.tenant_id, exchange.content_key, guard)
+    policy, guard, started = _policy(exchange), exchange.guard, time.perf_counter()
+    facts, key = exchange.facts(), exchange.content_key
+    screened = await parts.screen.judge(walk, policy, facts, identity.tenant_id, key, guard)
+    if exchange.trace is not None:
+        exchange.trace.step(f"screen {walk.direction}", started, screened.runs)
+    return screened
 
 
 def _glance_of(parts: Parts, exchange: Exchange, policy: Policy) -> Glancing:

@@ -21,6 +21,7 @@ from proxy.parts import Parts
 from proxy.pool.connection_pool import ConnectionPool
 from proxy.screen import Screen
 from proxy.settings import Settings
+from proxy.tracing import build_tracing
 from proxy.upstream import Upstreams
 from proxy.upstream_health import UpstreamHealth
 from storage.api_keys import ApiKeyStore
@@ -72,6 +73,8 @@ class Worker:
     redis: RedisClient
 
     async def close(self) -> None:
+        if self.parts.tracing is not None:
+            self.parts.tracing.exporter.close()
         await self.parts.pool.close()
         await self.windows.flush()
         await self.redis.close()
@@ -117,5 +120,6 @@ async def build_worker(
         edge=settings.edge,
         instance=instance,
         worker=number,
+        tracing=build_tracing(settings.tracing),
     )
     return Worker(Handler(parts), parts, policies, windows, database, redis)

@@ -39,9 +39,12 @@ async def close(parts: Parts, exchange: Exchange) -> bool:
             overhead=exchange.overhead_seconds(),
             degraded=bool(exchange.degraded),
             streaming=exchange.streaming and exchange.status == 200,
+            held=exchange.held_back,
             generation=_generation(exchange),
         )
     )
+    if exchange.trace is not None and parts.tracing is not None:
+        parts.tracing.finish(exchange, exchange.trace)
     if exchange.identity is None:
         return True
     try:

@@ -46,6 +46,8 @@ class Handler:
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         parts = self._parts
         exchange = Exchange.open(request.headers.get("x-request-id"), request.method, request.remote or "")
+        if parts.tracing is not None:
+            exchange.trace = parts.tracing.begin(exchange.id, request.headers.get("traceparent"))
         codec = self._fallback
         place = Place(self.room)
         try:

@@ -110,7 +110,7 @@ EXCHANGES: Final = (
     ),
     _counter("promptshield_streams_total", "Streamed answers by how they ended.", "outcome"),
     _histogram(
-        "promptshield_holdback_seconds", "Longest time that text of one stream waited to be released.", SECONDS_BUCKETS
+        "promptshield_holdback_seconds", "Longest time that a stream's text waited for its release.", SECONDS_BUCKETS
     ),
 )  # fmt: skip
 DETECTION: Final = (

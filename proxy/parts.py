@@ -10,6 +10,7 @@ from proxy.edge_settings import EdgeSettings
 from proxy.identity import KeyDirectory
 from proxy.metrics import WorkerMetrics
 from proxy.screen import Screen
+from proxy.tracing import Tracing
 from proxy.upstream import UpstreamPool, Upstreams
 from proxy.upstream_health import UpstreamHealth
 from storage.data_keys import DataKeys
@@ -39,3 +40,4 @@ class Parts:
     edge: EdgeSettings
     instance: str
     worker: int
+    tracing: Tracing | None = None

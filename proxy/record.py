@@ -65,7 +65,7 @@ def opened_of(exchange: Exchange, identity: Identity, instance: str, worker: int
         confidence=found.confidence,
         scores=found.scores,
         scores_overflow=found.overflow,
-        facts="{}",  # all that there is has a column, but for what `personal` holds
+        facts=_facts(exchange),
         coverage=_coverage(exchange),
         digests=canonical_json(exchange.digests),
         degraded=exchange.degraded,
@@ -112,7 +112,7 @@ def record_of(exchange: Exchange, identity: Identity, instance: str, worker: int
         confidence=found.confidence,
         scores=found.scores,
         scores_overflow=found.overflow,
-        facts="{}",  # all that there is has a column, but for what `personal` holds
+        facts=_facts(exchange),
         coverage=_coverage(exchange),
         digests=canonical_json(exchange.digests),
         degraded=exchange.degraded,
@@ -197,6 +197,11 @@ def _score(key: tuple[str, ...], item: Judged, count: int, vocabulary: frozenset
         "action": item.action,
         "policy_rule": item.rule,
     }
+
+
+def _facts(exchange: Exchange) -> str:
+    """What no column holds and is nobody's secret: the trace that the exchange is part of."""
+    return "{}" if exchange.trace is None else canonical_json({"trace_id": exchange.trace.trace_id})
 
 
 def _bodies(exchange: Exchange) -> str:

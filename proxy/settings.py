@@ -17,6 +17,7 @@ from detectors.documents import Document, JsonObject, read_document
 from detectors.errors import SettingsError
 from policies.quantities import parse_size
 from proxy.edge_settings import EdgeSettings, TlsSettings
+from proxy.tracing_settings import TracingSettings
 from storage.journal import Sync
 from storage.sink import SinkSettings, models_of, refuse_equal_names
 
@@ -131,6 +132,7 @@ class Settings(Strict):
     identity: IdentitySettings = IdentitySettings()
     edge: EdgeSettings = EdgeSettings()
     metrics: MetricsSettings = MetricsSettings()
+    tracing: TracingSettings = TracingSettings()
     sinks: tuple[SinkSettings, ...] = ()
 
     @field_validator("upstreams")

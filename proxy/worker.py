@@ -108,6 +108,9 @@ async def _keep_current(worker: Worker, vitals: Vitals, sender: MetricsSender, r
         metrics.gauge("promptshield_upstream_shut_workers", state is BreakerState.OPEN, (name,))
     vitals.tell_policies(worker.policies.policies, len(worker.policies.failures))
     vitals.tell()
+    if worker.parts.tracing is not None:
+        for reason, spans in worker.parts.tracing.exporter.lost().items():
+            metrics.count("promptshield_spans_lost_total", (reason,), spans)
     sender.send()
 
 
