@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
@@ -14,7 +14,8 @@ from detectors.aside import FINDING
 from detectors.errors import UpstreamError
 from detectors.types import Direction
 from policies.phrases import waits_for_phrases
-from policies.types import BlockAs, Mode, Policy, StopReason, Verdict
+from policies.types import BlockAs, Edit, Mode, Policy, StopReason, Verdict
+from proxy.chunks import once, overheard, timed, whole
 from proxy.closing import answer_headers, close, finish, finish_bytes
 from proxy.codec import Codec, Refusal, Target
 from proxy.exchange import Exchange
@@ -43,14 +44,22 @@ _OUTCOMES: Final = {
     StreamEnd.OPEN: Outcome.CLIENT_CLOSED,
 }
 
+Editable = Callable[[Iterable[Edit]], bool]  # whether all of these can be carried out by whoever is to
 
-async def screen_document(parts: Parts, exchange: Exchange, document: Any, walk: Walk) -> Verdict:
-    """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop."""
+
+async def screen_document(
+    parts: Parts, exchange: Exchange, document: Any, walk: Walk, editable: Editable = all
+) -> Verdict:
+    """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop, and so
+    does one that is not `editable`: whoever asked could not carry it out.
+    """
     take_back(document, walk)
     screened = await _judge(parts, exchange, walk)
     await remember(parts, exchange, document, walk, screened.verdict)
     edits = screened.verdict.effect.edits
-    if edits:
+    if edits and not editable(edits):
+        screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
+    elif edits:
         try:
             named = name_values(parts, exchange, document, edits)
             await parts.screen.aside.run_if_long(len(edits) * FINDING, partial(apply_edits, document, named))
@@ -69,16 +78,16 @@ async def answer(
     if kind == SSE and not codec.streams:  # it may never end, and its events are of no known shape
         raise UpstreamError(exchange.upstream, "protocol")
     if upstream.status < 300 and (kind == SSE or (exchange.streaming and kind == codec.stream(target).content_type)):
-        chunks = _timed(exchange, upstream.chunks())
+        chunks = timed(exchange, upstream.chunks())
         return await _answer_stream(parts, exchange, codec, target, request, upstream, chunks)
-    raw = await _whole(exchange, upstream)
+    raw = await whole(exchange, upstream)
     if not raw and target.method == "DELETE" and upstream.status < 300:
         raw = b"{}"  # some upstreams say nothing of what is no more
     read = partial(codec.read_answer, raw, kind) if upstream.status < 300 else partial(_read_error, raw)
     document = await parts.screen.aside.run_if_long(len(raw), read)
     if document is None and upstream.status < 300 and codec.streams and begins_stream(raw):
         # A stream under a wrong label is still a stream.
-        return await _answer_stream(parts, exchange, codec, target, request, upstream, _once(raw))
+        return await _answer_stream(parts, exchange, codec, target, request, upstream, once(raw))
     if document is None:
         # An HTML page or a plain text could be anything, also an echo of the prompt: ours goes out instead.
         raise UpstreamError(exchange.upstream, "protocol")
@@ -193,7 +202,7 @@ async def _relay(
 ) -> None:
     """Send what the screen lets through, up to the event that ends the stream, which waits for the journal."""
     try:
-        async for data in screen.run(chunks if transcript is None else _overheard(chunks, transcript)):
+        async for data in screen.run(chunks if transcript is None else overheard(chunks, transcript)):
             ends = screen.end is not StreamEnd.OPEN
             sent = await _ending(parts, exchange, screen, transcript, data) if ends else data
             if sent:  # nothing, where the client has the event from a connection that it lost
@@ -264,35 +273,3 @@ def _error_code(document: dict[str, Any]) -> str:
     error = document.get("error")
     code = error.get("code") if isinstance(error, dict) else None
     return str(code)[:64] if isinstance(code, int) else ("upstream" if error else "")
-
-
-async def _whole(exchange: Exchange, upstream: UpstreamAnswer) -> bytes:
-    started = time.perf_counter()
-    raw = await upstream.read()
-    exchange.upstream_seconds += time.perf_counter() - started
-    return raw
-
-
-async def _timed(exchange: Exchange, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Count the time spent waiting for chunks as the upstream's."""
-    while True:
-        started = time.perf_counter()
-        try:
-            chunk = await anext(chunks)
-        except StopAsyncIteration:
-            return
-        finally:
-            ended = time.perf_counter()
-            exchange.upstream_seconds += ended - started
-        exchange.first_chunk_at = exchange.first_chunk_at or ended
-        yield chunk
-
-
-async def _overheard(chunks: AsyncIterator[bytes], transcript: Transcript) -> AsyncIterator[bytes]:
-    async for chunk in chunks:
-        transcript.take_chunk(chunk)
-        yield chunk
-
-
-async def _once(raw: bytes) -> AsyncIterator[bytes]:
-    yield raw

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+import proxy.hooks
 import proxy.providers
 from detectors.build import build_chain, rule_ids
 from detectors.chain import Chain
@@ -14,7 +15,10 @@ from policies.build import build_actions
 from policies.engine import Actions
 from policies.store import PolicyStore
 from proxy.codec import Codec
+from proxy.egress.door import open_door
+from proxy.engine.client import EngineClient
 from proxy.handler import Handler
+from proxy.hook import Hook
 from proxy.identity import KeyDirectory
 from proxy.metrics import WorkerMetrics
 from proxy.parts import Parts
@@ -36,6 +40,7 @@ from storage.postgres import Database
 from storage.provider_objects import ProviderObjects
 from storage.redis_client import RedisClient
 from storage.revisions import read_revisions
+from storage.shared_cache import SharedFindingsCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +51,15 @@ class Detection:
     chain: Chain
     actions: Actions
     codecs: tuple[Codec, ...]
+    hooks: tuple[Hook, ...]
 
 
 def load_detection() -> Detection:
     """Load signatures, detectors, actions and codecs. Raises SignatureError, TypeError for a broken plug-in."""
     rules = load_signatures()
     codecs = discover(proxy.providers, "CODEC", Codec)  # type: ignore[type-abstract]
-    return Detection(rules, build_chain(rules, LruFindingsCache()), build_actions(), codecs)
+    hooks = discover(proxy.hooks, "HOOK", Hook)  # type: ignore[type-abstract]
+    return Detection(rules, build_chain(rules, LruFindingsCache()), build_actions(), codecs, hooks)
 
 
 def policy_store(settings: Settings, detection: Detection) -> PolicyStore:
@@ -99,19 +106,25 @@ async def build_worker(
         settings.identity.max_stale,
     )
     metrics, pool, upstreams = WorkerMetrics(number), ConnectionPool(), Upstreams(settings.upstreams)
+    door = open_door(house_keys.egress_token(), settings.egress.read)
     parts = Parts(
         codecs=detection.codecs,
+        hooks=detection.hooks,
+        door=door,
         keys=keys,
         policies=policies,
         limits=windows,
-        screen=Screen(detection.chain, detection.actions),
+        screen=Screen(
+            detection.chain,
+            detection.actions,
+            shared=SharedFindingsCache(redis, house_keys.findings_key),
+            engine=EngineClient(settings.engine, pool, metrics) if settings.engine.url else None,
+        ),
         upstreams=upstreams,
         pool=pool,
-        health=UpstreamHealth(upstreams.all, pool, metrics),
+        health=UpstreamHealth((*upstreams.all, *door.upstreams.values()), pool, metrics),
         journal=Journal(
-            settings.journal_folder / instance,
-            settings.journal.sync,
-            disk_limit=settings.journal.disk_limit,
+            settings.journal_folder / instance, settings.journal.sync, disk_limit=settings.journal.disk_limit
         ),
         house_keys=house_keys,
         data_keys=DataKeys(database, key_ring_source(settings.keys_folder)),

@@ -1,4 +1,4 @@
-"""The bounds of a worker's edge: how long it waits for whom, and how much it takes in at once."""
+"""Where both planes listen, and the bounds of a worker's edge: how long it waits, and how much it takes in at once."""
 
 from __future__ import annotations
 
@@ -41,3 +41,24 @@ class TlsSettings(BaseModel):
 
     certificate: Path
     key: Path
+
+
+class Listener(BaseModel):
+    """Where the data plane listens. Port 0 takes any free one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+
+
+class ProxyListener(Listener):
+    """Where the data plane listens, with TLS where `tls` says so; without it something in front speaks TLS."""
+
+    tls: TlsSettings | None = None
+
+
+class ControlListener(Listener):
+    """Where the control plane listens: to this machine only, unless said otherwise."""
+
+    port: int = Field(default=8001, ge=0, le=65535)

@@ -60,9 +60,9 @@ _GEN_AI: Final = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_reque
 BOUNDS: Final[Mapping[str, int]] = MappingProxyType(
     {
         "action": 8, "candidate": 8, "category": 16, "gen_ai_operation_name": 32, "gen_ai_provider_name": 16,
-        "gen_ai_request_model": 32, "gen_ai_token_type": 2, "kind": 16, "model": 64, "outcome": 16, "policy": 256,
-        "reason": 64, "result": 16, "revision": 512, "rule": 2048, "sink": 32, "stage": 8, "state": 3, "status": 8,
-        "upstream": 64, "version": 4, "worker": 256,
+        "gen_ai_request_model": 32, "gen_ai_token_type": 2, "kind": 16, "level": 8, "model": 64, "outcome": 16,
+        "policy": 256, "reason": 64, "result": 16, "revision": 512, "rule": 2048, "sink": 32, "stage": 8, "state": 3,
+        "status": 8, "upstream": 64, "version": 4, "worker": 256,
     }
 )  # fmt: skip
 
@@ -122,6 +122,16 @@ DETECTION: Final = (
         "promptshield_segments_total",
         "Pieces of text by what became of them; reason: why a rule skipped them or nobody could look.",
         "status", "reason",
+    ),
+    _counter(
+        "promptshield_cache_lookups_total",
+        "Texts by how a stage came to know of them: local, shared (Redis), joined (somebody was asking already), miss.",
+        "stage", "level",
+    ),
+    _counter(
+        "promptshield_engine_questions_total",
+        "Questions to the detection engine by how they ended; of all but answered, the proxy's own chain looked.",
+        "result",
     ),
     _counter(
         "promptshield_fail_open_total",

@@ -73,6 +73,7 @@ class WorkerMetrics:
         self._active: defaultdict[str, int] = defaultdict(int)
         self._finished: list[Finished] = []
         self._gauges: dict[tuple[str, Labels], float] = {}
+        self._lookups: dict[tuple[str, str], int] = {}
         self._began = False
 
     def count(self, name: str, labels: Labels = (), amount: float = 1) -> None:
@@ -101,6 +102,14 @@ class WorkerMetrics:
 
     def leave(self, tenant: str) -> None:
         self._active[tenant] -= 1
+
+    def lookups(self, totals: Mapping[tuple[str, str], int]) -> None:
+        """Count how texts became known, from totals by stage and level that only grow."""
+        for labels, total in totals.items():
+            new = total - self._lookups.get(labels, 0)
+            if new:
+                self._lookups[labels] = total
+                self._counters["promptshield_cache_lookups_total", labels] += new
 
     def take(self) -> list[bytes]:
         """Return the deltas as datagrams, each below the size a socket takes, and start again from zero."""

@@ -16,7 +16,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from detectors.documents import Document, JsonObject, read_document
 from detectors.errors import SettingsError
 from policies.quantities import parse_size
-from proxy.edge_settings import EdgeSettings, TlsSettings
+from proxy.edge_settings import ControlListener, EdgeSettings, ProxyListener
+from proxy.egress.settings import EgressSettings
+from proxy.engine_settings import EngineSettings
 from proxy.tracing_settings import TracingSettings
 from storage.journal import Sync
 from storage.sink import SinkSettings, models_of, refuse_equal_names
@@ -33,25 +35,6 @@ _WEAK: Final = frozenset({"sk-1234", "changeme", "password", "secret", "admin", 
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Listener(Strict):
-    """Where the data plane listens. Port 0 takes any free one."""
-
-    host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=0, le=65535)
-
-
-class ProxyListener(Listener):
-    """Where the data plane listens, with TLS where `tls` says so; without it something in front speaks TLS."""
-
-    tls: TlsSettings | None = None
-
-
-class ControlListener(Listener):
-    """Where the control plane listens: to this machine only, unless said otherwise."""
-
-    port: int = Field(default=8001, ge=0, le=65535)
 
 
 class Timeouts(Strict):
@@ -131,8 +114,10 @@ class Settings(Strict):
     journal: JournalSettings = JournalSettings()
     identity: IdentitySettings = IdentitySettings()
     edge: EdgeSettings = EdgeSettings()
+    engine: EngineSettings = EngineSettings()
     metrics: MetricsSettings = MetricsSettings()
     tracing: TracingSettings = TracingSettings()
+    egress: EgressSettings = EgressSettings()
     sinks: tuple[SinkSettings, ...] = ()
 
     @field_validator("upstreams")
@@ -184,6 +169,9 @@ def load_settings(
         given["upstreams"] = _with_threshold(_default_upstreams(environment), environment)
     # By themselves first: an error in them stands in no file.
     Document(Path("environment"), given, None, SettingsError).validate(Settings)
+    engine = document.content.get("engine")
+    if "engine" in given and isinstance(engine, dict):
+        given["engine"] = engine | given["engine"]
     model = _with_sinks(document)
     return Document(document.file, document.content | given, document.root, SettingsError).validate(model)
 
@@ -261,6 +249,8 @@ def _from_environment(environment: Mapping[str, str], data: Path | None) -> dict
         password = environment.get("REDIS_PASSWORD", "")
         account = f":{quote(password, safe='')}@" if password else ""
         given["redis_url"] = f"redis://{account}{environment['REDIS_HOST']}:{environment.get('REDIS_PORT', '6379')}/0"
+    if environment.get("DETECTION_ENGINE_URL"):
+        given["engine"] = {"url": environment["DETECTION_ENGINE_URL"]}
     if environment.get("NUM_WORKERS"):
         given["workers"] = environment["NUM_WORKERS"]
     if data is not None or environment.get("PROMPTSHIELD_DATA"):

@@ -29,6 +29,7 @@ from proxy.app import Detection, load_detection, policy_store
 from proxy.certificate import Certificate
 from proxy.control.plane import ControlPlace, run_control
 from proxy.demo_upstream import demo_upstreams, run_demo
+from proxy.edge_settings import Listener
 from proxy.installation import (
     embedded_engines,
     engine_urls,
@@ -39,7 +40,7 @@ from proxy.installation import (
     runtime_file,
 )
 from proxy.processes import SIGNALS, Main, Process
-from proxy.settings import Listener, Settings
+from proxy.settings import Settings
 from proxy.worker import WorkerPlace, run_worker
 from storage.embedded import EmbeddedEngines, EngineUrls
 from storage.house_keys import HouseKeys, open_house_keys

@@ -106,6 +106,7 @@ async def _keep_current(worker: Worker, vitals: Vitals, sender: MetricsSender, r
     metrics.gauge("promptshield_limits_degraded_workers", worker.windows.degraded)
     for name, state in worker.parts.health.states().items():
         metrics.gauge("promptshield_upstream_shut_workers", state is BreakerState.OPEN, (name,))
+    metrics.lookups(worker.parts.screen.lookups())
     vitals.tell_policies(worker.policies.policies, len(worker.policies.failures))
     vitals.tell()
     if worker.parts.tracing is not None:

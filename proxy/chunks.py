@@ -1,0 +1,45 @@
+"""An upstream's answer as it comes: waited for on the upstream's account, and overheard."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+
+from proxy.exchange import Exchange
+from proxy.transcript import Transcript
+from proxy.upstream import UpstreamAnswer
+
+
+async def whole(exchange: Exchange, upstream: UpstreamAnswer) -> bytes:
+    """Read an answer to its end."""
+    started = time.perf_counter()
+    raw = await upstream.read()
+    exchange.upstream_seconds += time.perf_counter() - started
+    return raw
+
+
+async def timed(exchange: Exchange, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Count the time spent waiting for chunks as the upstream's."""
+    while True:
+        started = time.perf_counter()
+        try:
+            chunk = await anext(chunks)
+        except StopAsyncIteration:
+            return
+        finally:
+            ended = time.perf_counter()
+            exchange.upstream_seconds += ended - started
+        exchange.first_chunk_at = exchange.first_chunk_at or ended
+        yield chunk
+
+
+async def overheard(chunks: AsyncIterator[bytes], transcript: Transcript) -> AsyncIterator[bytes]:
+    """Let a transcript hear what comes."""
+    async for chunk in chunks:
+        transcript.take_chunk(chunk)
+        yield chunk
+
+
+async def once(raw: bytes) -> AsyncIterator[bytes]:
+    """Be a stream of one chunk."""
+    yield raw
