@@ -15,24 +15,26 @@ from detectors.errors import UpstreamError
 from detectors.types import Direction
 from policies.phrases import waits_for_phrases
 from policies.types import BlockAs, Edit, Mode, Policy, StopReason, Verdict
-from proxy.chunks import once, overheard, timed, whole
 from proxy.closing import answer_headers, close, finish, finish_bytes
 from proxy.codec import Codec, Refusal, Target
 from proxy.exchange import Exchange
 from proxy.file_answer import FileAnswer
 from proxy.guarding import take_back
 from proxy.json_document import JsonError, parse
+from proxy.paced import PacedStream
 from proxy.parts import Parts
 from proxy.pointer import UneditableError, apply_edits
 from proxy.provider_state import note_creations
 from proxy.pseudonym_keeping import name_values, restoration_of
 from proxy.remembrance import hear, listen, remember, remember_stream
-from proxy.responses import retry_headers, upstream_headers
-from proxy.screen import Screened
+from proxy.responses import SOON_DECIDED, retry_headers, upstream_headers
+from proxy.screen import Screened, WhenJudged
+from proxy.slow_reading import slow_reading
 from proxy.sse import SSE, begins_stream
 from proxy.streaming import Glancing, StreamEnd, StreamScreen, left_to_the_judge
 from proxy.transcript import Transcript
 from proxy.upstream import UpstreamAnswer
+from proxy.upstream_chunks import once, overheard, timed, whole
 from proxy.walk import Walk
 from storage.types import Outcome
 
@@ -48,23 +50,29 @@ Editable = Callable[[Iterable[Edit]], bool]  # whether all of these can be carri
 
 
 async def screen_document(
-    parts: Parts, exchange: Exchange, document: Any, walk: Walk, editable: Editable = all
+    parts: Parts,
+    exchange: Exchange,
+    document: Any,
+    walk: Walk,
+    editable: Editable = all,
+    judges: WhenJudged = WhenJudged.BEFORE,
 ) -> Verdict:
     """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop, and so
-    does one that is not `editable`: whoever asked could not carry it out.
+    does one that is not `editable`: whoever asked could not carry it out. Who has `judges` asked beside what comes next
+    must await `exchange.later`.
     """
     take_back(document, walk)
-    screened = await _judge(parts, exchange, walk)
+    screened = await _judge(parts, exchange, walk, judges)
     await remember(parts, exchange, document, walk, screened.verdict)
     edits = screened.verdict.effect.edits
     if edits and not editable(edits):
-        screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
+        screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs, screened.calls)
     elif edits:
         try:
             named = name_values(parts, exchange, document, edits)
             await parts.screen.aside.run_if_long(len(edits) * FINDING, partial(apply_edits, document, named))
         except UneditableError:
-            screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
+            screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs, screened.calls)
     exchange.keep(screened, walk.direction)
     return screened.verdict
 
@@ -142,7 +150,7 @@ async def refuse(
         exchange.end(Outcome.REJECTED if asked else Outcome.BLOCKED_RESPONSE, 503, "inspection_unavailable")
         what = "request" if asked else "answer"
         body = codec.error(503, "inspection_unavailable", f"The {what} could not be inspected.")
-        return await finish(parts, exchange, body, retry_headers(503))
+        return await finish(parts, exchange, body, SOON_DECIDED if exchange.still_judged else retry_headers(503))
     refusal = Refusal(verdict, direction, policy.disclose, exchange.id)
     outcome = Outcome.BLOCKED_REQUEST if asked else Outcome.BLOCKED_RESPONSE
     if asked or policy.block_as is BlockAs.ERROR or document is None:
@@ -166,7 +174,7 @@ async def _answer_stream(
     transcript = listen(exchange, policy)
     screen = StreamScreen(
         reader,
-        lambda walk: _judge(parts, exchange, walk),
+        lambda walk: _judge(parts, exchange, walk, WhenJudged.NEVER),
         lambda verdict: Refusal(verdict, Direction.RESPONSE, policy.disclose, exchange.id),
         policy.block_as,
         partial(hear, transcript, exchange),
@@ -175,12 +183,14 @@ async def _answer_stream(
         enforcing=policy.mode is Mode.ENFORCE,
         glance=_glance_of(parts, exchange, policy),
     )
+    slow = slow_reading(exchange, policy, screen, lambda walk: _judge(parts, exchange, walk))
+    stream = screen if slow is None else PacedStream(screen, slow, policy.streams)
     response = web.StreamResponse(headers={"Content-Type": reader.content_type, "Cache-Control": "no-cache"})
     response.headers.update(answer_headers(exchange))
     exchange.status = 200
     await response.prepare(request)
     try:
-        await _relay(parts, exchange, screen, transcript, response, chunks)
+        await _relay(parts, exchange, screen, stream, transcript, response, chunks)
     except (asyncio.CancelledError, ConnectionError):
         await _close_stream(parts, exchange, screen, transcript)
         raise
@@ -196,15 +206,15 @@ async def _relay(
     parts: Parts,
     exchange: Exchange,
     screen: StreamScreen,
+    stream: StreamScreen | PacedStream,
     transcript: Transcript | None,
     response: web.StreamResponse,
     chunks: AsyncIterator[bytes],
 ) -> None:
     """Send what the screen lets through, up to the event that ends the stream, which waits for the journal."""
     try:
-        async for data in screen.run(chunks if transcript is None else overheard(chunks, transcript)):
-            ends = screen.end is not StreamEnd.OPEN
-            sent = await _ending(parts, exchange, screen, transcript, data) if ends else data
+        async for data in stream.run(chunks if transcript is None else overheard(chunks, transcript)):
+            sent = await _ending(parts, exchange, screen, transcript, data) if stream.ended else data
             if sent:  # nothing, where the client has the event from a connection that it lost
                 await response.write(sent)
     except UpstreamError as exc:
@@ -240,12 +250,11 @@ def _sum_up(exchange: Exchange, screen: StreamScreen) -> None:
         exchange.keep(total, Direction.RESPONSE)
 
 
-async def _judge(parts: Parts, exchange: Exchange, walk: Walk) -> Screened:
+async def _judge(parts: Parts, exchange: Exchange, walk: Walk, judges: WhenJudged = WhenJudged.BEFORE) -> Screened:
     assert exchange.identity is not None  # noqa: S101 - nobody is judged before being admitted
-    identity = exchange.identity
-    policy, guard, started = _policy(exchange), exchange.guard, time.perf_counter()
-    facts, key = exchange.facts(), exchange.content_key
-    screened = await parts.screen.judge(walk, policy, facts, identity.tenant_id, key, guard)
+    policy, facts, tenant_id = _policy(exchange), exchange.facts(), exchange.identity.tenant_id
+    key, guard, started = exchange.content_key, exchange.guard, time.perf_counter()
+    screened = await parts.screen.judge(walk, policy, facts, tenant_id, key, guard, judges=judges)
     if exchange.trace is not None:
         exchange.trace.step(f"screen {walk.direction}", started, screened.runs)
     return screened

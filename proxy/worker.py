@@ -15,6 +15,7 @@ import structlog
 from aiohttp import web
 
 from detectors.breaker import BreakerState
+from detectors.errors import SettingsError
 from proxy.app import Detection, Worker, build_worker
 from proxy.certificate import Certificate
 from proxy.edge import EdgeServer
@@ -101,18 +102,30 @@ async def _keep_current(worker: Worker, vitals: Vitals, sender: MetricsSender, r
         _LOG.error("policy not loaded, the last good revision stays", policy=file, problem=problem)
     for name in report.loaded:
         _LOG.info("policy loaded", policy=name, revision=worker.policies.policies[name].revision)
+    await _follow_judges(worker)
     await worker.windows.flush()
     metrics = worker.parts.metrics
     metrics.gauge("promptshield_limits_degraded_workers", worker.windows.degraded)
     for name, state in worker.parts.health.states().items():
         metrics.gauge("promptshield_upstream_shut_workers", state is BreakerState.OPEN, (name,))
     metrics.lookups(worker.parts.screen.lookups())
+    vitals.tell_breakers(worker.judges.states())
     vitals.tell_policies(worker.policies.policies, len(worker.policies.failures))
     vitals.tell()
     if worker.parts.tracing is not None:
         for reason, spans in worker.parts.tracing.exporter.lost().items():
             metrics.count("promptshield_spans_lost_total", (reason,), spans)
     sender.send()
+
+
+async def _follow_judges(worker: Worker) -> None:
+    """Take in judges of a changed settings file; a file that cannot be used leaves the last ones in force."""
+    try:
+        if await worker.judges.reload():
+            _LOG.info("judges exchanged", judges=sorted(worker.judges.states()))
+    except SettingsError as exc:
+        worker.parts.metrics.count("promptshield_judge_reload_failures_total")
+        _LOG.error("judges not loaded, the last good ones stay", problem=str(exc))
 
 
 async def _every_second(work: Callable[[], Awaitable[None]]) -> None:

@@ -75,6 +75,8 @@ def parts(tmp_path: Path, detection: Detection, make_policy: MakePolicy) -> Part
         "limits": None,
         "data_keys": None,
         "objects": None,
+        "hooks": (),
+        "door": None,
     }
     return Parts(
         codecs=detection.codecs,

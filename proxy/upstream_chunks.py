@@ -1,4 +1,4 @@
-"""An upstream's answer as it comes: waited for on the upstream's account, and overheard."""
+"""An upstream's answer as it arrives: its time is counted as the upstream's, and whoever listens hears it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from proxy.upstream import UpstreamAnswer
 
 
 async def whole(exchange: Exchange, upstream: UpstreamAnswer) -> bytes:
-    """Read an answer to its end."""
     started = time.perf_counter()
     raw = await upstream.read()
     exchange.upstream_seconds += time.perf_counter() - started
@@ -34,12 +33,10 @@ async def timed(exchange: Exchange, chunks: AsyncIterator[bytes]) -> AsyncIterat
 
 
 async def overheard(chunks: AsyncIterator[bytes], transcript: Transcript) -> AsyncIterator[bytes]:
-    """Let a transcript hear what comes."""
     async for chunk in chunks:
         transcript.take_chunk(chunk)
         yield chunk
 
 
 async def once(raw: bytes) -> AsyncIterator[bytes]:
-    """Be a stream of one chunk."""
     yield raw
