@@ -68,6 +68,8 @@ TESTED_ELSEWHERE = {
     "storage/chain_rows.py": "tests/storage/test_canonical.py",
     "storage/damage.py": "tests/storage/test_chain_check.py",
     "storage/login.py": "tests/e2e/test_command_line.py",
+    "proxy/metric_names.py": "tests/proxy/control/test_exposition.py",
+    "proxy/tracing_settings.py": "tests/proxy/test_settings.py",
     "proxy/codec.py": "tests/contracts/test_codecs.py",
     "proxy/upstream_defaults.py": "tests/proxy/test_settings.py",
     "proxy/record.py": "tests/proxy/test_exchange.py",
