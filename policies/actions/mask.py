@@ -15,10 +15,14 @@ class Mask:
         stop = any(f.hit.span is None or f.segment.place is not Place.VALUE for f in findings)
         edits = tuple(
             Edit(finding.segment.pointer, finding.hit.span, f"[{finding.hit.kind}]")
-            for finding in findings
+            for finding in sorted(findings, key=_doubt)  # of two that say the same place, the more certain one names it
             if finding.hit.span is not None and finding.segment.place is Place.VALUE
         )
         return Effect(stop=stop, edits=edits)
+
+
+def _doubt(finding: Finding) -> float:
+    return -finding.hit.confidence
 
 
 ACTION: Final[Action] = Mask()
