@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,9 @@ from aiohttp.test_utils import RawTestServer, TestClient
 from policies.types import Policy
 from proxy.app import Detection
 from proxy.edge_settings import EdgeSettings
+from proxy.egress.door import open_door
 from proxy.handler import Handler
+from proxy.judges import Judges
 from proxy.metrics import WorkerMetrics
 from proxy.parts import Parts
 from proxy.pool.connection_pool import ConnectionPool
@@ -53,6 +55,7 @@ class Serving:
     client: TestClient[web.BaseRequest, None]
     journal: Path
     objects: Objects
+    metrics: WorkerMetrics
 
     async def ask(
         self, path: str, body: object = None, *, method: str = "POST", key: str = "acme-key", **headers: str
@@ -69,7 +72,11 @@ class Serving:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, detection: Detection, policy: Policy, *upstreams: UpstreamSettings
+    folder: Path,
+    detection: Detection,
+    policy: Policy,
+    *upstreams: UpstreamSettings,
+    judges: Callable[[WorkerMetrics], Judges] | None = None,
 ) -> AsyncIterator[Serving]:
     """Serve in front of `upstreams`."""
 
@@ -87,7 +94,9 @@ async def serving(
     }
     parts = Parts(
         codecs=detection.codecs,
-        screen=Screen(detection.chain, detection.actions),
+        hooks=detection.hooks,
+        door=open_door("egress-token", {}),
+        screen=Screen(detection.chain, detection.actions, judges and judges(metrics)),
         upstreams=Upstreams(upstreams),
         pool=pool,
         health=UpstreamHealth(upstreams, pool, metrics),
@@ -101,7 +110,7 @@ async def serving(
     client: TestClient[web.BaseRequest, None] = TestClient(RawTestServer(Handler(parts)))
     try:
         async with client:
-            yield Serving(client, folder, objects)
+            yield Serving(client, folder, objects, metrics)
     finally:
         await pool.close()
         parts.journal.close()

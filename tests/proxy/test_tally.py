@@ -95,3 +95,10 @@ def test_a_detectors_runs_are_one_account_with_the_worse_status() -> None:
 
     assert (tally.status, tally.reason, tally.hits, tally.seconds) == (RunStatus.TIMEOUT, "deadline", 4, 1.5)
     assert tally.confidence == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_who_was_left_out_of_one_window_has_looked_at_the_others(order: int) -> None:
+    one, other = [run(RunStatus.OK), run(RunStatus.SKIPPED)][::order]
+
+    assert sum_runs(one, other).status is RunStatus.OK
