@@ -94,7 +94,7 @@ def _result(verdict: Verdict, chances: Mapping[Category, float], seconds: float)
     return {
         "action": verdict.intended_action,
         "confidence": max([hit.confidence for hit in hits if hit.category in ATTACK] + leanings, default=0.0),
-        "scores": {category: round(chance, 4) for category, chance in chances.items()},
+        "scores": {category.value: round(chance, 4) for category, chance in chances.items()},
         "categories": sorted({hit.category for hit in hits}),
         "findings": [
             {

@@ -11,7 +11,7 @@ from typing import Final
 from detectors.builtin.classifier import SCORES
 from detectors.chain import InspectionOptions
 from detectors.selective import LEANING
-from detectors.types import ATTACK, Category, Finding, InspectionContext, Origin, RunStatus
+from detectors.types import ATTACK, Category, Finding, InspectionContext, Origin
 from policies.engine import decide
 from policies.testing import text_segment
 from policies.types import ActionName, Facts, Policy
@@ -20,12 +20,9 @@ from proxy.cli.policy import load_named
 from tests.eval.sets import Labelled
 
 WHOLE: Final = "whole chain"
-FINER: Final = "transformer"
 STAGES: Final = {
     "signatures": "patterns",
     "linear model": "classifier",
-    "transformer": FINER,
-    "similarity": "similarity",
 }
 # At which confidence the standard policy stops a text, by who wrote it.
 THRESHOLDS: Final = {Origin.TOOL: 0.5}
@@ -34,14 +31,14 @@ OTHERS: Final = 0.8
 
 @dataclass(slots=True)
 class Looked:
-    """Of each text of a set, in order: whether a stage flagged it, the chain's score, its seconds, whether the finer
-    look was needed.
+    """Of each text of a set, in order: whether a stage flagged it, the chain's score, its seconds, whether the linear
+    model was unsure.
     """
 
     flagged: dict[str, list[bool]] = field(default_factory=lambda: {name: [] for name in (*STAGES, WHOLE)})
     scores: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    finer: list[bool] = field(default_factory=list)
+    unsure: list[bool] = field(default_factory=list)
 
 
 async def look_at(rows: Sequence[Labelled], detection: Detection) -> Looked:
@@ -65,8 +62,7 @@ async def _look_at_one(row: Labelled, detection: Detection, policy: Policy, look
         looked.flagged[stage].append(any(f.detector == detector and f.hit.confidence >= threshold for f in attacks))
     looked.flagged[WHOLE].append(verdict.intended_action in {ActionName.BLOCK, ActionName.ERROR})
     looked.scores.append(_score(attacks, chances))
-    runs = {run.detector: run for run in inspection.runs}
-    looked.finer.append(FINER in runs and runs[FINER].status is not RunStatus.SKIPPED)
+    looked.unsure.append(any(0 < run.confidence < LEANING for run in inspection.runs if run.detector == "classifier"))
 
 
 def _score(attacks: Sequence[Finding], chances: dict[Category, float]) -> float:

@@ -15,7 +15,7 @@ PAGE: Final = Path(__file__).parent.parent.parent / "docs" / "accuracy.md"
 BEGIN: Final = "<!-- measured by make eval -->"
 END: Final = "<!-- end of what is measured -->"
 HEAD: Final = (
-    "| set | attacks | benign | recall | flagged | F1 | AUC | recall at 0.1 % | at 1 % | finer look | p50 ms | p99 ms |"
+    "| set | attacks | benign | recall | flagged | F1 | AUC | recall at 0.1 % | at 1 % | unsure | p50 ms | p99 ms |"
 )
 
 Sets = Mapping[str, Sequence[Labelled]]
@@ -48,7 +48,7 @@ def _whole(sets: Sets, looked: AllLooked) -> Iterator[str]:
         labels = [row.attack for row in rows]
         found = rates(labels, seen.flagged[WHOLE])
         attacks = [score for label, score in zip(labels, seen.scores, strict=True) if label]
-        finer = [finer for row, finer in zip(rows, seen.finer, strict=True) if not row.attack]
+        unsure = [unsure for row, unsure in zip(rows, seen.unsure, strict=True) if not row.attack]
         cells = [
             name,
             found.attacks,
@@ -59,7 +59,7 @@ def _whole(sets: Sets, looked: AllLooked) -> Iterator[str]:
             _number(area_under_curve(labels, seen.scores)),
             _above(attacks, strict) if ordinary else "",
             _above(attacks, loose) if ordinary else "",
-            _percent(sum(finer) / len(finer)) if finer else "",
+            _percent(sum(unsure) / len(unsure)) if unsure else "",
             f"{1000 * quantile(seen.seconds, 0.5):.2f}",
             f"{1000 * quantile(seen.seconds, 0.99):.1f}",
         ]
@@ -79,7 +79,7 @@ def _chosen(seen: Looked, kept: Sequence[int]) -> Looked:
         {stage: [flags[number] for number in kept] for stage, flags in seen.flagged.items()},
         [seen.scores[number] for number in kept],
         [seen.seconds[number] for number in kept],
-        [seen.finer[number] for number in kept],
+        [seen.unsure[number] for number in kept],
     )
 
 
