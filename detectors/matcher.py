@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import re
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +30,8 @@ else:
     _HAS_HYPERSCAN = True
 
 EngineName = Literal["hyperscan", "re2"]
+# What is the same of bytes: literals, sets that list what they hold, and others where they repeat uncounted.
+_BYTEWISE = re.compile(r"\\[^xpPWDSC]|\[(?!\^)(?:[^\]\\]|\\.)*\]|\[\^(?:[^\]\\]|\\.)+\][*+]|[^\\.\[]")
 _DIGEST_SIZE = hashlib.sha256().digest_size
 
 
@@ -42,10 +45,14 @@ class PatternSyntaxError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """RE2 syntax. If it has a group, the first group is what was found and the rest is context."""
+    """RE2 syntax. If it has a group, the first group is what was found and the rest is context.
+
+    `bytewise` says that bytes may be matched for characters: `is_bytewise`, and nothing beyond ASCII folds into it.
+    """
 
     expression: str
     caseless: bool = False
+    bytewise: bool = False
 
 
 class _Engine(Protocol):
@@ -159,6 +166,13 @@ def check_pattern(pattern: Pattern) -> None:
     _compile(0, pattern)
 
 
+def is_bytewise(expression: str) -> bool:
+    """Tell whether an expression means the same of UTF-8's bytes as of its characters: nothing in it stands for exactly
+    one character, or counts characters, that may have several bytes.
+    """
+    return expression.isascii() and not _BYTEWISE.sub("", expression)
+
+
 def without_surrogates(text: str) -> str:
     """Replace lone surrogates, which UTF-8 cannot hold, by `?`, keeping every offset."""
     try:
@@ -189,12 +203,17 @@ def _database(patterns: Sequence[Pattern], store: Path | None) -> hyperscan.Data
 
 def _compile_all(patterns: Sequence[Pattern]) -> hyperscan.Database:
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    base = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_UTF8
+    base = hyperscan.HS_FLAG_SINGLEMATCH
     database.compile(
         expressions=[p.expression.encode() for p in patterns],
         ids=list(range(len(patterns))),
         elements=len(patterns),
-        flags=[base | (hyperscan.HS_FLAG_CASELESS if p.caseless else 0) for p in patterns],
+        flags=[
+            base
+            | (hyperscan.HS_FLAG_CASELESS if p.caseless else 0)
+            | (0 if p.bytewise else hyperscan.HS_FLAG_UTF8)  # characters of several bytes cost states, and time
+            for p in patterns
+        ],
     )
     return database
 
@@ -203,7 +222,7 @@ def _store_key(patterns: Sequence[Pattern]) -> str:
     """Name all that a compiled database depends on: the engine, the processor, the patterns in order."""
     digest = hashlib.sha256(f"{version('hyperscan')}\0{platform.machine()}\0{_processor()}".encode())
     for pattern in patterns:
-        digest.update(f"\0{pattern.caseless}\0{pattern.expression}".encode())
+        digest.update(f"\0{pattern.caseless}{pattern.bytewise}\0{pattern.expression}".encode())
     return digest.hexdigest()[:32]
 
 

@@ -20,7 +20,7 @@ from detectors.decoding import Decoder
 from detectors.discovery import discover
 from detectors.documents import Document, nearest, read_document
 from detectors.errors import SignatureError
-from detectors.matcher import Matcher, Pattern, check_pattern
+from detectors.matcher import Matcher, Pattern, check_pattern, is_bytewise
 from detectors.normalise import fold
 from detectors.types import Category, Origin, Severity, View
 from detectors.validators import VALIDATORS
@@ -176,7 +176,8 @@ def expression_of(signature: Signature) -> Pattern:
     """Return the pattern as the matcher takes it: for folded text its literals are folded in the same way."""
     if not signature.folded:
         return Pattern(signature.pattern)
-    return Pattern("".join(c if c.isascii() else _folded_literal(c) for c in signature.pattern), caseless=True)
+    expression = "".join(c if c.isascii() else _folded_literal(c) for c in signature.pattern)
+    return Pattern(expression, caseless=True, bytewise=is_bytewise(expression))
 
 
 def _folded_literal(character: str) -> str:
