@@ -220,7 +220,8 @@ class Chain:
         """Key = keyed BLAKE2b-256 over all that a stage's hits depend on; None when nothing may be remembered."""
         if self._cache is None or not options.content_key:
             return None
-        salt, key = plan.salt, options.content_key
+        lexicon, key = options.context.lexicon, options.content_key
+        salt = plan.salt if lexicon is None else plan.salt + lexicon.revision.encode()
         return [hashlib.blake2b(salt + _content(s), key=key, digest_size=32).digest() for s in segments]
 
     async def _run(

@@ -16,11 +16,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 import detectors.decoders
 from detectors.beginnings import beginnings_of
+from detectors.bytewise import is_bytewise
 from detectors.decoding import Decoder
 from detectors.discovery import discover
 from detectors.documents import Document, nearest, read_document
 from detectors.errors import SignatureError
-from detectors.matcher import Matcher, Pattern, check_pattern, is_bytewise
+from detectors.matcher import Matcher, Pattern, check_pattern
 from detectors.normalise import fold
 from detectors.types import Category, Origin, Severity, View
 from detectors.validators import VALIDATORS

@@ -11,6 +11,7 @@ from detectors.frozen import statically_frozen
 
 if TYPE_CHECKING:  # what a guard is made of speaks these words
     from detectors.guard import Guard
+    from detectors.lexicon import Lexicon
 
 CANARY_RULE: Final = "PS-LEAK-101"  # which policies mask whatever else they say: a canary that is told is none any more
 
@@ -260,12 +261,14 @@ class Coverage:
 class InspectionContext:
     """What a detector may know beside the views: the tenant whose traffic this is. No tenant means the command line.
 
-    `guard` is what an answer is held against, None where there is no answer. `shared` is what detectors of one
+    `guard` is what an answer is held against, None where there is no answer. `lexicon` is what the policy adds to what
+    is looked for; without one all signatures are asked, whatever their level. `shared` is what detectors of one
     inspection leave for each other; it ends with the inspection.
     """
 
     tenant_id: int | None = None
     guard: Guard | None = None
+    lexicon: Lexicon | None = None
     shared: dict[object, Any] = field(default_factory=dict)
 
 

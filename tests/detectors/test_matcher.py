@@ -18,7 +18,6 @@ from detectors.matcher import (
     Pattern,
     PatternSyntaxError,
     check_pattern,
-    is_bytewise,
     without_surrogates,
 )
 from detectors.rules import build_matcher, expression_of, load_signatures
@@ -108,26 +107,6 @@ def test_both_engines_find_the_same_with_the_shipped_signatures(shipped: list[Pa
         hyperscan, re2 = ([spans for i in m.matching(text) if (spans := (i, *m.spans(i, text)))[1:]] for m in pair)
 
         assert hyperscan == re2
-
-
-@pytest.mark.parametrize(
-    ("expression", "bytewise"),
-    [
-        (r"ignore (?:all|any) [a-z.]+ ?\.", True),
-        (r"(?:[^ .!?]+ ){0,6}key", True),
-        (r"[^<>\]]*>", True),
-        (r"don.t", False),
-        (r".*key", False),
-        (r"[^ a]x", False),
-        (r"[^ .!?]{0,9}key", False),
-        (r"[\])}][^\]]", False),
-        (r"\Wkey", False),
-        (r"\x{200B}", False),
-        ("straße", False),
-    ],
-)
-def test_what_stands_for_one_character_is_not_matched_byte_by_byte(expression: str, bytewise: bool) -> None:
-    assert is_bytewise(expression) is bytewise
 
 
 @EACH
