@@ -125,11 +125,12 @@ class Chain:
 
     async def inspect(self, segments: Sequence[Segment], options: InspectionOptions) -> Inspection:
         """Look at every segment. Never raises for a detector's failure: that is a run with a status."""
-        judging = options.context.judging
+        judging, lexicon = options.context.judging, options.context.lexicon
         judged_by = b"" if judging is None else judging.tag
+        added = b"" if lexicon is None else lexicon.revision.encode()
         hashing = self.memory.hashing(options.content_key)
-        batch = Batch(segments, self._views, options.content_key, hashing, judged_by)
-        if options.engine is not None:
+        batch = Batch(segments, self._views, options.content_key, hashing, judged_by, added)
+        if options.engine is not None and not added:  # an engine looks for what every policy has looked for
             await self.memory.be_told(self._plans, batch, options.engine)
         return await self._inspect(batch, options)
 
