@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from detectors.aside import Aside
 from detectors.chain import Chain, Inspection, InspectionOptions, StageGate
@@ -13,9 +14,10 @@ from detectors.glance import UNSEEN, Seen
 from detectors.guard import Guard
 from detectors.memory import DetectionEngine, Lookup, SharedFindings
 from detectors.seams import seams
-from detectors.types import Coverage, DetectorRun, InspectionContext, Segment, Stage
+from detectors.types import Coverage, DetectorRun, Finding, Hit, InspectionContext, Segment, Stage
 from policies.engine import Actions, decide
 from policies.types import Facts, Mode, Policy, Verdict
+from proxy.foreseeing import as_history
 from proxy.walk import Walk
 
 
@@ -88,6 +90,15 @@ class Screen:
             return Screened(self._decide(policy, inspection, facts), inspection.runs)
         return Screened(await aside.run(partial(self._decide, policy, inspection, facts)), inspection.runs)
 
+    async def foresee(self, texts: Sequence[str], tenant_id: int, content_key: bytes) -> None:
+        """Read what has left as an answer as the next request will bring it back, so that it is known then."""
+        segments = as_history(texts)
+        if segments:
+            aside = self._aside.for_reading(segments)
+            context = InspectionContext(tenant_id)
+            options = InspectionOptions(context, content_key, gate=_LOCAL, aside=aside, engine=self._engine)
+            await self._chain.inspect(segments, options)
+
     async def glance(self, segment: Segment, before: str, tenant_id: int, guard: Guard | None = None) -> Seen:
         """Return what is to be seen in a text at once (`Glance.at`), for streams."""
         glance = self._chain.glance
@@ -95,6 +106,19 @@ class Screen:
 
     def _decide(self, policy: Policy, inspection: Inspection, facts: Facts) -> Verdict:
         return decide(policy, inspection, facts, self.revision, self._actions)
+
+
+class _Local:
+    """A gate for what nobody waits for: nothing is asked that costs money or milliseconds."""
+
+    def skip(self, stage: Stage, findings: Sequence[Finding]) -> str | None:
+        return "foreseen" if stage.expensive else None
+
+    def wanted(self, stage: Stage, segment: Segment, hits: Sequence[Hit]) -> bool:
+        return False
+
+
+_LOCAL: Final = _Local()
 
 
 def _with_seams(walk: Walk) -> Sequence[Segment]:

@@ -1,0 +1,47 @@
+"""What an answer said, as the next turn will bring it back: read once more as history, so that it is not new then.
+
+An answer that leaves as it came needs none of this: who reads no direction has read it already. What was masked,
+restored or streamed in windows has left as a text that nobody has read whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from detectors.types import Direction, Kind, Origin, Place, Segment
+
+MOST: Final = 64 << 10  # characters of one answer; one that says more is read when it comes back
+LEAST: Final = 64  # characters that are worth it
+_KEPT_TO_ITSELF: Final = ("reason", "think", "thought")  # what models say to themselves hardly ever comes back
+
+
+class Said:
+    """The texts of one stream as they leave, by channel, in bounded memory."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, list[str]] = {}
+        self._room = MOST
+
+    def add(self, channel: str, text: str) -> None:
+        """Take in what leaves of a channel. Beyond the bound all is forgotten: half a text is another text."""
+        if self._room < 0 or not text:
+            return
+        self._room -= len(text)
+        if self._room < 0:
+            self._parts.clear()
+        elif not any(word in channel for word in _KEPT_TO_ITSELF):
+            self._parts.setdefault(channel, []).append(text)
+
+    def texts(self) -> list[str]:
+        """Return each channel's whole text."""
+        return ["".join(parts) for parts in self._parts.values()]
+
+
+def as_history(texts: Sequence[str]) -> list[Segment]:
+    """Return what a model said as a request will hold it."""
+    return [
+        Segment(Direction.REQUEST, Origin.ASSISTANT, Kind.TEXT, Place.VALUE, "", text)
+        for text in texts
+        if len(text) >= LEAST
+    ]
