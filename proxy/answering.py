@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from detectors.aside import FINDING
 from detectors.errors import UpstreamError
 from detectors.types import Direction
 from policies.phrases import waits_for_phrases
-from policies.types import BlockAs, Mode, Policy, StopReason, Verdict
+from policies.types import BlockAs, Edit, Mode, Policy, StopReason, Verdict
 from proxy.closing import answer_headers, close, finish, finish_bytes
 from proxy.codec import Codec, Refusal, Target
 from proxy.exchange import Exchange
@@ -43,14 +43,22 @@ _OUTCOMES: Final = {
     StreamEnd.OPEN: Outcome.CLIENT_CLOSED,
 }
 
+Editable = Callable[[Iterable[Edit]], bool]  # whether all of these can be carried out by whoever is to
 
-async def screen_document(parts: Parts, exchange: Exchange, document: Any, walk: Walk) -> Verdict:
-    """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop."""
+
+async def screen_document(
+    parts: Parts, exchange: Exchange, document: Any, walk: Walk, editable: Editable = all
+) -> Verdict:
+    """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop, and so
+    does one that is not `editable`: whoever asked could not carry it out.
+    """
     take_back(document, walk)
     screened = await _judge(parts, exchange, walk)
     await remember(parts, exchange, document, walk, screened.verdict)
     edits = screened.verdict.effect.edits
-    if edits:
+    if edits and not editable(edits):
+        screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
+    elif edits:
         try:
             named = name_values(parts, exchange, document, edits)
             await parts.screen.aside.run_if_long(len(edits) * FINDING, partial(apply_edits, document, named))

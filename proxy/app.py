@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+import proxy.hooks
 import proxy.providers
 from detectors.build import build_chain, rule_ids
 from detectors.chain import Chain
@@ -14,8 +15,10 @@ from policies.build import build_actions
 from policies.engine import Actions
 from policies.store import PolicyStore
 from proxy.codec import Codec
+from proxy.egress.door import open_door
 from proxy.engine.client import EngineClient
 from proxy.handler import Handler
+from proxy.hook import Hook
 from proxy.identity import KeyDirectory
 from proxy.metrics import WorkerMetrics
 from proxy.parts import Parts
@@ -47,13 +50,15 @@ class Detection:
     chain: Chain
     actions: Actions
     codecs: tuple[Codec, ...]
+    hooks: tuple[Hook, ...]
 
 
 def load_detection() -> Detection:
     """Load signatures, detectors, actions and codecs. Raises SignatureError, TypeError for a broken plug-in."""
     rules = load_signatures()
     codecs = discover(proxy.providers, "CODEC", Codec)  # type: ignore[type-abstract]
-    return Detection(rules, build_chain(rules, LruFindingsCache()), build_actions(), codecs)
+    hooks = discover(proxy.hooks, "HOOK", Hook)  # type: ignore[type-abstract]
+    return Detection(rules, build_chain(rules, LruFindingsCache()), build_actions(), codecs, hooks)
 
 
 def policy_store(settings: Settings, detection: Detection) -> PolicyStore:
@@ -98,8 +103,11 @@ async def build_worker(
         settings.identity.max_stale,
     )
     metrics, pool, upstreams = WorkerMetrics(number), ConnectionPool(), Upstreams(settings.upstreams)
+    door = open_door(house_keys.egress_token(), settings.egress.read)
     parts = Parts(
         codecs=detection.codecs,
+        hooks=detection.hooks,
+        door=door,
         keys=keys,
         policies=policies,
         limits=windows,
@@ -111,7 +119,7 @@ async def build_worker(
         ),
         upstreams=upstreams,
         pool=pool,
-        health=UpstreamHealth(upstreams.all, pool, metrics),
+        health=UpstreamHealth((*upstreams.all, *door.upstreams.values()), pool, metrics),
         journal=Journal(
             settings.journal_folder / instance,
             settings.journal.sync,

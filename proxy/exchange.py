@@ -12,9 +12,10 @@ from typing import Final
 from detectors.guard import Guard
 from detectors.types import DetectorRun, Direction
 from policies.types import ActionName, Facts, Policy, Verdict
-from proxy.codec import JsonObject, Usage
+from proxy.codec import JsonObject, Usage, Words
 from proxy.pseudonyms import Pseudonyms
 from proxy.screen import Screened
+from proxy.settings import UpstreamSettings
 from proxy.tally import sum_runs
 from storage.types import Grant, Identity, ObjectName, Outcome
 from storage.uuid7 import uuid7
@@ -31,6 +32,9 @@ class Exchange:
     opened_at: float
     started: float
     route: str
+    via: str = "proxy"
+    destination: UpstreamSettings | None = None  # where the app itself was going, if it came by the egress proxy
+    words: Words | None = None
     identity: Identity | None = None
     policy: Policy | None = None
     content_key: bytes = b""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from policies.types import PolicySource
 from proxy.codec import Codec
 from proxy.edge_settings import EdgeSettings
+from proxy.egress.door import Door
+from proxy.hook import Hook
 from proxy.identity import KeyDirectory
 from proxy.metrics import WorkerMetrics
 from proxy.screen import Screen
@@ -24,6 +26,8 @@ class Parts:
     """A worker's collaborators. None of them knows of an exchange."""
 
     codecs: tuple[Codec, ...]
+    hooks: tuple[Hook, ...]
+    door: Door
     keys: KeyDirectory
     policies: PolicySource
     limits: Limits

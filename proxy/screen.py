@@ -64,7 +64,7 @@ class Screen:
         walk: Walk,
         policy: Policy,
         facts: Facts,
-        tenant_id: int,
+        tenant_id: int | None,
         content_key: bytes,
         guard: Guard | None = None,
     ) -> Screened:

@@ -17,6 +17,7 @@ from detectors.documents import Document, JsonObject, read_document
 from detectors.errors import SettingsError
 from policies.quantities import parse_size
 from proxy.edge_settings import EdgeSettings
+from proxy.egress.settings import EgressSettings
 from proxy.engine_settings import EngineSettings
 from storage.journal import Sync
 from storage.sink import SinkSettings, models_of, refuse_equal_names
@@ -126,6 +127,7 @@ class Settings(Strict):
     edge: EdgeSettings = EdgeSettings()
     engine: EngineSettings = EngineSettings()
     metrics: MetricsSettings = MetricsSettings()
+    egress: EgressSettings = EgressSettings()
     sinks: tuple[SinkSettings, ...] = ()
 
     @field_validator("upstreams")

@@ -21,6 +21,7 @@ PLUG_INS = {
     "detectors/builtin": "DETECTOR",
     "policies/actions": "ACTION",
     "proxy/providers": "CODEC",
+    "proxy/hooks": "HOOK",
     "storage/sinks": "SINK",
 }
 # Rooms without a test file of their own, and where they are tested instead.
@@ -66,6 +67,10 @@ TESTED_ELSEWHERE = {
     "proxy/cli": "tests/e2e/test_command_line.py",
     "proxy/control/plane.py": "tests/e2e",
     "proxy/providers": "tests/contracts/test_codecs.py",
+    "proxy/hook.py": "tests/e2e/test_hooks.py",
+    "proxy/hooks": "tests/e2e/test_hooks.py",
+    "proxy/evaluating.py": "tests/e2e/test_hooks.py",
+    "proxy/egress/addon.py": "tests/egress/test_egress.py",
 }
 
 
@@ -123,9 +128,10 @@ def test_blanket_excepts_stand_in_the_few_places_meant_for_them() -> None:
         and isinstance(node.type, ast.Name)
         and node.type.id in {"Exception", "BaseException"}
     }
-    # Around detectors; the handler's last line; a forked child's last line and the supervisor's clean-up.
+    # Around detectors; last lines of the handler, of mitmproxy's hooks, of a forked child; the supervisor's clean-up.
     allowed = {
         "detectors/glance.py",
+        "proxy/egress/addon.py",
         "detectors/runs.py",
         "proxy/handler.py",
         "proxy/processes.py",
