@@ -19,6 +19,7 @@ from proxy.closing import answer_headers, close, finish, finish_bytes
 from proxy.codec import Codec, Refusal, Target
 from proxy.exchange import Exchange
 from proxy.file_answer import FileAnswer
+from proxy.foreseeing import foresee, spoken
 from proxy.guarding import take_back
 from proxy.json_document import JsonError, parse
 from proxy.parts import Parts
@@ -26,7 +27,7 @@ from proxy.pointer import UneditableError, apply_edits
 from proxy.provider_state import note_creations
 from proxy.pseudonym_keeping import name_values, restoration_of
 from proxy.remembrance import hear, listen, remember, remember_stream
-from proxy.responses import retry_headers, upstream_headers
+from proxy.responses import relayed_status, retry_headers, upstream_headers
 from proxy.screen import Screened
 from proxy.sse import SSE, begins_stream
 from proxy.streaming import Glancing, StreamEnd, StreamScreen, left_to_the_judge
@@ -107,9 +108,10 @@ async def _answer_whole(
     restored = restoration is not None and restoration.restore(document, codec.layout)
     if restored or verdict.effect.edits:
         codec.without_copies(document)
+        await foresee(parts, exchange, spoken(codec.segments(document, Direction.RESPONSE)))
     if given < 300:
         await note_creations(parts, exchange, codec.creations(document))
-    status = _relayed_status(given)
+    status = relayed_status(given)
     exchange.end(Outcome.ANSWERED if status < 300 else Outcome.UPSTREAM_ERROR, status, _error_code(document))
     content = await aside.run_if_long(size, partial(codec.write_answer, document))
     return await finish_bytes(parts, exchange, *content)
@@ -188,6 +190,7 @@ async def _answer_stream(
         if not exchange.closed:  # our own failure: the handler's last line names it, and this is how far it came
             _sum_up(exchange, screen)
     await response.write_eof()
+    await foresee(parts, exchange, screen.said.texts())
     return response
 
 
@@ -257,11 +260,6 @@ def _glance_of(parts: Parts, exchange: Exchange, policy: Policy) -> Glancing:
 def _policy(exchange: Exchange) -> Policy:
     assert exchange.policy is not None  # noqa: S101 - nobody is judged before being admitted
     return exchange.policy
-
-
-def _relayed_status(status: int) -> int:
-    """What is the client's business passes; a credential of ours that fails, or a redirect, is our failure."""
-    return 502 if 300 <= status < 400 or status in {401, 403, 407} else status
 
 
 def _error_code(document: dict[str, Any]) -> str:

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from detectors.types import Direction, Kind, Origin, Place, Segment
+from detectors.types import Origin, Place
+from policies.types import Mode
+from proxy.exchange import Exchange
+from proxy.parts import Parts
+from proxy.walk import Walk
 
 MOST: Final = 64 << 10  # characters of one answer; one that says more is read when it comes back
-LEAST: Final = 64  # characters that are worth it
 _KEPT_TO_ITSELF: Final = ("reason", "think", "thought")  # what models say to themselves hardly ever comes back
 
 
@@ -38,10 +41,12 @@ class Said:
         return ["".join(parts) for parts in self._parts.values()]
 
 
-def as_history(texts: Sequence[str]) -> list[Segment]:
-    """Return what a model said as a request will hold it."""
-    return [
-        Segment(Direction.REQUEST, Origin.ASSISTANT, Kind.TEXT, Place.VALUE, "", text)
-        for text in texts
-        if len(text) >= LEAST
-    ]
+def spoken(walk: Walk) -> list[str]:
+    """Return what the model says in an answer."""
+    return [s.text for s in walk.segments if s.origin is Origin.ASSISTANT and s.place is Place.VALUE]
+
+
+async def foresee(parts: Parts, exchange: Exchange, texts: Sequence[str]) -> None:
+    """Read what has left as the next turn will bring it back, where this exchange's policy reads anything."""
+    if exchange.identity is not None and exchange.policy is not None and exchange.policy.mode is not Mode.OFF:
+        await parts.screen.foresee(texts, exchange.identity.tenant_id, exchange.content_key)

@@ -14,10 +14,21 @@ from detectors.glance import UNSEEN, Seen
 from detectors.guard import Guard
 from detectors.memory import DetectionEngine, Lookup, SharedFindings
 from detectors.seams import seams
-from detectors.types import Coverage, DetectorRun, Finding, Hit, InspectionContext, Segment, Stage
+from detectors.types import (
+    Coverage,
+    DetectorRun,
+    Direction,
+    Finding,
+    Hit,
+    InspectionContext,
+    Kind,
+    Origin,
+    Place,
+    Segment,
+    Stage,
+)
 from policies.engine import Actions, decide
 from policies.types import Facts, Mode, Policy, Verdict
-from proxy.foreseeing import as_history
 from proxy.walk import Walk
 
 
@@ -92,7 +103,11 @@ class Screen:
 
     async def foresee(self, texts: Sequence[str], tenant_id: int, content_key: bytes) -> None:
         """Read what has left as an answer as the next request will bring it back, so that it is known then."""
-        segments = as_history(texts)
+        segments = [
+            Segment(Direction.REQUEST, Origin.ASSISTANT, Kind.TEXT, Place.VALUE, "", text)
+            for text in texts
+            if len(text) >= _WORTH_READING
+        ]
         if segments:
             aside = self._aside.for_reading(segments)
             context = InspectionContext(tenant_id)
@@ -119,6 +134,7 @@ class _Local:
 
 
 _LOCAL: Final = _Local()
+_WORTH_READING: Final = 64  # characters
 
 
 def _with_seams(walk: Walk) -> Sequence[Segment]:

@@ -12,6 +12,7 @@ from detectors.types import Coverage, Direction, Kind, Origin, Place, Segment
 from detectors.window import Window
 from policies.types import BlockAs, Edit, Pseudonym, StopReason, Verdict
 from proxy.codec import Frame, JsonObject, Piece, Refusal, StreamReader, Usage
+from proxy.foreseeing import Said
 from proxy.guarding import take_back
 from proxy.json_document import JsonError
 from proxy.pointer import UneditableError, apply_edits, edit_text
@@ -80,7 +81,7 @@ class StreamScreen:
         self._enforcing, self._heard, self._reveal = enforcing, heard, reveal
         self._reader, self._judge, self._refuse, self._block_as = reader, judge, refuse, block_as
         self._windows: dict[str, Window] = {}
-        self.end, self.usage, self.tally = StreamEnd.OPEN, Usage(), Tally()
+        self.end, self.usage, self.tally, self.said = StreamEnd.OPEN, Usage(), Tally(), Said()
 
     async def run(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Yield the screened stream, what came together together. Raises UpstreamError where the upstream broke off."""
@@ -153,6 +154,7 @@ class StreamScreen:
         if self._restoration is not None:
             released = self._restoration.push(self._reader, channel, released, final=final)
         if released:
+            self.said.add(channel, released)
             yield self._reader.text_event(channel, released)
 
     def _ending(self, prefixes: tuple[str, ...]) -> list[str]:

@@ -16,6 +16,7 @@ from aiohttp.test_utils import RawTestServer, TestClient
 from policies.types import Policy
 from proxy.app import Detection
 from proxy.edge_settings import EdgeSettings
+from proxy.egress.door import open_door
 from proxy.handler import Handler
 from proxy.metrics import WorkerMetrics
 from proxy.parts import Parts
@@ -84,6 +85,8 @@ async def serving(
         "objects": objects,
         "limits": None,
         "data_keys": None,
+        "hooks": (),
+        "door": open_door("", {}),
     }
     parts = Parts(
         codecs=detection.codecs,
