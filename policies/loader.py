@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from detectors.documents import Document, nearest, parse_document, read_document
 from detectors.errors import PolicyError
 from detectors.types import CANARY_RULE, Unscanned
+from policies.judging_schema import judge_policy, slow_streams
 from policies.leakage import Leakage
 from policies.routes import OpenRoute
 from policies.schema import ExclusionDocument, PolicyDocument, RuleDocument, TestDocument
@@ -40,7 +41,7 @@ QUOTED_WORDS: Final = 12
 # Of every policy that has a canary, whatever it says beside: a canary that reaches a client is one no more.
 _CANARY: Final = Rule("canary", Match(rule=frozenset({CANARY_RULE})), ActionName.MASK)
 # Keys that count only where they are given, so that a policy that does without them keeps its revision.
-_CAME_LATER: Final = frozenset({"pseudonyms"})
+_CAME_LATER: Final = frozenset({"pseudonyms", "judges", "streams"})
 Value = TypeVar("Value")
 
 
@@ -127,6 +128,8 @@ def _compile(layers: Sequence[_Layer], policy_id: str, known_rules: frozenset[st
         retain_bodies_days=retain_bodies_days,
         routes=_routes(contents),
         restore_in_tools=frozenset(_last((c.pseudonyms.restore_in_tools for c in contents), ())),
+        judges=judge_policy([c.judges for c in contents]),
+        streams=slow_streams([c.streams for c in contents]),
     )
     return LoadedPolicy(policy, own.content.tests, own.document.file)
 

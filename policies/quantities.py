@@ -30,6 +30,23 @@ def parse_rate(value: object) -> Rate:
     return Rate(limit, _SECONDS[match.group(3)])
 
 
+def parse_budget(value: object) -> tuple[float, int]:
+    """Read `50 USD/day` or `0.5 USD/hour` as dollars and seconds. Raises ValueError."""
+    text = " ".join(value.split()) if isinstance(value, str) else ""
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?USD ?(?:per|/) ?([a-z]+)", text)
+    if match is None or match.group(2) not in _SECONDS or float(match.group(1)) == 0:
+        raise ValueError("expected a budget such as 50 USD/day (s, min, hour, day)")
+    return float(match.group(1)), _SECONDS[match.group(2)]
+
+
+def parse_share(value: object) -> float:
+    """Read `1%` or `0.2%` as a share between 0 and 1. Raises ValueError."""
+    match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,4})?) ?%", value.strip()) if isinstance(value, str) else None
+    if match is None or float(match.group(1)) > 100:
+        raise ValueError("expected a percentage such as 1%")
+    return float(match.group(1)) / 100
+
+
 def parse_size(value: object) -> int:
     """Read `64 KiB`, `4 MiB` or a plain number. Raises ValueError."""
     match = re.fullmatch(r"([0-9]{1,15})\s*([a-zA-Z]*)", str(value).strip()) if isinstance(value, str | int) else None

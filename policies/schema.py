@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from detectors.documents import nearest
 from detectors.types import Category, Direction, Origin, Severity, Unscanned
+from policies.judging_schema import JudgesDocument, StreamsDocument
 from policies.quantities import parse_days, parse_rate, parse_size
 from policies.routes import ROUTE_PATH, why_closed
 from policies.types import (
@@ -220,6 +221,8 @@ class PolicyDocument(Strict):
     leakage: LeakageDocument = LeakageDocument()
     audit: AuditDocument = AuditDocument()
     pseudonyms: PseudonymsDocument = PseudonymsDocument()
+    judges: JudgesDocument = JudgesDocument()
+    streams: StreamsDocument = StreamsDocument()
     tests: tuple[TestDocument, ...] = ()
 
 

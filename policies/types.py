@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from detectors.frozen import statically_frozen
 from detectors.types import Category, Coverage, Direction, Finding, Origin, Severity, Span, Unscanned
+from policies.judging import JudgePolicy, SlowStreams
 from policies.leakage import Leakage
 from policies.routes import OpenRoute
 
@@ -201,6 +202,8 @@ class Policy:
     retain_bodies_days: int  # never more than retain_days: bodies go with their row at the latest
     routes: tuple[OpenRoute, ...] = ()  # those without a placeholder first
     restore_in_tools: frozenset[str] = frozenset()  # names of tools whose arguments get real values back
+    judges: JudgePolicy | None = None
+    streams: SlowStreams = SlowStreams()  # noqa: RUF009 - immutable
 
     @property
     def pseudonymises(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from typing import Any, Final
@@ -22,17 +21,20 @@ from proxy.file_answer import FileAnswer
 from proxy.foreseeing import foresee, spoken
 from proxy.guarding import take_back
 from proxy.json_document import JsonError, parse
+from proxy.paced import PacedStream
 from proxy.parts import Parts
 from proxy.pointer import UneditableError, apply_edits
 from proxy.provider_state import note_creations
 from proxy.pseudonym_keeping import name_values, restoration_of
 from proxy.remembrance import hear, listen, remember, remember_stream
-from proxy.responses import relayed_status, retry_headers, upstream_headers
-from proxy.screen import Screened
+from proxy.responses import SOON_DECIDED, relayed_status, retry_headers, upstream_headers
+from proxy.screen import Screened, WhenJudged
+from proxy.slow_reading import slow_reading
 from proxy.sse import SSE, begins_stream
 from proxy.streaming import Glancing, StreamEnd, StreamScreen, left_to_the_judge
 from proxy.transcript import Transcript
 from proxy.upstream import UpstreamAnswer
+from proxy.upstream_chunks import once, overheard, timed, whole
 from proxy.walk import Walk
 from storage.types import Outcome
 
@@ -48,23 +50,29 @@ Editable = Callable[[Iterable[Edit]], bool]  # whether all of these can be carri
 
 
 async def screen_document(
-    parts: Parts, exchange: Exchange, document: Any, walk: Walk, editable: Editable = all
+    parts: Parts,
+    exchange: Exchange,
+    document: Any,
+    walk: Walk,
+    editable: Editable = all,
+    judges: WhenJudged = WhenJudged.BEFORE,
 ) -> Verdict:
     """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop, and so
-    does one that is not `editable`: whoever asked could not carry it out.
+    does one that is not `editable`: whoever asked could not carry it out. Who has `judges` asked beside what comes next
+    must await `exchange.later`.
     """
     take_back(document, walk)
-    screened = await _judge(parts, exchange, walk)
+    screened = await _judge(parts, exchange, walk, judges)
     await remember(parts, exchange, document, walk, screened.verdict)
     edits = screened.verdict.effect.edits
     if edits and not editable(edits):
-        screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
+        screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs, screened.calls)
     elif edits:
         try:
             named = name_values(parts, exchange, document, edits)
             await parts.screen.aside.run_if_long(len(edits) * FINDING, partial(apply_edits, document, named))
         except UneditableError:
-            screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
+            screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs, screened.calls)
     exchange.keep(screened, walk.direction)
     return screened.verdict
 
@@ -78,16 +86,16 @@ async def answer(
     if kind == SSE and not codec.streams:  # it may never end, and its events are of no known shape
         raise UpstreamError(exchange.upstream, "protocol")
     if upstream.status < 300 and (kind == SSE or (exchange.streaming and kind == codec.stream(target).content_type)):
-        chunks = _timed(exchange, upstream.chunks())
+        chunks = timed(exchange, upstream.chunks())
         return await _answer_stream(parts, exchange, codec, target, request, upstream, chunks)
-    raw = await _whole(exchange, upstream)
+    raw = await whole(exchange, upstream)
     if not raw and target.method == "DELETE" and upstream.status < 300:
         raw = b"{}"  # some upstreams say nothing of what is no more
     read = partial(codec.read_answer, raw, kind) if upstream.status < 300 else partial(_read_error, raw)
     document = await parts.screen.aside.run_if_long(len(raw), read)
     if document is None and upstream.status < 300 and codec.streams and begins_stream(raw):
         # A stream under a wrong label is still a stream.
-        return await _answer_stream(parts, exchange, codec, target, request, upstream, _once(raw))
+        return await _answer_stream(parts, exchange, codec, target, request, upstream, once(raw))
     if document is None:
         # An HTML page or a plain text could be anything, also an echo of the prompt: ours goes out instead.
         raise UpstreamError(exchange.upstream, "protocol")
@@ -143,7 +151,7 @@ async def refuse(
         exchange.end(Outcome.REJECTED if asked else Outcome.BLOCKED_RESPONSE, 503, "inspection_unavailable")
         what = "request" if asked else "answer"
         body = codec.error(503, "inspection_unavailable", f"The {what} could not be inspected.")
-        return await finish(parts, exchange, body, retry_headers(503))
+        return await finish(parts, exchange, body, SOON_DECIDED if exchange.still_judged else retry_headers(503))
     refusal = Refusal(verdict, direction, policy.disclose, exchange.id)
     outcome = Outcome.BLOCKED_REQUEST if asked else Outcome.BLOCKED_RESPONSE
     if asked or policy.block_as is BlockAs.ERROR or document is None:
@@ -167,7 +175,7 @@ async def _answer_stream(
     transcript = listen(exchange, policy)
     screen = StreamScreen(
         reader,
-        lambda walk: _judge(parts, exchange, walk),
+        lambda walk: _judge(parts, exchange, walk, WhenJudged.NEVER),
         lambda verdict: Refusal(verdict, Direction.RESPONSE, policy.disclose, exchange.id),
         policy.block_as,
         partial(hear, transcript, exchange),
@@ -176,12 +184,14 @@ async def _answer_stream(
         enforcing=policy.mode is Mode.ENFORCE,
         glance=_glance_of(parts, exchange, policy),
     )
+    slow = slow_reading(exchange, policy, screen, lambda walk: _judge(parts, exchange, walk))
+    stream = screen if slow is None else PacedStream(screen, slow, policy.streams)
     response = web.StreamResponse(headers={"Content-Type": reader.content_type, "Cache-Control": "no-cache"})
     response.headers.update(answer_headers(exchange))
     exchange.status = 200
     await response.prepare(request)
     try:
-        await _relay(parts, exchange, screen, transcript, response, chunks)
+        await _relay(parts, exchange, screen, stream, transcript, response, chunks)
     except (asyncio.CancelledError, ConnectionError):
         await _close_stream(parts, exchange, screen, transcript)
         raise
@@ -198,15 +208,15 @@ async def _relay(
     parts: Parts,
     exchange: Exchange,
     screen: StreamScreen,
+    stream: StreamScreen | PacedStream,
     transcript: Transcript | None,
     response: web.StreamResponse,
     chunks: AsyncIterator[bytes],
 ) -> None:
     """Send what the screen lets through, up to the event that ends the stream, which waits for the journal."""
     try:
-        async for data in screen.run(chunks if transcript is None else _overheard(chunks, transcript)):
-            ends = screen.end is not StreamEnd.OPEN
-            sent = await _ending(parts, exchange, screen, transcript, data) if ends else data
+        async for data in stream.run(chunks if transcript is None else overheard(chunks, transcript)):
+            sent = await _ending(parts, exchange, screen, transcript, data) if stream.ended else data
             if sent:  # nothing, where the client has the event from a connection that it lost
                 await response.write(sent)
     except UpstreamError as exc:
@@ -242,11 +252,11 @@ def _sum_up(exchange: Exchange, screen: StreamScreen) -> None:
         exchange.keep(total, Direction.RESPONSE)
 
 
-async def _judge(parts: Parts, exchange: Exchange, walk: Walk) -> Screened:
+async def _judge(parts: Parts, exchange: Exchange, walk: Walk, judges: WhenJudged = WhenJudged.BEFORE) -> Screened:
     assert exchange.identity is not None  # noqa: S101 - nobody is judged before being admitted
-    identity = exchange.identity
-    policy, guard = _policy(exchange), exchange.guard
-    return await parts.screen.judge(walk, policy, exchange.facts(), identity.tenant_id, exchange.content_key, guard)
+    policy, facts, tenant_id = _policy(exchange), exchange.facts(), exchange.identity.tenant_id
+    key, guard = exchange.content_key, exchange.guard
+    return await parts.screen.judge(walk, policy, facts, tenant_id, key, guard, judges=judges)
 
 
 def _glance_of(parts: Parts, exchange: Exchange, policy: Policy) -> Glancing:
@@ -266,33 +276,3 @@ def _error_code(document: dict[str, Any]) -> str:
     error = document.get("error")
     code = error.get("code") if isinstance(error, dict) else None
     return str(code)[:64] if isinstance(code, int) else ("upstream" if error else "")
-
-
-async def _whole(exchange: Exchange, upstream: UpstreamAnswer) -> bytes:
-    started = time.perf_counter()
-    raw = await upstream.read()
-    exchange.upstream_seconds += time.perf_counter() - started
-    return raw
-
-
-async def _timed(exchange: Exchange, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Count the time spent waiting for chunks as the upstream's."""
-    while True:
-        started = time.perf_counter()
-        try:
-            chunk = await anext(chunks)
-        except StopAsyncIteration:
-            return
-        finally:
-            exchange.upstream_seconds += time.perf_counter() - started
-        yield chunk
-
-
-async def _overheard(chunks: AsyncIterator[bytes], transcript: Transcript) -> AsyncIterator[bytes]:
-    async for chunk in chunks:
-        transcript.take_chunk(chunk)
-        yield chunk
-
-
-async def _once(raw: bytes) -> AsyncIterator[bytes]:
-    yield raw

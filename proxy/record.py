@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from detectors.types import ATTACK, Coverage
 from policies.types import ActionName, Judged
 from proxy.exchange import Exchange, heaviest
+from proxy.judge_receipt import judges_json
 from proxy.pointer import shown
 from proxy.stored_bodies import bodies_json
 from storage.canonical import FORM, canonical_json
@@ -209,6 +210,8 @@ def _coverage(exchange: Exchange) -> str:
         receipts.append(f'"request":{_receipt(exchange.request.coverage)}')
     if exchange.response is not None:
         receipts.append(f'"response":{_receipt(exchange.response.coverage)}')
+    if exchange.judge_calls:
+        receipts.append(f'"judges":{judges_json(exchange.judge_calls)}')
     return f"{{{','.join(receipts)}}}"
 
 
