@@ -9,8 +9,9 @@ from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 from detectors.aside import Aside
-from detectors.asking import Asking, Occasion
+from detectors.asking import Asking
 from detectors.batch import Batch, StageHits, stage_hits
+from detectors.elsewhere import Occasion
 from detectors.frozen import statically_frozen
 from detectors.glance import Glance
 from detectors.memory import DetectionEngine, FindingsCache, Memory, SharedFindings, Told

@@ -28,6 +28,13 @@ class SharedFindings(Protocol):
 
     async def get_many(self, tenant_id: int, keys: Sequence[bytes]) -> Sequence[StageHits | None]: ...
     async def put_many(self, tenant_id: int, stage: Stage, found: Mapping[bytes, StageHits]) -> None: ...
+    async def claim(self, tenant_id: int, keys: Sequence[bytes], seconds: float) -> Sequence[bool]:
+        """Return of each key whether the caller is the only one of all processes to ask, for so many seconds; true
+        where nobody can tell.
+        """
+
+    async def release(self, tenant_id: int, keys: Sequence[bytes]) -> None:
+        """Let others ask, because the answer is there or will not come."""
 
 
 Told = Mapping[bytes, Mapping[int, StageHits]]  # by a step's mark, then by the index of a text: what it said of it

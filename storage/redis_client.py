@@ -106,6 +106,19 @@ class RedisClient:
                 pipeline.set(key, value, ex=seconds)  # type: ignore[unused-awaitable]  # queued, not sent
             await pipeline.execute()
 
+    async def claim_many(self, keys: Sequence[str], seconds: float) -> Sequence[bool]:
+        """Take each key that nobody has, for so many seconds; return which ones are the caller's now."""
+        async with self._bounded("claim"):
+            pipeline = self._redis.pipeline(transaction=False)
+            for key in keys:
+                pipeline.set(key, b"1", nx=True, px=max(1, int(seconds * 1000)))  # type: ignore[unused-awaitable]  # queued
+            taken: list[object] = await pipeline.execute()
+        return [reply is True for reply in taken]
+
+    async def drop_many(self, keys: Sequence[str]) -> None:
+        async with self._bounded("del"):
+            await self._redis.delete(*keys)
+
     @asynccontextmanager
     async def _bounded(self, call: str) -> AsyncIterator[None]:
         """Hold one call to the deadline and turn what goes wrong into StorageError."""
