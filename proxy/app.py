@@ -82,6 +82,7 @@ class Worker:
     database: Database
     redis: RedisClient
     judges: Judges
+    engine: EngineClient | None
 
     async def close(self) -> None:
         await self.parts.pool.close()
@@ -104,6 +105,7 @@ async def build_worker(
     await policies.recover()
     metrics, pool, upstreams = WorkerMetrics(number), ConnectionPool(), Upstreams(settings.upstreams)
     judges = build_judges(settings, redis, windows, metrics)
+    engine = EngineClient(settings.engine, pool, metrics) if settings.engine.url else None
     door = open_door(house_keys.egress_token(), settings.egress.read)
     parts = Parts(
         codecs=detection.codecs,
@@ -117,7 +119,7 @@ async def build_worker(
             detection.actions,
             judges,
             shared=SharedFindingsCache(redis, house_keys.findings_key),
-            engine=EngineClient(settings.engine, pool, metrics) if settings.engine.url else None,
+            engine=engine,
         ),
         upstreams=upstreams,
         pool=pool,
@@ -135,7 +137,7 @@ async def build_worker(
         instance=instance,
         worker=number,
     )
-    return Worker(Handler(parts), parts, policies, windows, database, redis, judges)
+    return Worker(Handler(parts), parts, policies, windows, database, redis, judges, engine)
 
 
 def _key_directory(settings: Settings, database: Database, pepper: bytes) -> KeyDirectory:

@@ -81,7 +81,9 @@ def _route(worker: Worker, stopping: asyncio.Event) -> Callable[[web.BaseRequest
     """Health first, which needs no key; everything else is the handler's."""
 
     async def route(request: web.BaseRequest) -> web.StreamResponse:
-        health = data_plane_health(request, worker.parts.keys, draining=stopping.is_set())
+        engine = worker.engine
+        connected = engine is None or engine.connected
+        health = data_plane_health(request, worker.parts.keys, draining=stopping.is_set(), engine=connected)
         return await worker.handler(request) if health is None else health
 
     return route

@@ -31,8 +31,9 @@ def engine(
     asked = settings.engine.model_dump() | given
     own = Document(Path("engine"), asked, None, SettingsError).validate(EngineSettings)
     detection = load_detection()
-    models = tuple(detector.name for detector in detection.chain.detectors if detector.stage > Stage.PATTERN)
-    run_loop(run_engine(EngineHandler(detection.chain, own, models), own, _say_ready))
+    loaded = [detector.name for detector in detection.chain.detectors if Stage.PATTERN < detector.stage < Stage.JUDGE]
+    panel = [judge.name for judge in sorted(settings.judges, key=lambda judge: judge.priority)]
+    run_loop(run_engine(EngineHandler(detection.chain, own, (*panel, *loaded)), own, _say_ready))
 
 
 def _say_ready(address: str) -> None:
