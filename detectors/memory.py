@@ -106,6 +106,20 @@ class Memory:
             keys = [keys[index] for index in wanted]
         return batch.recall(wanted, self._cache.get_many(keys))
 
+    def known(self, plans: Sequence[Plan], batch: Batch) -> Mapping[bytes, StageHits]:
+        """Return, by key, what every cheap step knows of the batch's texts."""
+        if self._cache is None or not batch.keyed:
+            return {}
+        keys = [key for plan in plans if plan.remembered and not plan.gated for key in batch.keys(plan)]
+        found = zip(keys, self._cache.get_many(keys), strict=True)
+        return {key: known for key, known in found if known is not None}
+
+    def learn(self, found: Mapping[bytes, StageHits]) -> None:
+        """Keep what a process like this one knew."""
+        if self._cache is not None:
+            for key, known in found.items():
+                self._cache.put(key, known)
+
     async def be_told(self, plans: Sequence[Plan], batch: Batch, engine: DetectionEngine) -> None:
         """Ask the engine about the texts that no cheap step knows all about, and keep what it tells as if looked up."""
         if self._cache is None or not batch.keyed:

@@ -29,6 +29,7 @@ from proxy.screen import Screen
 from proxy.settings import Settings, load_settings
 from proxy.upstream import Upstreams
 from proxy.upstream_health import UpstreamHealth
+from proxy.warming import Warming
 from storage.api_keys import ApiKeyStore
 from storage.cache import LruFindingsCache
 from storage.data_keys import DataKeys
@@ -38,6 +39,7 @@ from storage.journal import Journal
 from storage.judge_breakers import JudgeBreakers
 from storage.key_encryption import key_ring_source
 from storage.limits import SlidingWindows
+from storage.pinned_findings import PinnedFindings
 from storage.postgres import Database
 from storage.provider_objects import ProviderObjects
 from storage.redis_client import RedisClient
@@ -83,6 +85,7 @@ class Worker:
     redis: RedisClient
     judges: Judges
     engine: EngineClient | None
+    warming: Warming
 
     async def close(self) -> None:
         await self.parts.pool.close()
@@ -137,7 +140,8 @@ async def build_worker(
         instance=instance,
         worker=number,
     )
-    return Worker(Handler(parts), parts, policies, windows, database, redis, judges, engine)
+    warming = Warming(detection.chain, PinnedFindings(redis, house_keys.findings_key))
+    return Worker(Handler(parts), parts, policies, windows, database, redis, judges, engine, warming)
 
 
 def _key_directory(settings: Settings, database: Database, pepper: bytes) -> KeyDirectory:

@@ -35,6 +35,7 @@ from policies.types import ActionName, Facts, Mode, Policy, Verdict
 from proxy.judges import Judges
 from proxy.open_texts import OpenTexts
 from proxy.walk import Walk
+from proxy.warming import Sample
 
 
 @statically_frozen
@@ -76,6 +77,12 @@ class Screen:
         self._chain, self._actions, self._judges = chain, actions, judges
         self._shared, self._engine = shared, engine
         self._aside = Aside()
+        self._sample: Sample | None = None
+
+    def take_sample(self) -> Sample | None:
+        """Return the first request since the last time."""
+        sample, self._sample = self._sample, None
+        return sample
 
     @property
     def aside(self) -> Aside:
@@ -107,6 +114,8 @@ class Screen:
         if policy.mode is Mode.OFF:  # walk, count and record only
             inspection = _unread(left_out, len(walk.segments))
             return Screened(self._decide(policy, inspection, facts), inspection.runs)
+        if self._sample is None and tenant_id is not None and walk.direction is Direction.REQUEST:
+            self._sample = Sample(tenant_id, content_key, walk.segments)
         aside = self._aside.for_reading(walk.segments)
         segments = _with_seams(walk) if aside is None else await aside.run(partial(_with_seams, walk))
         judging = None if judges is WhenJudged.NEVER else self._judging(policy, tenant_id)

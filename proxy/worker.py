@@ -101,6 +101,7 @@ async def _keep_current(worker: Worker, sender: MetricsSender, refusals: Refusal
     await _follow_judges(worker)
     await worker.windows.flush()
     worker.parts.metrics.lookups(worker.parts.screen.lookups())
+    await worker.warming.look(worker.parts.screen.take_sample())
     states = worker.parts.metrics.states
     states["heartbeat"] = time.time()
     states["policies"] = {name: policy.revision for name, policy in worker.policies.policies.items()}

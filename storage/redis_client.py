@@ -119,6 +119,24 @@ class RedisClient:
         async with self._bounded("del"):
             await self._redis.delete(*keys)
 
+    async def hash_values(self, key: str, most: int) -> Mapping[bytes, bytes]:
+        """Return a hash, of which at most so many fields are looked at; empty where there is none."""
+        async with self._bounded("hash"):
+            found: object = await self._redis.hgetall(key)
+        if not isinstance(found, dict) or len(found) > 2 * most:
+            return {}
+        return {field: value for field, value in found.items() if isinstance(field, bytes) and isinstance(value, bytes)}
+
+    async def hash_add(self, key: str, values: Mapping[str, bytes], most: int, seconds: int) -> None:
+        """Add fields to a hash of at most so many, and keep it for so many seconds from now."""
+        async with self._bounded("hash"):
+            if await self._redis.hlen(key) + len(values) <= most:
+                pipeline = self._redis.pipeline(transaction=False)
+                fields = [part for pair in values.items() for part in pair]
+                pipeline.hset(key, items=fields)  # type: ignore[unused-awaitable]  # queued, not sent
+                pipeline.expire(key, seconds)  # type: ignore[unused-awaitable]  # queued, not sent
+                await pipeline.execute()
+
     @asynccontextmanager
     async def _bounded(self, call: str) -> AsyncIterator[None]:
         """Hold one call to the deadline and turn what goes wrong into StorageError."""
