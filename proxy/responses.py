@@ -55,11 +55,6 @@ def error_response(status: int, code: str, message: str, headers: Mapping[str, s
     return json_response(status, error_body(status, code, message), {**retry_headers(status), **(headers or {})})
 
 
-def relayed_status(status: int) -> int:
-    """What is the client's business passes; a credential of ours that fails, or a redirect, is our failure."""
-    return 502 if 300 <= status < 400 or status in {401, 403, 407} else status
-
-
 def retry_headers(status: int) -> dict[str, str]:
     """Tell SDKs not to repeat what will fail again; a 429 says by itself when to come back."""
     return {"x-should-retry": "false"} if status >= 500 or status in {408, 409} else {}

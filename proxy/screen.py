@@ -30,7 +30,8 @@ from detectors.types import (
     Segment,
     Stage,
 )
-from policies.engine import Actions, decide
+from policies.candidates import decide_both
+from policies.engine import Actions
 from policies.types import ActionName, Facts, Mode, Policy, Verdict
 from proxy.judges import Judges
 from proxy.open_texts import OpenTexts
@@ -51,6 +52,12 @@ class Screened:
     runs: tuple[DetectorRun, ...]
     calls: tuple[Call, ...] = ()
     later: Callable[[], Coroutine[Any, Any, Screened]] | None = None
+
+    def with_labels(self, labels: tuple[str, ...]) -> Screened:
+        """Return it with the labels of an earlier decision on the same text beside its own."""
+        effect = self.verdict.effect
+        merged = replace(effect, labels=tuple(sorted({*effect.labels, *labels})))
+        return replace(self, verdict=replace(self.verdict, effect=merged))
 
 
 class WhenJudged(StrEnum):
@@ -182,13 +189,17 @@ class Screen:
             options = InspectionOptions(context, content_key, gate=_LOCAL, aside=aside, engine=self._engine)
             await self._chain.inspect(segments, options)
 
+    def weigh(self, findings: tuple[Finding, ...], policy: Policy, facts: Facts) -> Verdict:
+        """Return what the policy makes of findings that no detector of the chain made."""
+        return self._decide(policy, Inspection(findings), facts)
+
     async def glance(self, segment: Segment, before: str, tenant_id: int, guard: Guard | None = None) -> Seen:
         """Return what is to be seen in a text at once (`Glance.at`), for streams."""
         glance = self._chain.glance
         return UNSEEN if glance is None else await glance.at(segment, InspectionContext(tenant_id, guard), before)
 
     def _decide(self, policy: Policy, inspection: Inspection, facts: Facts) -> Verdict:
-        return decide(policy, inspection, facts, self.revision, self._actions)
+        return decide_both(policy, inspection, facts, self.revision, self._actions)
 
 
 class _Local:
