@@ -126,15 +126,14 @@ class Chain:
 
     async def inspect(self, segments: Sequence[Segment], options: InspectionOptions) -> Inspection:
         """Look at every segment. Never raises for a detector's failure: that is a run with a status."""
-        judging = options.context.judging
-        batch = self._batch(segments, options.content_key, b"" if judging is None else judging.tag)
+        batch = self._batch(segments, options)
         if options.engine is not None:
             await self.memory.be_told(self._plans, batch, options.engine)
         return await self._inspect(batch, options)
 
-    def known(self, segments: Sequence[Segment], content_key: bytes) -> Mapping[bytes, StageHits]:
+    def known(self, segments: Sequence[Segment], options: InspectionOptions) -> Mapping[bytes, StageHits]:
         """Return what cheap stages know of texts by now, as `learn` of another process takes it."""
-        return self.memory.known(self._plans, self._batch(segments, content_key))
+        return self.memory.known(self._plans, self._batch(segments, options))
 
     def learn(self, found: Mapping[bytes, StageHits]) -> None:
         """Know from now on what another process knew."""
@@ -146,8 +145,11 @@ class Chain:
         inspection = await self._inspect(batch, options)
         return inspection, {plan.marks()[0]: values for plan, values in batch.said}
 
-    def _batch(self, segments: Sequence[Segment], content_key: bytes, judged_by: bytes = b"") -> Batch:
-        return Batch(segments, self._views, content_key, self.memory.hashing(content_key), judged_by)
+    def _batch(self, segments: Sequence[Segment], options: InspectionOptions) -> Batch:
+        judging = options.context.judging
+        judged_by = b"" if judging is None else judging.tag
+        hashing = self.memory.hashing(options.content_key)
+        return Batch(segments, self._views, options.content_key, hashing, judged_by)
 
     async def _inspect(self, batch: Batch, options: InspectionOptions) -> Inspection:
         findings: list[Finding] = []

@@ -121,8 +121,6 @@ class Screen:
         if policy.mode is Mode.OFF:  # walk, count and record only
             inspection = _unread(left_out, len(walk.segments))
             return Screened(self._decide(policy, inspection, facts), inspection.runs)
-        if self._sample is None and tenant_id is not None and walk.direction is Direction.REQUEST:
-            self._sample = Sample(tenant_id, content_key, walk.segments)
         aside = self._aside.for_reading(walk.segments)
         segments = _with_seams(walk) if aside is None else await aside.run(partial(_with_seams, walk))
         judging = None if judges is WhenJudged.NEVER else self._judging(policy, tenant_id)
@@ -139,6 +137,8 @@ class Screen:
             shared=self._shared,
             engine=self._engine,
         )
+        if self._sample is None and tenant_id is not None and walk.direction is Direction.REQUEST:
+            self._sample = Sample(tenant_id, walk.segments, options)
         inspection = await self._chain.inspect(segments, options)
         calls = () if judging is None else tuple(judging.calls)
         deciding = partial(self._decide, policy, inspection, facts)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from detectors.batch import StageHits
-from detectors.chain import Chain
+from detectors.chain import Chain, InspectionOptions
 from detectors.types import Origin, Segment
 
 PINNED_FROM: Final = 3  # requests, of those looked at
@@ -34,8 +34,8 @@ class Sample:
     """One request's texts, until the next look."""
 
     tenant_id: int
-    content_key: bytes
     segments: Sequence[Segment]
+    options: InspectionOptions
 
 
 class Warming:
@@ -54,7 +54,7 @@ class Warming:
             self._warm = {sample.tenant_id} if len(self._warm) >= _MOST_KNOWN else self._warm | {sample.tenant_id}
             self._chain.learn(await self._pinned.load(sample.tenant_id))
         lasting = [segment for segment in sample.segments if segment.origin in _LASTING][:MOST_TEXTS]
-        known = self._chain.known(lasting, sample.content_key)
+        known = self._chain.known(lasting, sample.options)
         if len(self._met) >= _MOST_KNOWN:
             self._met.clear()
         self._met.update(known.keys())

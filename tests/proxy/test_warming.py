@@ -42,8 +42,9 @@ def worker(kept: Kept) -> tuple[Chain, Warming]:
 async def serve(chain: Chain, warming: Warming, question: str, tenant_id: int = 7) -> int:
     """Return how many texts of a request were known."""
     segments = request(question)
-    await warming.look(Sample(tenant_id, KEY, segments))
-    return (await chain.inspect(segments, InspectionOptions(content_key=KEY))).coverage.cached
+    options = InspectionOptions(content_key=KEY)
+    await warming.look(Sample(tenant_id, segments, options))
+    return (await chain.inspect(segments, options)).coverage.cached
 
 
 async def test_what_requests_repeat_is_pinned_and_a_new_worker_takes_it_up() -> None:
