@@ -107,26 +107,31 @@ class Asking:
         for index, claims in zip(indexes, said, strict=True):
             status, reason = (run.status, run.reason) if claims is None else _fared(claims)
             landed[index] = Landed(_found(detector, claims, batch, index), status, reason)
+        self._memory.remember(plan, _settled(landed), batch)  # before anybody hears of it, so that nobody asks again
         return landed
 
     async def _keep(
         self, plan: Plan, landed: Mapping[int, Landed], led: Mapping[int, bytes], batch: Batch, occasion: Occasion
     ) -> None:
-        """Take in what was found, and remember what we asked ourselves. What nobody could look at is not remembered."""
-        known = {index: outcome.found for index, outcome in landed.items() if outcome.found is not None}
-        for index, found in known.items():
-            batch.add(index, found)
+        """Take in what was found, and tell the other processes what we asked ourselves."""
+        for index, outcome in landed.items():
+            if outcome.found is not None:
+                batch.add(index, outcome.found)
         batch.looked.update(led)
         counts = self._memory.counts[plan.stage]
         counts[Lookup.MISS] += len(led)
         counts[Lookup.JOINED] += len(landed.keys() - led.keys())
-        fresh = {index: known[index] for index in led if index in known and landed[index].status is RunStatus.OK}
+        fresh = _settled({index: landed[index] for index in led})
         batch.said.append((plan, fresh))
-        if fresh and batch.keyed:
-            self._memory.remember(plan, fresh, batch)
-            if occasion.shared is not None and occasion.context.tenant_id is not None:
-                by_key = {led[index]: found for index, found in fresh.items()}
-                await occasion.shared.put_many(occasion.context.tenant_id, plan.stage, by_key)
+        if fresh and batch.keyed and occasion.shared is not None and occasion.context.tenant_id is not None:
+            by_key = {led[index]: found for index, found in fresh.items()}
+            await occasion.shared.put_many(occasion.context.tenant_id, plan.stage, by_key)
+
+
+def _settled(landed: Mapping[int, Landed]) -> dict[int, StageHits]:
+    """Return what may be remembered: not what nobody could look at, nor what was left open."""
+    ok = RunStatus.OK
+    return {i: outcome.found for i, outcome in landed.items() if outcome.found is not None and outcome.status is ok}
 
 
 def _found(detector: Detector, claims: tuple[Hit, ...] | None, batch: Batch, index: int) -> StageHits | None:

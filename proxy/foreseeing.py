@@ -13,9 +13,9 @@ from detectors.types import Origin, Place
 from policies.types import Mode
 from proxy.exchange import Exchange
 from proxy.parts import Parts
+from proxy.screen import MOST_FORESEEN
 from proxy.walk import Walk
 
-MOST: Final = 64 << 10  # characters of one answer; one that says more is read when it comes back
 _KEPT_TO_ITSELF: Final = ("reason", "think", "thought")  # what models say to themselves hardly ever comes back
 
 
@@ -24,7 +24,7 @@ class Said:
 
     def __init__(self) -> None:
         self._parts: dict[str, list[str]] = {}
-        self._room = MOST
+        self._room = MOST_FORESEEN
 
     def add(self, channel: str, text: str) -> None:
         """Take in what leaves of a channel. Beyond the bound all is forgotten: half a text is another text."""

@@ -177,16 +177,17 @@ class Screen:
         return OpenTexts(certain, policy.judges, facts.model, content_key, postpone=postpone)
 
     async def foresee(self, texts: Sequence[str], tenant_id: int, content_key: bytes) -> None:
-        """Read what has left as an answer as the next request will bring it back, so that it is known then."""
+        """Read what leaves as an answer as the next request will bring it back, so that it is known then. Nothing is
+        asked elsewhere, because the answer may be waiting; what is long is read when it comes back.
+        """
         segments = [
             Segment(Direction.REQUEST, Origin.ASSISTANT, Kind.TEXT, Place.VALUE, "", text)
             for text in texts
             if len(text) >= _WORTH_READING
         ]
-        if segments:
+        if segments and sum(len(segment.text) for segment in segments) <= MOST_FORESEEN:
             aside = self._aside.for_reading(segments)
-            context = InspectionContext(tenant_id)
-            options = InspectionOptions(context, content_key, gate=_LOCAL, aside=aside, engine=self._engine)
+            options = InspectionOptions(InspectionContext(tenant_id), content_key, gate=_LOCAL, aside=aside)
             await self._chain.inspect(segments, options)
 
     def weigh(self, findings: tuple[Finding, ...], policy: Policy, facts: Facts) -> Verdict:
@@ -213,7 +214,8 @@ class _Local:
 
 
 _LOCAL: Final = _Local()
-_WORTH_READING: Final = 64  # characters
+_WORTH_READING: Final = 64  # characters of one text
+MOST_FORESEEN: Final = 64 << 10  # characters of one answer
 
 
 def _with_seams(walk: Walk) -> Sequence[Segment]:

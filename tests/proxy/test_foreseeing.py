@@ -11,9 +11,9 @@ from aiohttp import web
 from detectors.types import Direction
 from policies.types import Facts, Policy
 from proxy.app import Detection
-from proxy.foreseeing import MOST, Said
+from proxy.foreseeing import Said
 from proxy.providers.openai_chat import CODEC
-from proxy.screen import Screen
+from proxy.screen import MOST_FORESEEN, Screen
 from proxy.settings import UpstreamSettings
 from tests.harness import Recorder, Script, completion, streamed
 from tests.proxy.serving import serving
@@ -47,7 +47,7 @@ def test_what_a_model_says_to_itself_is_left_out() -> None:
 def test_an_answer_beyond_the_bound_is_forgotten_whole() -> None:
     said = Said()
     for _ in range(3):
-        said.add("0/content", "x" * (MOST // 2))
+        said.add("0/content", "x" * (MOST_FORESEEN // 2))
     said.add("0/content", "more")
 
     assert said.texts() == []
