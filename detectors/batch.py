@@ -55,6 +55,7 @@ class Batch:
         self.looked: set[int] = set()  # read anew by detectors whose hits are remembered
         self.told: dict[bytes, int] = {}  # by a step's mark: of how many segments the engine has told
         self.said: list[tuple[Plan, Mapping[int, StageHits]]] = []  # what whole steps have said, to be told to others
+        self.overheard: set[int] = set()  # asked about by another process, and known from there
         self.unseen = 0  # how many segments the last stage had to read anew
         self.keyed = digests is not None  # whether anything of this inspection may be remembered
         self._content_key, self._hashing = content_key, digests

@@ -147,9 +147,8 @@ class Finding:
 @statically_frozen
 @dataclass(frozen=True, slots=True)
 class DetectorRun:
-    """One detector's account over one batch of segments: `seconds` of wall time, `reason` of a skip or failure.
-
-    `left_out` is how many of the segments it was not asked about, because they were decided without it.
+    """One detector's account over one batch of segments: `seconds` of wall time, `reason` of a skip or failure, and
+    how many of the segments it was not asked about (`left_out`), because they were decided without it.
     """
 
     detector: str

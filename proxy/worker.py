@@ -87,7 +87,9 @@ def _route(worker: Worker, stopping: asyncio.Event) -> Callable[[web.BaseRequest
     """Health first, which needs no key; everything else is the handler's."""
 
     async def route(request: web.BaseRequest) -> web.StreamResponse:
-        health = data_plane_health(request, worker.parts.keys, draining=stopping.is_set())
+        engine = worker.engine
+        connected = engine is None or engine.connected
+        health = data_plane_health(request, worker.parts.keys, draining=stopping.is_set(), engine=connected)
         return await worker.handler(request) if health is None else health
 
     return route
@@ -110,6 +112,7 @@ async def _keep_current(worker: Worker, vitals: Vitals, sender: MetricsSender, r
     for name, state in worker.parts.health.states().items():
         metrics.gauge("promptshield_upstream_shut_workers", state is BreakerState.OPEN, (name,))
     metrics.lookups(worker.parts.screen.lookups())
+    await worker.warming.look(worker.parts.screen.take_sample())
     vitals.tell_breakers(worker.judges.states())
     vitals.tell_policies(worker.policies.policies, len(worker.policies.failures))
     vitals.tell()
