@@ -39,6 +39,7 @@ from proxy.installation import (
     prepare_policies,
     runtime_file,
 )
+from proxy.logs import LogFile
 from proxy.processes import SIGNALS, Main, Process
 from proxy.settings import Settings
 from proxy.worker import WorkerPlace, run_worker
@@ -65,8 +66,8 @@ class Running:
 class Supervisor:
     """Owns the engines, the listening sockets and the processes. `start`, then `watch` until a signal, then `stop`."""
 
-    def __init__(self, settings: Settings, report: Report) -> None:
-        self._settings, self._report = settings, report
+    def __init__(self, settings: Settings, report: Report, log: LogFile | None = None) -> None:
+        self._settings, self._report, self._log = settings, report, log
         self._engines: EmbeddedEngines | None = None
         self._workers: list[Process] = []
         self._others: list[Process] = []
@@ -104,6 +105,8 @@ class Supervisor:
                 for name in self._engines.poll():
                     _LOG.warning("engine started again", engine=name)
             self._replace_the_fallen()
+            if self._log is not None:
+                self._log.rotate()
 
     def stop(self) -> None:
         """Let workers finish, then the control plane ship what is left, then the engines. A second signal hurries."""
