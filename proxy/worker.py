@@ -31,6 +31,7 @@ from storage.house_keys import HouseKeys
 COLLECT_AFTER: Final = (10_000, 20, 20)
 # A thread that reads a long body must give the loop the interpreter soon after it asks; alone, the loop never asks.
 SWITCH_AFTER: Final = 0.001
+SETTLING: Final = 0.1  # seconds behind `edge.grace`: by then the supervisor lets nobody in any more
 _LOG: Final = structlog.get_logger("promptshield.worker")
 
 
@@ -75,7 +76,7 @@ async def run_worker(
             group.create_task(_every_second(lambda: _keep_current(worker, vitals, sender, refusals))),
         ]
         await stopping.wait()
-        await asyncio.sleep(edge.grace)
+        await asyncio.sleep(edge.grace + SETTLING)
         await runner.cleanup()
         for task in tasks:
             task.cancel()
