@@ -224,8 +224,10 @@ def _database(patterns: Sequence[Pattern], store: Path | None) -> hyperscan.Data
     """Return the compiled patterns, from the store if they are there; None where Hyperscan cannot run."""
     if not _HAS_HYPERSCAN:
         return None
-    file = None if store is None else store / stored_name(
-        version("hyperscan"), (f"{p.caseless}{p.bytewise}\0{p.expression}" for p in patterns)
+    file = (
+        None
+        if store is None
+        else store / stored_name(version("hyperscan"), (f"{p.caseless}{p.bytewise}\0{p.expression}" for p in patterns))
     )
     database = None if file is None else _load(file)
     if database is not None:

@@ -1,12 +1,11 @@
-"""The policies in force: files are the truth, reloaded when they change; a bad file leaves the last good revision."""
+"""The policies in force, reloaded when their files change; a bad file leaves the last good revision."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -15,12 +14,15 @@ from typing import Final
 from detectors.chain import Chain
 from detectors.errors import PolicyError
 from policies.engine import Actions
+from policies.folders import WORD_FILES, PolicyFolders
+from policies.layers import Library, Stamp
 from policies.loader import LoadedPolicy, load_policy, load_preset
-from policies.testing import run_tests
+from policies.platform_file import PLATFORM
+from policies.testing import RequestReader, run_tests, screen_preamble
 from policies.types import Policy
 
 DEFAULT = "default"
-Stamp = tuple[int, int, int]
+_PLATFORM: Final = PLATFORM.removesuffix(".yaml")
 _FOLDER: Final = "."  # the name under which a failure of the folder itself is kept
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{1,38}(?:/[a-z0-9][a-z0-9._-]{0,62})?")
 
@@ -41,13 +43,22 @@ class PolicyStore:
     """
 
     def __init__(
-        self, folder: Path, chain: Chain, actions: Actions, known_rules: Iterable[str], last_good: Path | None = None
+        self,
+        folders: PolicyFolders,
+        chain: Chain,
+        actions: Actions,
+        known_rules: Iterable[str],
+        last_good: Path | None = None,
+        reader: RequestReader | None = None,
     ) -> None:
-        self._folder, self._chain, self._actions, self._last_good = folder, chain, actions, last_good
+        self._folders, self._chain, self._actions, self._last_good = folders, chain, actions, last_good
+        self._reader = reader
         self._known_rules = frozenset(known_rules)
+        self._library = Library(folders.own)
         self._fallback = load_preset("preset/standard").policy
         self._policies: dict[str, Policy] = {DEFAULT: self._fallback}
         self._stamps: dict[str, Stamp] = {}
+        self._sources: dict[str, frozenset[str]] = {}  # the files that each is made of
         self._failures: dict[str, PolicyError] = {}
         self._lock = asyncio.Lock()
 
@@ -84,11 +95,11 @@ class PolicyStore:
         """Look at the folder once: load what is new, drop what is gone, keep the last good of what is broken."""
         async with self._lock:
             try:
-                stamps = await asyncio.to_thread(_stamps, self._folder)
+                stamps = await asyncio.to_thread(self._folders.stamps)
             except OSError as exc:
-                return self._blind(PolicyError(self._folder, None, f"cannot be listed: {exc.strerror}"))
-            changed = [name for name, stamp in stamps.items() if self._stamps.get(name) != stamp]
-            removed = tuple(name for name in self._stamps if name not in stamps)
+                return self._blind(PolicyError(self._folders.own, None, f"cannot be listed: {exc.strerror}"))
+            changed = self._changed(stamps)
+            removed = tuple(name for name in self._stamps if name not in stamps and not _is_shared(name))
             good: dict[str, Policy] = {}
             failures = {name: why for name, why in self._failures.items() if name in stamps and name not in changed}
             for name in changed:
@@ -104,6 +115,19 @@ class PolicyStore:
             self._stamps, self._failures = stamps, failures
             return _report(good, removed, {name: why for name, why in failures.items() if name in changed})
 
+    def _changed(self, stamps: dict[str, Stamp]) -> list[str]:
+        """Return the policies that may read otherwise than before: their file, or one that they are made of, moved."""
+        names = stamps.keys() | self._stamps.keys()
+        moved = {name for name in names if stamps.get(name) != self._stamps.get(name)}
+        return [name for name in stamps if not _is_shared(name) and self._concerned(name, moved)]
+
+    def _concerned(self, name: str, moved: set[str]) -> bool:
+        if name in moved or _PLATFORM in moved or not moved.isdisjoint(self._sources.get(name, ())):
+            return True
+        # Of one that did not load nobody knows what it is made of.
+        tenant = name.partition("/")[0]
+        return name in self._failures and any(other == tenant or _is_shared(other) for other in moved)
+
     def _blind(self, why: PolicyError) -> ReloadReport:
         """A folder that cannot be listed is not an empty one: everything stays in force."""
         known = self._failures.get(_FOLDER)
@@ -111,13 +135,17 @@ class PolicyStore:
         return _report((), (), {} if known is not None and str(known) == str(why) else {_FOLDER: why})
 
     async def _load_one(self, name: str) -> Policy:
-        file = self._folder / f"{name}.yaml"
+        file = self._folders.file(name)
         if _NAME.fullmatch(name) is None:
             raise PolicyError(file, None, "no tenant or app can have this name, so it would never be in force")
-        loaded = await asyncio.to_thread(load_policy, file, name, self._known_rules)
+        loaded = await asyncio.to_thread(load_policy, file, name, self._known_rules, self._library)
+        await screen_preamble(loaded, self._chain, self._actions)
         await self._prove(loaded)
         if self._last_good is not None:
-            await asyncio.to_thread(keep_copy, file, self._last_good / f"{name}.yaml")
+            for source in loaded.sources:
+                await asyncio.to_thread(keep_copy, source, self._last_good / self._folders.relative(source))
+        named = (self._folders.relative(source).as_posix() for source in loaded.sources)
+        self._sources[name] = frozenset(source.removesuffix(".yaml") for source in named)
         return loaded.policy
 
     def _recall(self, name: str) -> Policy | None:
@@ -125,21 +153,26 @@ class PolicyStore:
         if self._last_good is None:
             return None
         try:
-            return load_policy(self._last_good / f"{name}.yaml", name, self._known_rules).policy
+            good = Library(self._last_good)
+            return load_policy(self._last_good / f"{name}.yaml", name, self._known_rules, good).policy
         except PolicyError:
             return None
 
     async def _prove(self, loaded: LoadedPolicy) -> None:
-        for result in await run_tests(loaded, self._chain, self._actions):
+        for result in await run_tests(loaded, self._chain, self._actions, self._reader):
             if not result.passed:
-                problem = f"test '{result.name}' expected {result.expected}, got {result.action}"
-                raise PolicyError(loaded.file, None, problem)
+                raise PolicyError(loaded.file, None, f"test '{result.name}' {result.problems[0]}")
 
     def _swap(self, good: dict[str, Policy], removed: Iterable[str]) -> None:
         """One assignment, so that a request sees the old set or the new one, never a mixture."""
         policies = {name: policy for name, policy in self._policies.items() if name not in removed} | good
         policies.setdefault(DEFAULT, self._fallback)
         self._policies = policies
+
+
+def _is_shared(name: str) -> bool:
+    """Tell whether a file is no policy by itself: others are made of it."""
+    return name == _PLATFORM or name.startswith("_") or name.endswith(WORD_FILES)
 
 
 def keep_copy(file: Path, copy: Path) -> None:
@@ -158,28 +191,3 @@ def keep_copy(file: Path, copy: Path) -> None:
 
 def _report(loaded: Iterable[str], removed: tuple[str, ...], failures: dict[str, PolicyError]) -> ReloadReport:
     return ReloadReport(tuple(loaded), removed, MappingProxyType({name: str(why) for name, why in failures.items()}))
-
-
-def _stamps(folder: Path) -> dict[str, Stamp]:
-    """Every policy file with what changes when it does: `<slug>.yaml` and `<slug>/<app>.yaml`. Raises OSError."""
-    return dict(_stamps_in(folder, "", deeper=True))
-
-
-def _stamps_in(folder: Path, prefix: str, *, deeper: bool) -> Iterator[tuple[str, Stamp]]:
-    with os.scandir(folder) as listed:
-        entries = list(listed)
-    for entry in entries:
-        name = f"{prefix}{entry.name}"
-        # Hidden: the unfinished files of editors, version control, the inside of a mounted config map.
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            if deeper:
-                yield from _stamps_in(folder / entry.name, f"{name}/", deeper=False)
-        elif name.endswith(".yaml"):
-            try:
-                status = entry.stat()
-            except FileNotFoundError:  # gone between the listing and the look
-                continue
-            # The change time too: a file moved over another may bring an old modification time along.
-            yield name.removesuffix(".yaml"), (status.st_mtime_ns, status.st_ctime_ns, status.st_size)

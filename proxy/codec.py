@@ -52,12 +52,16 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """All that a codec needs to say no: the verdict on which direction, how much to disclose, the decision to name."""
+    """All that a codec needs to say no: the verdict on which direction, how much to disclose, the decision to name.
+
+    `text` is what the policy has it say, empty where it leaves that to us.
+    """
 
     verdict: Verdict
     direction: Direction
     disclose: Disclose
     decision_id: str
+    text: str = ""
 
 
 @statically_frozen
@@ -141,8 +145,15 @@ class StreamReader(Protocol):
         """Return the event that says the stream broke off."""
 
 
+class Words(Protocol):
+    """Whoever can say that something went wrong, so that the sender of the request understands it."""
+
+    def error(self, status: int, code: str, message: str, param: str | None = None) -> JsonObject:
+        """Return an error in the shape that the dialect's SDKs read."""
+
+
 @runtime_checkable
-class Codec(Protocol):
+class Codec(Words, Protocol):
     @property
     def name(self) -> str:
         """Which requests it reads: `openai_chat`."""
@@ -224,6 +235,12 @@ class Codec(Protocol):
         be told of it, or where no model answers.
         """
 
+    def place_preamble(self, body: JsonObject, text: str) -> None:
+        """Put a text before a request's system prompt, in place, or make one of it; nothing where no model answers."""
+
+    def with_model(self, target: Target, body: JsonObject, model: str) -> Target | None:
+        """Make a request ask for another model, in place; return where it goes then, or None if it names none."""
+
     def usage(self, body: JsonObject) -> Usage: ...
     def credential(self, headers: Headers, query: str) -> str | None:
         """Return the key in the dialect's own header, or in the query where the dialect puts it there."""
@@ -255,9 +272,6 @@ class Codec(Protocol):
 
     def param(self, pointer: str) -> str:
         """Return a JSON Pointer as the dialect writes places: `messages[3].content`."""
-
-    def error(self, status: int, code: str, message: str, param: str | None = None) -> JsonObject:
-        """Return an error in the shape that the dialect's SDKs read."""
 
 
 @runtime_checkable

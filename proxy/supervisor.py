@@ -24,7 +24,7 @@ import structlog
 from aiohttp.http_parser import RawRequestMessage, RawRequestMessagePy
 
 from detectors.errors import EngineError, PromptShieldError, SettingsError, StorageError
-from proxy.app import Detection, load_detection, policy_store
+from proxy.app import Detection, load_detection, operator_packs, policy_store
 from proxy.control.plane import ControlPlace, run_control
 from proxy.demo_upstream import demo_upstreams, run_demo
 from proxy.installation import (
@@ -34,6 +34,7 @@ from proxy.installation import (
     note_running,
     prepare_database,
     prepare_policies,
+    publish_schema,
     runtime_file,
 )
 from proxy.processes import SIGNALS, Main, Process
@@ -78,6 +79,7 @@ class Supervisor:
         try:
             urls = engine_urls(settings, self._engines.start())
             prepare_policies(settings.policies_folder)
+            publish_schema(settings.data)
             detection = load_detection()
             # In a child: it needs an event loop, and whatever it opens must not outlive it.
             demo_key = run_apart(lambda: prepare(settings, detection, house_keys, urls, self._report))
@@ -198,6 +200,7 @@ async def prepare(
     """Migrate, check every policy, and return the demo key. Raises StorageError, PolicyError."""
     demo_key = await prepare_database(settings, house_keys, urls, report)
     await policy_store(settings, detection).load()
+    operator_packs(settings, detection).load()
     return demo_key
 
 

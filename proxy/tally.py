@@ -7,11 +7,18 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from detectors.types import Coverage, DetectorRun, RunStatus
-from policies.types import ActionName, Judged, Verdict
+from policies.types import ActionName, CandidateVerdict, Effect, Judged, Verdict
 from proxy.screen import Screened
 
 Reason = TypeVar("Reason", bound=str)
 MOST_FINDINGS: Final = 1024  # kept of one stream; more of them change no verdict
+_SERIOUS: Final = {
+    RunStatus.SKIPPED: 0,
+    RunStatus.OK: 1,
+    RunStatus.TIMEOUT: 2,
+    RunStatus.UNAVAILABLE: 2,
+    RunStatus.ERROR: 2,
+}
 
 
 class Tally:
@@ -42,18 +49,19 @@ class Tally:
 
 
 def sum_runs(total: DetectorRun | None, run: DetectorRun) -> DetectorRun:
-    """Return two accounts of one detector as one: the worse status, hits and seconds added up."""
+    """Return two accounts of one detector as one: sums, and the worst status (whoever looked at all has looked)."""
     if total is None:
         return run
     return DetectorRun(
         total.detector,
         total.stage,
         total.required,
-        total.status if run.status is RunStatus.OK else run.status,
+        max(total.status, run.status, key=_SERIOUS.__getitem__),
         total.hits + run.hits,
         max(total.confidence, run.confidence),
         total.seconds + run.seconds,
         total.reason or run.reason,
+        total.left_out + run.left_out,
     )
 
 
@@ -74,7 +82,21 @@ def _heavier(one: Verdict, other: Verdict) -> Verdict:
         degraded=tuple(sorted({*one.degraded, *other.degraded})),
         excused=(one.excused + other.excused)[:MOST_FINDINGS],
         unscanned=tuple(sorted({*one.unscanned, *other.unscanned})),
+        review=one.review or other.review,
+        candidate=_heavier_candidate(one, other),
+        effect=_labelled(decisive.effect, other.effect if decisive is one else one.effect),
     )
+
+
+def _heavier_candidate(one: Verdict, other: Verdict) -> CandidateVerdict | None:
+    known = [verdict.candidate for verdict in (one, other) if verdict.candidate is not None]
+    return max(known, key=lambda candidate: candidate.action.weight, default=None)
+
+
+def _labelled(effect: Effect, other: Effect) -> Effect:
+    if not other.labels:
+        return effect
+    return replace(effect, labels=tuple(sorted({*effect.labels, *other.labels})))
 
 
 def _added(one: Mapping[Reason, int], other: Mapping[Reason, int]) -> Mapping[Reason, int]:
