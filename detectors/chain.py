@@ -148,8 +148,8 @@ class Chain:
     def _batch(self, segments: Sequence[Segment], options: InspectionOptions) -> Batch:
         judging = options.context.judging
         judged_by = b"" if judging is None else judging.tag
-        hashing = self.memory.hashing(options.content_key)
-        return Batch(segments, self._views, options.content_key, hashing, judged_by, _added(options))
+        hashing = self.memory.hashing(options.content_key, _added(options))
+        return Batch(segments, self._views, options.content_key, hashing, judged_by)
 
     async def _inspect(self, batch: Batch, options: InspectionOptions) -> Inspection:
         findings: list[Finding] = []
@@ -231,10 +231,10 @@ class Chain:
         return values if whole else {}
 
 
-def _added(options: InspectionOptions) -> bytes:
+def _added(options: InspectionOptions) -> str:
     """Return what tells apart what a policy adds to what is looked for; nothing, if it adds nothing."""
     lexicon = options.context.lexicon
-    return b"" if lexicon is None else lexicon.revision.encode()
+    return "" if lexicon is None else lexicon.revision
 
 
 def _seconds_left(options: InspectionOptions, runs: Sequence[DetectorRun]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from detectors.lexicon import DEEPEST, Lexicon
+from detectors.lexicon import NOTHING_ADDED, Lexicon
 from detectors.matcher import Matcher
 from detectors.national_ids import NATIONAL_IDS
 from detectors.rules import Signature, Status, build_matcher
@@ -23,7 +23,8 @@ class SignatureScan:
     """
 
     def __init__(self, signatures: Sequence[Signature], revision: str = "") -> None:
-        self.revision = revision
+        self.signatures, self.revision = tuple(signatures), revision
+        self.ids = frozenset(signature.id for signature in signatures)
         self._folded = tuple(s for s in signatures if s.folded)
         self._as_is = tuple(s for s in signatures if not s.folded)
         self._folded_matcher, self._as_is_matcher = build_matcher(self._folded), build_matcher(self._as_is)
@@ -37,7 +38,7 @@ class SignatureScan:
 
     def _hits_of(self, views: Sequence[View], lexicon: Lexicon | None) -> tuple[Hit, ...]:
         found: list[Hit] = []
-        level = lexicon.level(views[0].segment.origin) if lexicon is not None and views else DEEPEST
+        level = (lexicon or NOTHING_ADDED).level(views[0].segment.origin) if views else 0
         for view in views:
             folded = "folded" in view.transforms
             matcher = self._folded_matcher if folded else self._as_is_matcher

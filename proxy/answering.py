@@ -292,7 +292,8 @@ def _glance_of(parts: Parts, exchange: Exchange, policy: Policy) -> Glancing:
     identity = exchange.identity
     if policy.mode is Mode.OFF or identity is None or waits_for_phrases(policy):
         return left_to_the_judge
-    return lambda segment, before: parts.screen.glance(segment, before, identity.tenant_id, exchange.guard)
+    tenant, lexicon = identity.tenant_id, parts.screen.lexicon(policy, identity.tenant)
+    return lambda segment, before: parts.screen.glance(segment, before, tenant, exchange.guard, lexicon)
 
 
 def _policy(exchange: Exchange) -> Policy:

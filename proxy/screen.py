@@ -15,6 +15,7 @@ from detectors.glance import UNSEEN, Seen
 from detectors.guard import Guard
 from detectors.judges.judging import Judging
 from detectors.judges.types import Call
+from detectors.lexicon import Lexicon
 from detectors.memory import DetectionEngine, Lookup, SharedFindings
 from detectors.seams import seams
 from detectors.types import (
@@ -35,6 +36,7 @@ from policies.engine import Actions
 from policies.types import ActionName, Facts, Mode, Policy, Verdict
 from proxy.judges import Judges
 from proxy.open_texts import OpenTexts
+from proxy.operator_packs import OperatorPacks
 from proxy.walk import Walk
 from proxy.warming import Sample
 
@@ -80,7 +82,9 @@ class Screen:
         judges: Judges | None = None,
         shared: SharedFindings | None = None,
         engine: DetectionEngine | None = None,
+        packs: OperatorPacks | None = None,
     ) -> None:
+        self._packs = packs
         self._chain, self._actions, self._judges = chain, actions, judges
         self._shared, self._engine = shared, engine
         self._aside = Aside()
@@ -126,7 +130,7 @@ class Screen:
         judging = None if judges is WhenJudged.NEVER else self._judging(policy, tenant_id)
         postpone = judges is WhenJudged.BESIDE and policy.judges is not None and policy.judges.concurrent
         gate = self._gate(policy, facts, content_key, postpone=postpone)
-        context = InspectionContext(tenant_id, guard, judging=judging)
+        context = InspectionContext(tenant_id, guard, self.lexicon(policy, facts.tenant), judging=judging)
         options = InspectionOptions(
             context,
             content_key,
@@ -176,7 +180,9 @@ class Screen:
 
         return OpenTexts(certain, policy.judges, facts.model, content_key, postpone=postpone)
 
-    async def foresee(self, texts: Sequence[str], tenant_id: int, content_key: bytes) -> None:
+    async def foresee(
+        self, texts: Sequence[str], policy: Policy, tenant: str, tenant_id: int, content_key: bytes
+    ) -> None:
         """Read what leaves as an answer as the next request will bring it back, so that it is known then. Nothing is
         asked elsewhere, because the answer may be waiting; what is long is read when it comes back.
         """
@@ -187,17 +193,26 @@ class Screen:
         ]
         if segments and sum(len(segment.text) for segment in segments) <= MOST_FORESEEN:
             aside = self._aside.for_reading(segments)
-            options = InspectionOptions(InspectionContext(tenant_id), content_key, gate=_LOCAL, aside=aside)
+            context = InspectionContext(tenant_id, None, self.lexicon(policy, tenant))
+            options = InspectionOptions(context, content_key, gate=_LOCAL, aside=aside)
             await self._chain.inspect(segments, options)
 
     def weigh(self, findings: tuple[Finding, ...], policy: Policy, facts: Facts) -> Verdict:
         """Return what the policy makes of findings that no detector of the chain made."""
         return self._decide(policy, Inspection(findings), facts)
 
-    async def glance(self, segment: Segment, before: str, tenant_id: int, guard: Guard | None = None) -> Seen:
+    async def glance(
+        self, segment: Segment, before: str, tenant_id: int, guard: Guard | None = None, lexicon: Lexicon | None = None
+    ) -> Seen:
         """Return what is to be seen in a text at once (`Glance.at`), for streams."""
         glance = self._chain.glance
-        return UNSEEN if glance is None else await glance.at(segment, InspectionContext(tenant_id, guard), before)
+        if glance is None:
+            return UNSEEN
+        return await glance.at(segment, InspectionContext(tenant_id, guard, lexicon), before)
+
+    def lexicon(self, policy: Policy, tenant: str) -> Lexicon:
+        """Return what is looked for beside the shipped signatures: the policy's words and levels, and the packs."""
+        return policy.lexicon if self._packs is None else self._packs.lexicon(policy.lexicon, tenant)
 
     def _decide(self, policy: Policy, inspection: Inspection, facts: Facts) -> Verdict:
         return decide_both(policy, inspection, facts, self.revision, self._actions)

@@ -25,7 +25,7 @@ import structlog
 from aiohttp.http_parser import RawRequestMessage, RawRequestMessagePy
 
 from detectors.errors import EngineError, PromptShieldError, SettingsError, StorageError
-from proxy.app import Detection, load_detection, policy_store
+from proxy.app import Detection, load_detection, operator_packs, policy_store
 from proxy.certificate import Certificate
 from proxy.control.plane import ControlPlace, run_control
 from proxy.demo_upstream import demo_upstreams, run_demo
@@ -212,6 +212,7 @@ async def prepare(
     """Migrate, check every policy, and return the demo key. Raises StorageError, PolicyError."""
     demo_key = await prepare_database(settings, house_keys, urls, report)
     await policy_store(settings, detection).load()
+    operator_packs(settings, detection).load()
     return demo_key
 
 

@@ -106,6 +106,7 @@ async def _keep_current(worker: Worker, vitals: Vitals, sender: MetricsSender, r
         _LOG.error("policy not loaded, the last good revision stays", policy=file, problem=problem)
     for name in report.loaded:
         _LOG.info("policy loaded", policy=name, revision=worker.policies.policies[name].revision)
+    await _follow_packs(worker)
     await _follow_judges(worker)
     await worker.windows.flush()
     metrics = worker.parts.metrics
@@ -121,6 +122,17 @@ async def _keep_current(worker: Worker, vitals: Vitals, sender: MetricsSender, r
         for reason, spans in worker.parts.tracing.exporter.lost().items():
             metrics.count("promptshield_spans_lost_total", (reason,), spans)
     sender.send()
+
+
+async def _follow_packs(worker: Worker) -> None:
+    """Take in changed signatures of the operator; a bad pack leaves its last good one in force."""
+    report = await worker.packs.reload()
+    for name, problem in report.failures.items():
+        worker.parts.metrics.count("promptshield_policy_reload_failures_total")
+        _LOG.error("signatures not loaded, the last good ones stay", pack=name or "everybody", problem=problem)
+    for name in (*report.loaded, *report.removed):
+        known = worker.packs.packs.get(name)
+        _LOG.info("signatures loaded", pack=name or "everybody", revision="none" if known is None else known.revision)
 
 
 async def _follow_judges(worker: Worker) -> None:

@@ -22,6 +22,7 @@ _GROUPS: Final = {
     "key": ("keys", "API keys."),
     "keys": ("data_keys", "Keys that lock stored bodies."),
     "policy": ("policy", "Check, test and explain policies."),
+    "signatures": ("signatures", "Check, test, list, count and sign signatures."),
     "webhook": ("webhook", "What the webhooks of policies are signed with."),
     "review": ("reviews", "What policies stopped and a person is to look at."),
     "decisions": ("decisions", "Read the decision log."),
