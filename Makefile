@@ -26,7 +26,7 @@ SLOW := tests/e2e tests/proxy tests/contracts/test_sinks.py --ignore tests/proxy
 # What operators do and suffer: starts, stops, kills, keys; the engines and all that is kept in them.
 OPS := tests/e2e/test_lifecycle.py tests/e2e/test_custody_commands.py tests/e2e/test_log_keeping.py tests/storage
 
-.PHONY: help setup run egress test unit parts e2e ops sdk egress-test check golden prove fuzz bench bench-hostile bench-doors bench-store chaos test-ops soak clean peers eval train train-quick
+.PHONY: help setup run egress test unit parts e2e ops sdk egress-test check golden prove fuzz bench bench-hostile bench-doors bench-store chaos test-ops soak clean peers eval train train-quick bench-patterns signature-report
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -127,6 +127,12 @@ fuzz: setup ## odd and broken requests, seeded, against the running product (QUI
 
 bench: setup ## CPU per request beside a bare pass-through (QUICK=1: fewer rounds)
 	$(call timed,bench,$(if $(QUICK),90,600),$(BIN)/python -m tests.bench $(if $(QUICK),--quick))
+
+signature-report: setup ## what each attack signature finds, and what no other one finds; fails if one is idle
+	$(call timed,signature-report,60,$(BIN)/promptshield signatures stats tests/data/attacks/*.jsonl --idle)
+
+bench-patterns: setup ## the pattern stage at 200 B, 8 KB and 30 KB, hostile texts too, and the load of all packs
+	$(call timed,bench-patterns,120,$(BIN)/python -m tests.bench.patterns)
 
 bench-hostile: setup ## hostile texts beside plain English, and how long a megabyte makes others wait (QUICK=1: fewer rounds)
 	$(call timed,bench-hostile,$(if $(QUICK),60,300),$(BIN)/python -m tests.bench.hostile $(if $(QUICK),--quick))

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from detectors.lexicon import NOTHING_ADDED, Lexicon
 from detectors.matcher import Matcher
 from detectors.national_ids import NATIONAL_IDS
-from detectors.rules import Signature, Status, build_matcher
+from detectors.rules import MASKED, Signature, Status, build_matcher
 from detectors.types import Hit, InspectionContext, Span, View
 
 CHECKED_AT_MOST = 500  # matches of one signature in one reading; what is beyond counts as found, unchecked
+PLACES_AT_MOST = 16  # of one attack in one reading; that there are more is told without a place, so that a mask stops
 # A number plan takes ten times as long as a checksum, and a text with more than thirty of these shapes is a directory.
 # One that is only named as a number is held against many plans, and the numbers of states are checked in pure Python.
 _COSTLY = {"phone": 30, "phone_somewhere": 10, **dict.fromkeys(NATIONAL_IDS, 150)}
@@ -55,7 +56,9 @@ def _hits(view: View, signature: Signature, matcher: Matcher, index: int) -> Ite
     experimental = signature.status is Status.EXPERIMENTAL
     confidence = min(signature.confidence, 0.3) if experimental else signature.confidence
     checked = _COSTLY.get(signature.validator or "", CHECKED_AT_MOST)
+    masked = signature.category in MASKED
     for number, span in enumerate(matcher.spans(index, view.text)):
+        place = view.to_source(span) if masked or number < PLACES_AT_MOST else None
         # A check costs microseconds; a text made of nothing but candidates must not buy seconds with them.
         if number >= checked or signature.accepts(view.text[span.start : span.end]):
             yield Hit(
@@ -64,12 +67,14 @@ def _hits(view: View, signature: Signature, matcher: Matcher, index: int) -> Ite
                 category=signature.category,
                 severity=signature.severity,
                 confidence=confidence,
-                span=view.to_source(span),
+                span=place,
                 transforms=view.transforms,
                 message=signature.title,
                 tags=signature.tags,
                 level=signature.level,
             )
+        if place is None:
+            return
 
 
 def _distinct(hits: Iterable[Hit]) -> tuple[Hit, ...]:
