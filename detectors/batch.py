@@ -132,6 +132,8 @@ class Batch:
 
     def findings(self) -> list[Finding]:
         anchored: list[Finding] = []
+        if not self._found:
+            return anchored
         for index in self.claimed:
             claims = self.claims(index)
             if claims:
