@@ -54,7 +54,7 @@ class InspectionOptions:
 
     `content_key` keys the hashes of texts (cache keys and `SegmentRef.content`); without it nothing is cached.
     `left_out` is what the segments do not hold, for the receipt: skipped by rule, or unscannable.
-    `aside` is where the pattern stage reads what is too long for the event loop; without it all is read on the loop.
+    `aside` is where the cheap stages read what is too long for the event loop; without it all is read on the loop.
     `shared` is what other processes know, asked before an expensive stage looks; `engine` another process that looks.
     """
 
@@ -127,7 +127,9 @@ class Chain:
     async def inspect(self, segments: Sequence[Segment], options: InspectionOptions) -> Inspection:
         """Look at every segment. Never raises for a detector's failure: that is a run with a status."""
         batch = self._batch(segments, options)
-        if options.engine is not None:
+        if (
+            options.engine is not None and _added(options) == b""
+        ):  # an engine looks for what every policy has looked for
             await self.memory.be_told(self._plans, batch, options.engine)
         return await self._inspect(batch, options)
 
@@ -149,7 +151,7 @@ class Chain:
         judging = options.context.judging
         judged_by = b"" if judging is None else judging.tag
         hashing = self.memory.hashing(options.content_key)
-        return Batch(segments, self._views, options.content_key, hashing, judged_by)
+        return Batch(segments, self._views, options.content_key, hashing, judged_by, _added(options))
 
     async def _inspect(self, batch: Batch, options: InspectionOptions) -> Inspection:
         findings: list[Finding] = []
@@ -166,7 +168,9 @@ class Chain:
                 runs += [skipped(d, DECIDED, len(batch.inspectable)) for d in plan.members]
                 continue
             look = self._look(plan, wanted, batch, options, runs)
-            if options.aside is not None and plan.stage is Stage.PATTERN:
+            if options.aside is not None and (
+                plan.stage is Stage.PATTERN or (plan.required and not plan.stage.expensive)
+            ):
                 findings = await options.aside.run(partial(_to_its_end, look))
             else:
                 findings = await look
@@ -229,6 +233,12 @@ class Chain:
         return values if whole else {}
 
 
+def _added(options: InspectionOptions) -> bytes:
+    """Return what tells the lexicon in keys: that of most policies adds nothing, and none at all looks for everything."""
+    lexicon = options.context.lexicon
+    return b"*" if lexicon is None else lexicon.revision.encode()
+
+
 def _seconds_left(options: InspectionOptions, runs: Sequence[DetectorRun]) -> float:
     """Refiners share one deadline."""
     return options.refiner_deadline - sum([run.seconds for run in runs if not run.required])
@@ -250,11 +260,11 @@ def _wanted(plan: Plan, batch: Batch, gate: StageGate | None) -> Sequence[int]:
 
 
 def _to_its_end(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine that never waits, as no detector of the pattern stage does, outside of any event loop."""
+    """Run a coroutine that never waits, as no detector of a cheap stage does, outside of any event loop."""
     try:
         work.send(None)
     except StopIteration as done:
         result: Result = done.value
         return result
     work.close()
-    raise RuntimeError("a detector of the pattern stage waits")
+    raise RuntimeError("a detector of a cheap stage waits")
