@@ -133,6 +133,8 @@ class Batch:
 
     def findings(self) -> list[Finding]:
         anchored: list[Finding] = []
+        if not self._found:
+            return anchored
         for index in self.claimed:
             claims = [claim for claim in self.claims(index) if claim[1].confidence >= LEANING]
             if claims:
