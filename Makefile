@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SDK := .venv-sdk
+EGRESS := .venv-egress
 UV := $(BIN)/uv
 # Hundreds of modules are read at every start and in every test process: compiled once, not each time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -12,14 +13,16 @@ unexport PYTHONDONTWRITEBYTECODE
 timed = @start=$$SECONDS; { $(3); } || exit 1; took=$$((SECONDS - start)); \
 	echo "$(1): $$took s (budget $(2) s)"; test $$took -le $(2)
 
-# What every commit passes beside lint and types: the structure, detection, policies, and what every codec must keep.
-CHECKED := tests/test_structure.py tests/detectors tests/policies tests/contracts/test_codecs.py
+# What every commit passes beside lint and types: the structure, and every signature's own examples.
+CHECKED := tests/test_structure.py tests/detectors/test_signatures.py
+# What detects and decides, and what every codec must keep.
+PARTS := tests/detectors tests/policies tests/contracts
 # Where tests may be marked e2e or slow (tests/test_structure.py): thousands of others need not be collected for them.
 SLOW := tests/e2e tests/proxy tests/contracts/test_sinks.py --ignore tests/proxy/providers
 # What operators do and suffer: starts, stops, kills, keys; the engines and all that is kept in them.
 OPS := tests/e2e/test_lifecycle.py tests/e2e/test_custody_commands.py tests/e2e/test_log_keeping.py tests/storage
 
-.PHONY: help setup run test unit e2e ops sdk check golden prove fuzz bench bench-hostile bench-store chaos clean
+.PHONY: help setup run egress test unit parts e2e ops sdk egress-test check golden prove fuzz bench bench-hostile bench-doors bench-store chaos clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -41,10 +44,25 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 run: setup ## start the firewall with its own Postgres and Valkey and a demo tenant
 	@exec $(BIN)/promptshield serve
 
-test: check unit e2e ops ## the whole test suite
+egress: setup $(EGRESS)/.ready ## the HTTP proxy for apps that cannot change their base URL, beside a running firewall
+	@exec $(BIN)/promptshield egress
+
+$(EGRESS)/.ready: requirements/egress.txt
+	@echo "building $(EGRESS) (once, a few seconds)"
+	@$(PYTHON) -m venv $(EGRESS)
+	@$(UV) pip install --quiet --python $(EGRESS)/bin/python --require-hashes -r requirements/egress.txt
+	@touch $@
+
+egress-test: setup $(EGRESS)/.ready ## apps that know only HTTPS_PROXY, against the running product and a real mitmproxy
+	$(call timed,egress-test,120,$(BIN)/python -m pytest -q tests/egress)
+
+test: check unit parts e2e ops ## the whole test suite
 
 unit: setup ## fast tests
-	$(call timed,unit,60,$(BIN)/python -m pytest -q -n 2 --dist loadscope --ignore tests/e2e --ignore tests/storage $(CHECKED:%=--ignore %) -m "not e2e and not slow" -x)
+	$(call timed,unit,60,$(BIN)/python -m pytest -q -n 2 --dist loadscope --ignore tests/e2e --ignore tests/egress --ignore tests/storage $(CHECKED:%=--ignore %) $(PARTS:%=--ignore %) -m "not e2e and not slow" -x)
+
+parts: setup ## detectors, policies and codecs, each by itself
+	$(call timed,parts,150,$(BIN)/python -m pytest -q -n 2 --dist loadscope $(PARTS) $(CHECKED:%=--ignore %) -m "not e2e and not slow" -x)
 
 e2e: setup ## the running product, driven by real clients
 	$(call timed,e2e,200,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(SLOW) $(OPS:%=--ignore %) -m "e2e or slow" -x)
@@ -53,7 +71,7 @@ ops: setup ## starts, stops, kills, keys; the engines and all that is kept in th
 	$(call timed,ops,180,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(OPS) -x)
 
 sdk: setup $(SDK)/.ready ## LangChain and LiteLLM against the running product, in an environment of their own
-	$(call timed,sdk,120,$(BIN)/python -m tests.sdk)
+	$(call timed,sdk,240,$(BIN)/python -m tests.sdk)
 
 $(SDK)/.ready: requirements/sdk.txt
 	@echo "building $(SDK) (once, half a minute)"
@@ -80,6 +98,9 @@ bench: setup ## CPU per request beside a bare pass-through (QUICK=1: fewer round
 bench-hostile: setup ## hostile texts beside plain English, and how long a megabyte makes others wait (QUICK=1: fewer rounds)
 	$(call timed,bench-hostile,$(if $(QUICK),60,300),$(BIN)/python -m tests.bench.hostile $(if $(QUICK),--quick))
 
+bench-doors: setup $(EGRESS)/.ready ## egress mode beside a bare mitmproxy, a guard hook beside the proxy itself
+	$(call timed,bench-doors,120,$(BIN)/python -m tests.bench.doors)
+
 bench-store: setup ## decisions into Postgres, chained and verified; then the queries (QUICK=1: 200,000 rows, no queries)
 	$(call timed,bench-store,$(if $(QUICK),90,7200),$(BIN)/python -m tests.bench.store --rows $(if $(QUICK),200000,1000000) $(if $(QUICK),,&& $(BIN)/python -m tests.bench.store_queries --rows 10000000))
 
@@ -87,4 +108,4 @@ chaos: setup ## two tenants' load under a seeded schedule of faults, then the in
 	$(call timed,chaos,$(if $(QUICK),120,4200),$(BIN)/python -m tests.chaos --seconds $(if $(QUICK),40,3600) $(if $(SEED),--seed $(SEED)))
 
 clean: ## remove the environment and caches, keep the data
-	rm -rf $(VENV) $(SDK) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(SDK) $(EGRESS) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

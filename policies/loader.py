@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from detectors.documents import Document, nearest, parse_document, read_document
+from detectors.documents import Document, parse_document, read_document
 from detectors.errors import PolicyError
 from detectors.types import CANARY_RULE, Unscanned
+from policies.answer_schema import compile_schema
 from policies.expectations import TestDocument
+from policies.judging_schema import judge_policy, slow_streams
 from policies.layers import PRESETS, Layer, Library, preset_names, shipped_file
 from policies.leakage import Leakage
+from policies.output import RULE_IDS, OutputRules
 from policies.platform_file import PLATFORM, PlatformFile, platform_file
+from policies.references import check_references, check_routed
 from policies.routes import OpenRoute
 from policies.rule_merge import merged_rules
 from policies.schema import ExclusionDocument, PolicyDocument
@@ -35,8 +38,8 @@ from policies.types import (
     References,
     Rule,
     StoredForm,
-    allows,
 )
+from policies.webhooks import Webhook
 
 __all__ = ["PRESETS", "preset_names"]  # which everybody asks for here
 TEXT_LIMIT, BODY_LIMIT = 256 * 1024, 4 * 1024 * 1024
@@ -128,7 +131,7 @@ def _compile(
     candidate: Candidate | None,
 ) -> Policy:
     for layer in layers:
-        _check_references(layer, known_rules)
+        check_references(layer, known_rules)
     own = layers[-1]
     contents = [layer.content for layer in layers]
     mode = _last((c.mode for c in contents), Mode.ENFORCE)
@@ -139,12 +142,12 @@ def _compile(
         raise own.document.complain((), problem)
     if platform is not None:
         platform.hold(layers, rules)
-    _check_routed(own, rules, _models(contents, platform))
-    return _policy(own, contents, policy_id, _revision(layers, candidate), rules, platform, candidate)
+    check_routed(own, rules, _models(contents, platform))
+    return _policy(layers, contents, policy_id, _revision(layers, candidate), rules, platform, candidate)
 
 
 def _policy(
-    own: Layer,
+    layers: Sequence[Layer],
     contents: Sequence[PolicyDocument],
     policy_id: str,
     revision: str,
@@ -152,8 +155,8 @@ def _policy(
     platform: PlatformFile | None,
     candidate: Candidate | None,
 ) -> Policy:
-    retain_days, retain_bodies_days = _retention(own, contents)
-    leakage, limits = _leakage(contents), _limits(contents)
+    retain_days, retain_bodies_days = _retention(layers[-1], contents)
+    leakage, limits, output = _leakage(contents), _limits(contents), _output(layers)
     return Policy(
         id=policy_id,
         revision=revision,
@@ -162,7 +165,8 @@ def _policy(
         unscanned=_unscanned(contents),
         models=_models(contents, platform),
         limits=limits if platform is None else platform.bounded(limits),
-        rules=(*rules, *([_CANARY] if leakage.canary else [])),
+        rules=(*rules, *([_CANARY] if leakage.canary else []), *([] if output is None else [output[1]])),
+        output=None if output is None else output[0],
         exclusions=tuple(_exclusion(e) for c in contents for e in c.exclusions),
         disclose=_last((c.disclose for c in contents), Disclose.CATEGORY),
         block_as=_last((c.block_as for c in contents), BlockAs.ERROR),
@@ -175,7 +179,10 @@ def _policy(
         retain_bodies_days=retain_bodies_days,
         routes=_routes(contents),
         restore_in_tools=frozenset(_last((c.pseudonyms.restore_in_tools for c in contents), ())),
+        judges=judge_policy([c.judges for c in contents]),
+        streams=slow_streams([c.streams for c in contents]),
         candidate=candidate,
+        webhooks=_webhooks(contents, platform),
         preamble=_last((c.preamble for c in contents), ""),
         refusals={language: text for c in contents for language, text in c.refusals.items()},
     )
@@ -183,15 +190,6 @@ def _policy(
 
 def _models(contents: Sequence[PolicyDocument], platform: PlatformFile | None) -> tuple[str, ...]:
     return _last((c.models.allow for c in contents), ("*",) if platform is None else platform.models)
-
-
-def _check_routed(own: Layer, rules: Sequence[Rule], models: tuple[str, ...]) -> None:
-    """A model that requests are sent to must be allowed, like one that a client names."""
-    for rule in rules:
-        if rule.route is not None and rule.route.model and not allows(models, rule.route.model):
-            problem = f"rule '{rule.id}' routes to {rule.route.model}, which `models` does not allow"
-            index = next((i for i, document in enumerate(own.content.rules) if document.id == rule.id), None)
-            raise own.document.complain(("extends",) if index is None else ("rules", index, "route", "model"), problem)
 
 
 def _last(values: Iterable[Value | None], default: Value) -> Value:
@@ -217,6 +215,25 @@ def _retention(own: Layer, contents: Sequence[PolicyDocument]) -> tuple[int, int
         problem = f"bodies go with their row, which is kept for {rows} days: retain_bodies is longer"
         raise own.document.complain(("audit", "retain_bodies"), problem)
     return rows, min(rows, bodies)
+
+
+def _output(layers: Sequence[Layer]) -> tuple[OutputRules, Rule] | None:
+    """Return the last word on answers, and the rule that says what is done about them."""
+    layer = next((layer for layer in reversed(layers) if layer.content.output is not None), None)
+    wanted = None if layer is None else layer.content.output
+    if layer is None or wanted is None:
+        return None
+    try:
+        schema = None if wanted.json_schema is None else compile_schema(wanted.json_schema)
+    except ValueError as exc:
+        raise layer.document.complain(("output", "schema"), f"output.schema: {exc}") from None
+    rule = Rule("output", Match(rule=frozenset(RULE_IDS)), ActionName(wanted.action))
+    return OutputRules(wanted.max_length, wanted.links, schema), rule
+
+
+def _webhooks(contents: Sequence[PolicyDocument], platform: PlatformFile | None) -> tuple[Webhook, ...]:
+    networks = () if platform is None else platform.content.webhook_networks
+    return tuple(Webhook(item.url, frozenset(item.on), networks) for content in contents for item in content.webhooks)
 
 
 def _unscanned(contents: Sequence[PolicyDocument]) -> dict[Unscanned, ActionName]:
@@ -258,23 +275,3 @@ def _leakage(contents: Sequence[PolicyDocument]) -> Leakage:
 def _exclusion(document: ExclusionDocument) -> Exclusion:
     content = document.content.removeprefix("hmac:") if document.content else None
     return Exclusion(document.rule, document.origin, content, document.until, document.owner, document.reason)
-
-
-def _check_references(layer: Layer, known_rules: frozenset[str]) -> None:
-    """Duplicate ids and routes, unknown signature ids: all are typing errors that would silently do nothing."""
-    rules, routes = layer.content.rules, layer.content.routes or ()
-    for index, route in enumerate(routes):
-        if (route.path, route.dialect) in {(earlier.path, earlier.dialect) for earlier in routes[:index]}:
-            raise layer.document.complain(("routes", index, "path"), f"route '{route.path}' is opened twice")
-    for name, count in Counter(rule.id for rule in rules).items():
-        if count > 1:
-            index = max(i for i, rule in enumerate(rules) if rule.id == name)
-            raise layer.document.complain(("rules", index, "id"), f"rule '{name}' is defined twice")
-    named: list[tuple[tuple[str | int, ...], str]] = [
-        (("rules", i, "when", "rule"), name) for i, rule in enumerate(rules) for name in rule.when.rule
-    ]
-    named += [(("exclusions", i, "rule"), item.rule) for i, item in enumerate(layer.content.exclusions)]
-    for loc, name in named:
-        if known_rules and name not in known_rules:
-            problem = f"unknown detection rule '{name}'{nearest(name, sorted(known_rules))}"
-            raise layer.document.complain(loc, problem)

@@ -14,11 +14,11 @@ from detectors.documents import Document, nearest
 from policies.layers import Layer
 from policies.rule_merge import merged_rules
 from policies.schema import LimitsDocument, PolicyDocument
-from policies.schema_words import Strict, listed
+from policies.schema_words import Networks, Strict, listed
 from policies.types import Budget, PolicyLimits, Rate, Rule
 
 PLATFORM: Final = "platform.yaml"
-_ADDED_UP: Final = frozenset({"exclusions", "leakage.hosts", "rules", "disable", "tests", "extends"})
+_ADDED_UP: Final = frozenset({"exclusions", "webhooks", "leakage.hosts", "rules", "disable", "tests", "extends"})
 
 
 class CeilingsDocument(Strict):
@@ -36,6 +36,7 @@ class LockedDocument(Strict):
 class PlatformDocument(Strict):
     ceilings: CeilingsDocument = CeilingsDocument()
     locked: LockedDocument = LockedDocument()
+    webhook_networks: Networks = ()
     policy: PolicyDocument = PolicyDocument(extends=("preset/standard",))
 
 

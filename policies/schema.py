@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from detectors.types import Unscanned
 from policies.expectations import TestDocument
+from policies.judging_schema import JudgesDocument, StreamsDocument
 from policies.preamble import check_preamble
 from policies.routes import ROUTE_PATH, why_closed
 from policies.rule_schema import RuleDocument
@@ -117,6 +118,22 @@ class PseudonymsDocument(Strict):
     restore_in_tools: Annotated[tuple[str, ...], BeforeValidator(listed)] | None = None
 
 
+class OutputDocument(Strict):
+    """What answers have to be; `action` is what is done about those that are not."""
+
+    json_schema: dict[str, Any] | None = Field(default=None, alias="schema")
+    max_length: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    links: tuple[HostName, ...] | None = None
+    action: Literal["flag", "block"] = "block"
+
+
+class WebhookDocument(Strict):
+    """An endpoint that is called, signed, for decisions of these actions."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^\s@]{1,500}$")]
+    on: Annotated[tuple[ActionName, ...], *Listed] = (ActionName.BLOCK,)
+
+
 class CandidateDocument(Strict):
     """A policy to be decided beside this one. `rollout`: the share of API keys for which it is in force already."""
 
@@ -146,6 +163,10 @@ class PolicyDocument(Strict):
     leakage: LeakageDocument = LeakageDocument()
     audit: AuditDocument = AuditDocument()
     pseudonyms: PseudonymsDocument = PseudonymsDocument()
+    judges: JudgesDocument = JudgesDocument()
+    streams: StreamsDocument = StreamsDocument()
+    output: OutputDocument | None = None
+    webhooks: Annotated[tuple[WebhookDocument, ...], Field(max_length=8)] = ()
     candidate: CandidateDocument | None = None
     preamble: Annotated[str, AfterValidator(check_preamble)] | None = None
     refusals: dict[LanguageCode, Annotated[str, Field(min_length=3, max_length=500)]] = Field(default_factory=dict)

@@ -14,98 +14,48 @@ from detectors.types import Coverage, Finding, Origin, Unscanned
 from policies.amounts import Budget, PolicyLimits, Rate
 from policies.effects import Edit, Effect, Pseudonym, Route
 from policies.facts import Facts
+from policies.judging import JudgePolicy, SlowStreams
 from policies.leakage import Leakage
 from policies.matcher import Circumstances, Condition, Match
+from policies.output import OutputRules
 from policies.routes import OpenRoute
 from policies.rule_table import RuleTable
+from policies.webhooks import Webhook
+from policies.words import (
+    ActionName,
+    AuditLevel,
+    BlockAs,
+    Credentials,
+    Disclose,
+    FailureMode,
+    Mode,
+    References,
+    StoredForm,
+)
 
 # Words of other rooms that everybody says together with these.
 __all__ = [
+    "ActionName",
+    "AuditLevel",
+    "BlockAs",
     "Budget",
     "Circumstances",
     "Condition",
+    "Credentials",
+    "Disclose",
     "Edit",
     "Effect",
     "Facts",
+    "FailureMode",
     "Match",
+    "Mode",
     "PolicyLimits",
     "Pseudonym",
     "Rate",
+    "References",
     "Route",
+    "StoredForm",
 ]
-
-
-class ActionName(StrEnum):
-    """What a verdict says, lightest first. `allow` and `error` are results, the others what a rule may ask for."""
-
-    ALLOW = "allow"
-    FLAG = "flag"
-    PSEUDONYMISE = "pseudonymise"
-    MASK = "mask"
-    BLOCK = "block"
-    ERROR = "error"
-
-    @property
-    def weight(self) -> int:
-        return _WEIGHTS[self]
-
-
-_WEIGHTS: Mapping[ActionName, int] = {name: weight for weight, name in enumerate(ActionName)}
-
-
-class Mode(StrEnum):
-    ENFORCE = "enforce"
-    MONITOR = "monitor"
-    OFF = "off"
-
-
-class FailureMode(StrEnum):
-    CLOSED = "closed"
-    OPEN = "open"
-
-
-class Disclose(StrEnum):
-    """How much a block tells the caller."""
-
-    ID = "id"
-    CATEGORY = "category"
-    FULL = "full"
-
-
-class BlockAs(StrEnum):
-    """How a blocked answer is delivered; a blocked request is always a 400."""
-
-    ERROR = "error"
-    CONTENT_FILTER = "content_filter"
-    REFUSAL = "refusal"
-
-
-class References(StrEnum):
-    """Which objects at a provider a request may lean on: those that its tenant made through here, or any."""
-
-    KNOWN = "known"
-    ANY = "any"
-
-
-class Credentials(StrEnum):
-    """Whose credential goes upstream: ours for the upstream, or the one the client sent beside our key."""
-
-    UPSTREAM = "upstream"
-    CLIENT = "client"
-
-
-class AuditLevel(StrEnum):
-    REQUIRED = "required"
-    BEST_EFFORT = "best_effort"
-
-
-class StoredForm(StrEnum):
-    """What is kept of bodies: nothing, keyed hashes, or encrypted: with every finding masked, or whole."""
-
-    NONE = "none"
-    HASH = "hash"
-    MASKED = "masked"
-    ENCRYPTED = "encrypted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +112,11 @@ class Policy:
     retain_bodies_days: int  # never more than retain_days: bodies go with their row at the latest
     routes: tuple[OpenRoute, ...] = ()  # those without a placeholder first
     restore_in_tools: frozenset[str] = frozenset()  # names of tools whose arguments get real values back
+    judges: JudgePolicy | None = None
+    streams: SlowStreams = SlowStreams()  # noqa: RUF009 - immutable
+    output: OutputRules | None = None
     candidate: Candidate | None = None
+    webhooks: tuple[Webhook, ...] = ()
     preamble: str = ""
     refusals: Mapping[str, str] = field(default_factory=dict)  # what a block says, by language
     table: RuleTable = field(init=False, repr=False, compare=False)
@@ -178,6 +132,13 @@ class Policy:
     @property
     def pseudonymises(self) -> bool:
         return any(rule.action is ActionName.PSEUDONYMISE for rule in self.rules)
+
+    @property
+    def reads_language(self) -> bool:
+        """Whether anybody wants to know in which language a request is."""
+        candidate = self.candidate
+        own = self.table.reads_language or len(self.refusals) > 1
+        return own or (candidate is not None and candidate.policy.table.reads_language)
 
     def allows_model(self, model: str) -> bool:
         return allows(self.models, model)

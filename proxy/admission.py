@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from aiohttp import web
+from collections.abc import Callable
 
 from detectors.errors import EdgeError, IdentityError
 from policies.candidates import in_force
 from policies.types import Policy
 from proxy.codec import Codec, JsonObject, Target
 from proxy.exchange import Exchange
-from proxy.identity import Presented, presented_key
+from proxy.identity import Presented
 from proxy.parts import Parts
 from proxy.remembrance import client_at
 from proxy.responses import limit_headers
@@ -17,9 +17,8 @@ from proxy.walk import Walk
 from storage.types import LimitKey
 
 
-async def admit(parts: Parts, exchange: Exchange, request: web.BaseRequest, codec: Codec, query: str) -> Presented:
+async def admit(parts: Parts, exchange: Exchange, presented: Presented) -> None:
     """Give the exchange its identity, policy and grant. Raises EdgeError 401, 429 or 503."""
-    presented = presented_key(request.headers, codec, query)
     try:
         exchange.identity = await parts.keys.identify(presented.key)
     except IdentityError as exc:
@@ -31,10 +30,10 @@ async def admit(parts: Parts, exchange: Exchange, request: web.BaseRequest, code
     client = client_at(exchange.network, exchange.content_key)
     exchange.personal, exchange.personal_digest, exchange.subjects = client
     policy = parts.policies.policy_for(exchange.identity.tenant, exchange.identity.app)
-    exchange.policy = in_force(policy, exchange.identity.key_id, exchange.opened_at)
+    policy = in_force(policy, exchange.identity.key_id, exchange.opened_at)
+    exchange.policy = parts.releases.applied(policy, exchange.identity.tenant_id)
     parts.metrics.count("tenant_requests_total", (exchange.identity.tenant,))
     await _take(parts, exchange, exchange.policy)
-    return presented
 
 
 async def _take(parts: Parts, exchange: Exchange, policy: Policy) -> None:
@@ -59,7 +58,12 @@ def hold_to_policy(
     for model in models:
         if not policy.allows_model(model):
             raise EdgeError(403, "model_not_allowed", "The policy does not allow this model.", "model")
+    hold_texts(policy, walk, codec.param)
+
+
+def hold_texts(policy: Policy, walk: Walk, param: Callable[[str], str]) -> None:
+    """Hold the lengths of the newest user texts against the policy. Raises EdgeError 400."""
     for segment in walk.newest_user_texts():
         if len(segment.text) > policy.limits.text:
             message = f"A text has {len(segment.text)} characters, the policy allows {policy.limits.text}."
-            raise EdgeError(400, "string_above_max_length", message, codec.param(segment.pointer))
+            raise EdgeError(400, "string_above_max_length", message, param(segment.pointer))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
@@ -11,28 +11,31 @@ from aiohttp import web
 
 from detectors.aside import FINDING
 from detectors.errors import UpstreamError
+from detectors.language import guess_language
 from detectors.types import Direction
 from policies.phrases import waits_for_phrases
-from policies.types import BlockAs, Mode, Policy, StopReason, Verdict
+from policies.types import BlockAs, Edit, Mode, Policy, StopReason, Verdict
 from proxy.closing import answer_headers, close, finish, finish_bytes
 from proxy.codec import Codec, Refusal, Target
 from proxy.detour import Detour
 from proxy.exchange import Exchange
 from proxy.file_answer import FileAnswer
 from proxy.guarding import take_back
-from proxy.json_document import JsonError, parse
+from proxy.output_check import SaidInStream, joined, said_texts, verdict_on
+from proxy.paced import PacedStream
 from proxy.parts import Parts
 from proxy.pointer import UneditableError, apply_edits
 from proxy.provider_state import note_creations
 from proxy.pseudonym_keeping import name_values, restoration_of
 from proxy.remembrance import hear, listen, remember, remember_stream
-from proxy.responses import retry_headers, upstream_headers
-from proxy.screen import Screened
+from proxy.responses import SOON_DECIDED, retry_headers, upstream_headers
+from proxy.screen import Screened, WhenJudged
+from proxy.slow_reading import slow_reading
 from proxy.sse import SSE, begins_stream
 from proxy.streaming import Glancing, StreamEnd, StreamScreen, left_to_the_judge
 from proxy.transcript import Transcript
 from proxy.upstream import UpstreamAnswer
-from proxy.upstream_reading import once, overheard, timed, whole
+from proxy.upstream_reading import error_code, once, overheard, read_error, relayed_status, timed, whole
 from proxy.walk import Walk
 from storage.types import Outcome
 
@@ -44,30 +47,45 @@ _OUTCOMES: Final = {
     StreamEnd.OPEN: Outcome.CLIENT_CLOSED,
 }
 
+Editable = Callable[[Iterable[Edit]], bool]  # whether all of these can be carried out by whoever is to
+
 
 async def screen_document(
-    parts: Parts, exchange: Exchange, document: Any, walk: Walk, detour: Detour | None = None
+    parts: Parts,
+    exchange: Exchange,
+    document: Any,
+    walk: Walk,
+    editable: Editable = all,
+    detour: Detour | None = None,
+    judges: WhenJudged = WhenJudged.BEFORE,
 ) -> Verdict:
-    """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop.
+    """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop, and so
+    does one that is not `editable`: whoever asked could not carry it out.
 
-    Where the verdict names a route, `detour` is taken, and what was found is decided once more, for the new way.
+    Where the verdict on a request names a route, `detour` is taken, and what was found is decided once more, for the
+    new way; a request for which there is none stops. Who has `judges` asked beside what comes next must await
+    `exchange.later`.
     """
     take_back(document, walk)
-    screened = await _judge(parts, exchange, walk)
+    if walk.direction is Direction.REQUEST and _policy(exchange).reads_language:
+        exchange.language = guess_language("\n".join(segment.text for segment in walk.newest_user_texts()))
+    screened = await _judge(parts, exchange, walk, judges)
     route, labels = screened.verdict.effect.route, screened.verdict.effect.labels
-    if route is not None and detour is not None:
-        if detour.take(route):
-            screened = (await _judge(parts, exchange, walk)).with_labels(labels)
+    if route is not None and walk.direction is Direction.REQUEST:
+        if detour is not None and detour.take(route):
+            screened = (await _judge(parts, exchange, walk, judges)).with_labels(labels)
         else:
             screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
     await remember(parts, exchange, document, walk, screened.verdict)
     edits = screened.verdict.effect.edits
-    if edits:
+    if edits and not editable(edits):
+        screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs, screened.calls)
+    elif edits:
         try:
             named = name_values(parts, exchange, document, edits)
             await parts.screen.aside.run_if_long(len(edits) * FINDING, partial(apply_edits, document, named))
         except UneditableError:
-            screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
+            screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs, screened.calls)
     exchange.keep(screened, walk.direction)
     return screened.verdict
 
@@ -86,7 +104,7 @@ async def answer(
     raw = await whole(exchange, upstream)
     if not raw and target.method == "DELETE" and upstream.status < 300:
         raw = b"{}"  # some upstreams say nothing of what is no more
-    read = partial(codec.read_answer, raw, kind) if upstream.status < 300 else partial(_read_error, raw)
+    read = partial(codec.read_answer, raw, kind) if upstream.status < 300 else partial(read_error, raw)
     document = await parts.screen.aside.run_if_long(len(raw), read)
     if document is None and upstream.status < 300 and codec.streams and begins_stream(raw):
         # A stream under a wrong label is still a stream.
@@ -107,26 +125,22 @@ async def _answerwhole(
     if verdict.effect.stop:
         blocked = None if isinstance(document, FileAnswer) else document
         return await refuse(parts, exchange, codec, verdict, Direction.RESPONSE, policy, blocked)
+    whole = verdict_on(parts, exchange, policy, said_texts(document, codec.layout)) if given < 300 else None
+    if whole is not None:
+        verdict = joined(verdict, whole)
+        exchange.keep(Screened(verdict, ()), Direction.RESPONSE)
+        if verdict.effect.stop:
+            return await refuse(parts, exchange, codec, verdict, Direction.RESPONSE, policy, document)
     restoration = restoration_of(exchange)
     restored = restoration is not None and restoration.restore(document, codec.layout)
     if restored or verdict.effect.edits:
         codec.without_copies(document)
     if given < 300:
         await note_creations(parts, exchange, codec.creations(document))
-    status = _relayed_status(given)
-    exchange.end(Outcome.ANSWERED if status < 300 else Outcome.UPSTREAM_ERROR, status, _error_code(document))
+    status = relayed_status(given)
+    exchange.end(Outcome.ANSWERED if status < 300 else Outcome.UPSTREAM_ERROR, status, error_code(document))
     content = await aside.run_if_long(size, partial(codec.write_answer, document))
     return await finish_bytes(parts, exchange, *content)
-
-
-def _read_error(raw: bytes) -> dict[str, Any] | None:
-    try:
-        document = parse(raw)
-    except JsonError:
-        return None
-    if isinstance(document, list) and len(document) == 1:
-        document = document[0]  # Google's array streams put their errors into an array too
-    return document if isinstance(document, dict) else None
 
 
 async def refuse(
@@ -145,7 +159,7 @@ async def refuse(
         exchange.end(Outcome.REJECTED if asked else Outcome.BLOCKED_RESPONSE, 503, "inspection_unavailable")
         what = "request" if asked else "answer"
         body = codec.error(503, "inspection_unavailable", f"The {what} could not be inspected.")
-        return await finish(parts, exchange, body, retry_headers(503))
+        return await finish(parts, exchange, body, SOON_DECIDED if exchange.still_judged else retry_headers(503))
     refusal = _refusal(exchange, policy, verdict, direction)
     outcome = Outcome.BLOCKED_REQUEST if asked else Outcome.BLOCKED_RESPONSE
     if asked or policy.block_as is BlockAs.ERROR or document is None:
@@ -172,9 +186,10 @@ async def _answer_stream(
     policy, reader = _policy(exchange), codec.stream(target)
     exchange.streaming = True
     transcript = listen(exchange, policy)
+    said = None if policy.output is None else SaidInStream(reader, policy.output)
     screen = StreamScreen(
         reader,
-        lambda walk: _judge(parts, exchange, walk),
+        lambda walk: _judge(parts, exchange, walk, WhenJudged.NEVER),
         lambda verdict: _refusal(exchange, policy, verdict, Direction.RESPONSE),
         policy.block_as,
         partial(hear, transcript, exchange),
@@ -183,12 +198,16 @@ async def _answer_stream(
         enforcing=policy.mode is Mode.ENFORCE,
         glance=_glance_of(parts, exchange, policy),
     )
+    if said is not None:
+        screen.listen(said.hear)
+    slow = slow_reading(exchange, policy, screen, lambda walk: _judge(parts, exchange, walk))
+    stream = screen if slow is None else PacedStream(screen, slow, policy.streams)
     response = web.StreamResponse(headers={"Content-Type": reader.content_type, "Cache-Control": "no-cache"})
     response.headers.update(answer_headers(exchange))
     exchange.status = 200
     await response.prepare(request)
     try:
-        await _relay(parts, exchange, screen, transcript, response, chunks)
+        await _relay(parts, exchange, screen, stream, transcript, said, response, chunks)
     except (asyncio.CancelledError, ConnectionError):
         await _close_stream(parts, exchange, screen, transcript)
         raise
@@ -204,15 +223,21 @@ async def _relay(
     parts: Parts,
     exchange: Exchange,
     screen: StreamScreen,
+    stream: StreamScreen | PacedStream,
     transcript: Transcript | None,
+    said: SaidInStream | None,
     response: web.StreamResponse,
     chunks: AsyncIterator[bytes],
 ) -> None:
     """Send what the screen lets through, up to the event that ends the stream, which waits for the journal."""
     try:
-        async for data in screen.run(chunks if transcript is None else overheard(chunks, transcript)):
-            ends = screen.end is not StreamEnd.OPEN
-            sent = await _ending(parts, exchange, screen, transcript, data) if ends else data
+        async for data in stream.run(chunks if transcript is None else overheard(chunks, transcript)):
+            sent = data
+            if stream.ended:
+                if said is not None and screen.end is StreamEnd.FINISHED:
+                    whole = verdict_on(parts, exchange, _policy(exchange), said.texts)
+                    sent = data if whole is None else screen.weigh(whole, data)
+                sent = await _ending(parts, exchange, screen, transcript, sent)
             if sent:  # nothing, where the client has the event from a connection that it lost
                 await response.write(sent)
     except UpstreamError as exc:
@@ -248,11 +273,11 @@ def _sum_up(exchange: Exchange, screen: StreamScreen) -> None:
         exchange.keep(total, Direction.RESPONSE)
 
 
-async def _judge(parts: Parts, exchange: Exchange, walk: Walk) -> Screened:
+async def _judge(parts: Parts, exchange: Exchange, walk: Walk, judges: WhenJudged = WhenJudged.BEFORE) -> Screened:
     assert exchange.identity is not None  # noqa: S101 - nobody is judged before being admitted
-    identity = exchange.identity
-    policy, guard = _policy(exchange), exchange.guard
-    return await parts.screen.judge(walk, policy, exchange.facts(), identity.tenant_id, exchange.content_key, guard)
+    policy, facts, tenant_id = _policy(exchange), exchange.facts(), exchange.identity.tenant_id
+    key, guard = exchange.content_key, exchange.guard
+    return await parts.screen.judge(walk, policy, facts, tenant_id, key, guard, judges=judges)
 
 
 def _glance_of(parts: Parts, exchange: Exchange, policy: Policy) -> Glancing:
@@ -266,14 +291,3 @@ def _glance_of(parts: Parts, exchange: Exchange, policy: Policy) -> Glancing:
 def _policy(exchange: Exchange) -> Policy:
     assert exchange.policy is not None  # noqa: S101 - nobody is judged before being admitted
     return exchange.policy
-
-
-def _relayed_status(status: int) -> int:
-    """What is the client's business passes; a credential of ours that fails, or a redirect, is our failure."""
-    return 502 if 300 <= status < 400 or status in {401, 403, 407} else status
-
-
-def _error_code(document: dict[str, Any]) -> str:
-    error = document.get("error")
-    code = error.get("code") if isinstance(error, dict) else None
-    return str(code)[:64] if isinstance(code, int) else ("upstream" if error else "")

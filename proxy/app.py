@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+import proxy.hooks
 import proxy.providers
 from detectors.build import build_chain, rule_ids
 from detectors.chain import Chain
@@ -15,15 +16,21 @@ from policies.engine import Actions
 from policies.folders import PolicyFolders
 from policies.store import PolicyStore
 from proxy.codec import Codec
+from proxy.egress.door import open_door
+from proxy.engine.client import EngineClient
 from proxy.handler import Handler
 from proxy.held_policies import held_folder
+from proxy.hook import Hook
 from proxy.identity import KeyDirectory
+from proxy.judge_settings import JudgeSettings
+from proxy.judges import Judges
 from proxy.metrics import WorkerMetrics
 from proxy.parts import Parts
 from proxy.pool.connection_pool import ConnectionPool
+from proxy.releases import Releases
 from proxy.request_reader import CodecReader
 from proxy.screen import Screen
-from proxy.settings import Settings
+from proxy.settings import Settings, load_settings
 from proxy.upstream import Upstreams
 from proxy.upstream_health import UpstreamHealth
 from storage.api_keys import ApiKeyStore
@@ -32,12 +39,16 @@ from storage.data_keys import DataKeys
 from storage.embedded import EngineUrls
 from storage.house_keys import HouseKeys
 from storage.journal import Journal
+from storage.judge_breakers import JudgeBreakers
 from storage.key_encryption import key_ring_source
 from storage.limits import SlidingWindows
 from storage.postgres import Database
 from storage.provider_objects import ProviderObjects
 from storage.redis_client import RedisClient
+from storage.reviews import ReviewQueue
 from storage.revisions import read_revisions
+from storage.shared_cache import SharedFindingsCache
+from storage.types import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +59,15 @@ class Detection:
     chain: Chain
     actions: Actions
     codecs: tuple[Codec, ...]
+    hooks: tuple[Hook, ...]
 
 
 def load_detection() -> Detection:
     """Load signatures, detectors, actions and codecs. Raises SignatureError, TypeError for a broken plug-in."""
     rules = load_signatures()
     codecs = discover(proxy.providers, "CODEC", Codec)  # type: ignore[type-abstract]
-    return Detection(rules, build_chain(rules, LruFindingsCache()), build_actions(), codecs)
+    hooks = discover(proxy.hooks, "HOOK", Hook)  # type: ignore[type-abstract]
+    return Detection(rules, build_chain(rules, LruFindingsCache()), build_actions(), codecs, hooks)
 
 
 def policy_store(settings: Settings, detection: Detection) -> PolicyStore:
@@ -75,9 +88,11 @@ class Worker:
     windows: SlidingWindows
     database: Database
     redis: RedisClient
+    judges: Judges
 
     async def close(self) -> None:
         await self.parts.pool.close()
+        await self.judges.close()
         await self.windows.flush()
         await self.redis.close()
         await self.database.close()
@@ -94,22 +109,26 @@ async def build_worker(
     windows = SlidingWindows(redis, lambda: settings.workers)
     policies = policy_store(settings, detection)
     await policies.recover()
-    keys = KeyDirectory(
-        ApiKeyStore(database, house_keys.pepper),
-        partial(read_revisions, database),
-        house_keys.pepper,
-        settings.identity.max_stale,
-    )
     metrics, pool, upstreams = WorkerMetrics(number), ConnectionPool(), Upstreams(settings.upstreams)
+    judges = build_judges(settings, redis, windows, metrics)
+    door = open_door(house_keys.egress_token(), settings.egress.read)
     parts = Parts(
         codecs=detection.codecs,
-        keys=keys,
+        hooks=detection.hooks,
+        door=door,
+        keys=_key_directory(settings, database, house_keys.pepper),
         policies=policies,
         limits=windows,
-        screen=Screen(detection.chain, detection.actions),
+        screen=Screen(
+            detection.chain,
+            detection.actions,
+            judges,
+            shared=SharedFindingsCache(redis, house_keys.findings_key),
+            engine=EngineClient(settings.engine, pool, metrics) if settings.engine.url else None,
+        ),
         upstreams=upstreams,
         pool=pool,
-        health=UpstreamHealth(upstreams.all, pool, metrics),
+        health=UpstreamHealth((*upstreams.all, *door.upstreams.values()), pool, metrics),
         journal=Journal(
             settings.journal_folder / instance,
             settings.journal.sync,
@@ -118,9 +137,24 @@ async def build_worker(
         house_keys=house_keys,
         data_keys=DataKeys(database, key_ring_source(settings.keys_folder)),
         objects=ProviderObjects(database),
+        releases=Releases(ReviewQueue(database)),
         metrics=metrics,
         edge=settings.edge,
         instance=instance,
         worker=number,
     )
-    return Worker(Handler(parts), parts, policies, windows, database, redis)
+    return Worker(Handler(parts), parts, policies, windows, database, redis, judges)
+
+
+def _key_directory(settings: Settings, database: Database, pepper: bytes) -> KeyDirectory:
+    store, revisions = ApiKeyStore(database, pepper), partial(read_revisions, database)
+    return KeyDirectory(store, revisions, pepper, settings.identity.max_stale)
+
+
+def build_judges(settings: Settings, redis: RedisClient, limits: Limits, metrics: WorkerMetrics) -> Judges:
+    """Build a worker's judges, which follow the settings file."""
+
+    def load() -> tuple[JudgeSettings, ...]:
+        return load_settings(settings.file, data=settings.data).judges
+
+    return Judges(settings.judges, JudgeBreakers(redis), limits, metrics, settings.file, load)

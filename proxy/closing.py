@@ -12,11 +12,12 @@ from detectors.errors import JournalError
 from policies.types import AuditLevel, Disclose, Verdict
 from proxy.codec import JsonObject
 from proxy.exchange import Exchange
+from proxy.hook import spoken_status
 from proxy.json_document import dump
 from proxy.metrics import Finished
 from proxy.parts import Parts
 from proxy.record import record_of
-from proxy.responses import JSON, body_response, error_response
+from proxy.responses import JSON, body_response, error_response, json_response, retry_headers
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -57,10 +58,20 @@ async def finish_bytes(
     """As `finish`, for an answer that is serialised already."""
     exchange.headers["x-promptshield-overhead-ms"] = f"{exchange.overhead_seconds() * 1000:.2f}"
     if not await close(parts, exchange):
-        return error_response(
-            503, "audit_unavailable", "Decisions cannot be recorded at the moment.", answer_headers(exchange)
-        )
+        return _unrecorded(exchange)
     return body_response(exchange.status, body, {**headers, **answer_headers(exchange), "Content-Type": content_type})
+
+
+def _unrecorded(exchange: Exchange) -> web.Response:
+    code, message, headers = (
+        "audit_unavailable",
+        "Decisions cannot be recorded at the moment.",
+        answer_headers(exchange),
+    )
+    if exchange.words is None:
+        return error_response(503, code, message, headers)
+    body = exchange.words.error(503, code, message)
+    return json_response(spoken_status(exchange.words, 503), body, {**retry_headers(503), **headers})
 
 
 def answer_headers(exchange: Exchange) -> dict[str, str]:

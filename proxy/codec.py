@@ -145,8 +145,15 @@ class StreamReader(Protocol):
         """Return the event that says the stream broke off."""
 
 
+class Words(Protocol):
+    """Whoever can say that something went wrong, so that the sender of the request understands it."""
+
+    def error(self, status: int, code: str, message: str, param: str | None = None) -> JsonObject:
+        """Return an error in the shape that the dialect's SDKs read."""
+
+
 @runtime_checkable
-class Codec(Protocol):
+class Codec(Words, Protocol):
     @property
     def name(self) -> str:
         """Which requests it reads: `openai_chat`."""
@@ -265,9 +272,6 @@ class Codec(Protocol):
 
     def param(self, pointer: str) -> str:
         """Return a JSON Pointer as the dialect writes places: `messages[3].content`."""
-
-    def error(self, status: int, code: str, message: str, param: str | None = None) -> JsonObject:
-        """Return an error in the shape that the dialect's SDKs read."""
 
 
 @runtime_checkable

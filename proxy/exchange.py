@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from detectors.guard import Guard
+from detectors.judges.types import Call
 from detectors.types import DetectorRun, Direction
+from detectors.undecided import STILL_JUDGING
 from policies.types import ActionName, Facts, Policy, Verdict
-from proxy.codec import JsonObject, Usage
+from proxy.codec import JsonObject, Usage, Words
 from proxy.pseudonyms import Pseudonyms
 from proxy.screen import Screened
+from proxy.settings import UpstreamSettings
 from proxy.tally import sum_runs
 from storage.types import Grant, Identity, ObjectName, Outcome
 from storage.uuid7 import uuid7
@@ -31,6 +34,9 @@ class Exchange:
     opened_at: float
     started: float
     route: str
+    via: str = "proxy"
+    destination: UpstreamSettings | None = None  # where the app itself was going, if it came by the egress proxy
+    words: Words | None = None
     identity: Identity | None = None
     policy: Policy | None = None
     content_key: bytes = b""
@@ -40,6 +46,7 @@ class Exchange:
     vocabulary: frozenset[str] = frozenset()
     model: str = ""
     fallbacks: tuple[str, ...] = ()  # models that take over from it
+    language: str = ""  # guessed, where the policy asks for it
     asked_model: str = ""  # where the policy sent the request to another one
     upstream: str = ""
     streaming: bool = False
@@ -47,6 +54,8 @@ class Exchange:
     request: Verdict | None = None
     response: Verdict | None = None
     runs: dict[str, DetectorRun] = field(default_factory=dict)
+    judge_calls: list[Call] = field(default_factory=list)
+    later: Callable[[], Coroutine[Any, Any, Screened]] | None = None  # what judges still have to say
     outcome: Outcome = Outcome.REJECTED
     status: int = 0
     error_code: str = ""
@@ -99,6 +108,7 @@ class Exchange:
             streaming=self.streaming,
             network=self.network,
             fallbacks=self.fallbacks,
+            language=self.language,
         )
 
     def keep(self, screened: Screened, direction: Direction) -> None:
@@ -107,6 +117,9 @@ class Exchange:
             self.request = screened.verdict
         else:
             self.response = screened.verdict
+        self.later = screened.later
+        if screened.calls:
+            self.judge_calls += screened.calls
         for run in screened.runs:
             known = self.runs.get(run.detector)
             self.runs[run.detector] = run if known is None else sum_runs(known, run)
@@ -127,6 +140,11 @@ class Exchange:
         if response is None or not response.degraded:
             return names
         return tuple(sorted({*names, *response.degraded}))
+
+    @property
+    def still_judged(self) -> bool:
+        """Tell whether a judge is on its way to an answer, so that the same request may soon be decided."""
+        return any(run.reason == STILL_JUDGING for run in self.runs.values())
 
     def overhead_seconds(self) -> float:
         """Return what passing through us cost so far: all the time that was not the upstream's."""

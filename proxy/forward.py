@@ -24,11 +24,18 @@ _FORWARDED: Final = frozenset(
 
 def choose_upstreams(parts: Parts, exchange: Exchange, codec: Codec) -> Sequence[UpstreamSettings]:
     """Return who serves the exchange's model in the codec's dialect, the first choice first. Raises EdgeError 404."""
-    upstreams = parts.upstreams.serving(codec.dialect, exchange.model if codec.routes_by_model else "")
+    upstreams = speaking(parts, exchange, codec, exchange.model if codec.routes_by_model else "")
     if not upstreams:
         raise EdgeError(404, "model_not_found", "No upstream serves this model.", "model")
     exchange.upstream = upstreams[0].name
     return upstreams
+
+
+def speaking(parts: Parts, exchange: Exchange, codec: Codec, model: str = "") -> Sequence[UpstreamSettings]:
+    """Return who may be asked in a dialect: where the app was going by itself, else whoever serves the model."""
+    if exchange.destination is None:
+        return parts.upstreams.serving(codec.dialect, model)
+    return [exchange.destination] if exchange.destination.dialect == codec.dialect else []
 
 
 async def forward(
@@ -92,6 +99,6 @@ def _headers(
         sent["Content-Type"] = content_type
     policy = exchange.policy
     theirs = codec.own_credential(headers, target.query) if presented.own_header else None
-    if theirs and policy is not None and policy.credentials is Credentials.CLIENT:
+    if theirs and policy is not None and (policy.credentials is Credentials.CLIENT or exchange.destination is not None):
         return sent | theirs
     return sent | (codec.credential_headers(upstream.credential) if upstream.credential else {})

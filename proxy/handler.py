@@ -11,15 +11,21 @@ from aiohttp import web
 
 from detectors.errors import EdgeError, UpstreamError
 from detectors.types import Direction
+from policies.types import Verdict
 from proxy.admission import admit, hold_to_policy
 from proxy.answering import answer, refuse, screen_document
+from proxy.beside import send_while_judged
 from proxy.closing import close, finish
-from proxy.codec import Codec, Target
+from proxy.codec import Codec, Target, Words
 from proxy.detour import Detour
 from proxy.edge import expected_size, read_body, read_target
+from proxy.egress.door import IDENTITY, introduce
+from proxy.evaluating import evaluate
 from proxy.exchange import Exchange
 from proxy.forward import choose_upstreams, forward
 from proxy.guarding import guard_answer
+from proxy.hook import choose_hook, spoken_status
+from proxy.identity import presented_key
 from proxy.model_list import claims_models, list_models
 from proxy.overload import RETRY_HEADERS, Place, Room
 from proxy.parts import Parts
@@ -28,6 +34,7 @@ from proxy.pseudonym_keeping import keep_with_conversations
 from proxy.refusals import METRIC, reason_of
 from proxy.responses import retry_headers
 from proxy.routing import choose_codec, default_codec, error_codec, open_route
+from proxy.screen import WhenJudged
 from storage.types import Outcome
 
 _LOG: Final = structlog.get_logger("promptshield.proxy")
@@ -47,23 +54,33 @@ class Handler:
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         parts = self._parts
         exchange = Exchange.open(request.headers.get("x-request-id"), request.method, request.remote or "")
-        codec = self._fallback
+        exchange.words = self._fallback
         place = Place(self._room)
         try:
             place.enter()
             target = read_target(request)
             headers = request.headers
+            exchange.destination = parts.door.destination(headers)
+            if exchange.destination is not None:
+                exchange.via = "egress"
+                if target.path == IDENTITY:
+                    return await introduce(parts.keys, headers)
+            hook = choose_hook(parts.hooks, target)
+            if hook is not None:
+                exchange.words = hook
+                return await evaluate(parts, exchange, place, request, target, hook)
             codec = choose_codec(parts.codecs, target, headers) or error_codec(parts.codecs, target, headers)
+            exchange.words = codec
             return await self._tell(exchange, place, request, target, codec)
         except EdgeError as exc:
-            return await self._reject(exchange, codec, exc)
+            return await self._reject(exchange, exchange.words, exc)
         except UpstreamError as exc:
-            return await self._report(exchange, codec, exc)
+            return await self._report(exchange, exchange.words, exc)
         except (asyncio.CancelledError, ConnectionError):
             exchange.end(Outcome.CLIENT_CLOSED, exchange.status or 499)
             raise
         except Exception as exc:  # noqa: BLE001 - the last line: whatever went wrong, nothing passes
-            return await self._fail(exchange, request, codec, exc)
+            return await self._fail(exchange, request, exchange.words, exc)
         finally:
             place.leave()
             try:
@@ -81,7 +98,8 @@ class Handler:
         self, exchange: Exchange, place: Place, request: web.BaseRequest, target: Target, codec: Codec
     ) -> web.StreamResponse:
         parts = self._parts
-        presented = await admit(parts, exchange, request, codec, target.query)
+        presented = presented_key(request.headers, codec.credential(request.headers, target.query))
+        await admit(parts, exchange, presented)
         policy = exchange.policy
         assert exchange.identity is not None  # noqa: S101 - admitted
         assert policy is not None  # noqa: S101 - admitted
@@ -90,7 +108,7 @@ class Handler:
         if claims_models(target):
             return await list_models(parts, exchange, codec, target, presented)
         if not codec.claims(target.method, target.path):
-            codec = open_route(parts.codecs, policy, target, codec)
+            codec = exchange.words = open_route(parts.codecs, policy, target, codec)
             exchange.dialect, exchange.vocabulary = codec.name, codec.vocabulary
         exchange.route = f"{target.method} {codec.route(target)}"
         raw = await read_body(request, policy.limits.body, parts.edge.body_idle, parts.edge.body_total)
@@ -105,7 +123,7 @@ class Handler:
         if references:  # objects live at one upstream
             upstreams = await hold_references(parts, exchange, codec, references, upstreams)
         detour = Detour(parts, exchange, codec, target, body, upstreams)
-        verdict = await screen_document(parts, exchange, body, walk, detour)
+        verdict = await screen_document(parts, exchange, body, walk, detour=detour, judges=WhenJudged.BESIDE)
         target, upstreams = detour.target, detour.upstreams
         if verdict.effect.stop:
             return await refuse(parts, exchange, codec, verdict, Direction.REQUEST, policy)
@@ -113,30 +131,33 @@ class Handler:
         await keep_with_conversations(parts, exchange)
         content = codec.write_body(body)
         path = codec.upstream_path(target)
-        sent = await forward(parts, exchange, upstreams, codec, target, path, content, request.headers, presented)
+        sending = forward(parts, exchange, upstreams, codec, target, path, content, request.headers, presented)
+        sent = await send_while_judged(exchange, sending)
+        if isinstance(sent, Verdict):
+            return await refuse(parts, exchange, codec, sent, Direction.REQUEST, policy)
         try:
             return await answer(parts, exchange, codec, target, request, sent)
         finally:
             sent.close()
 
-    async def _reject(self, exchange: Exchange, codec: Codec, why: EdgeError) -> web.Response:
-        exchange.end(Outcome.REJECTED, why.status, why.code)
+    async def _reject(self, exchange: Exchange, words: Words, why: EdgeError) -> web.Response:
+        exchange.end(Outcome.REJECTED, spoken_status(words, why.status), why.code)
         self._parts.metrics.count(METRIC, (reason_of(why.code),))
-        body = codec.error(why.status, why.code, why.message, why.param)
+        body = words.error(why.status, why.code, why.message, why.param)
         retry = RETRY_HEADERS if why.code in _SOON_OVER else retry_headers(why.status)
         response = await finish(self._parts, exchange, body, retry)
         if why.status in {400, 408, 413}:  # what is left of the body is not worth reading
             response.force_close()
         return response
 
-    async def _report(self, exchange: Exchange, codec: Codec, why: UpstreamError) -> web.Response:
+    async def _report(self, exchange: Exchange, words: Words, why: UpstreamError) -> web.Response:
         exchange.error_stage = f"upstream:{why.kind}"
         status = _UPSTREAM_STATUS.get(why.kind, 502)
         exchange.end(Outcome.UPSTREAM_ERROR, status, f"upstream_{why.kind}")
-        body = codec.error(status, f"upstream_{why.kind}", f"The upstream failed ({why.kind}).")
+        body = words.error(status, f"upstream_{why.kind}", f"The upstream failed ({why.kind}).")
         return await finish(self._parts, exchange, body, {"retry-after": "5"} if why.kind == "unavailable" else {})
 
-    async def _fail(self, exchange: Exchange, request: web.BaseRequest, codec: Codec, why: Exception) -> web.Response:
+    async def _fail(self, exchange: Exchange, request: web.BaseRequest, words: Words, why: Exception) -> web.Response:
         # The message may quote the request, so only the kind of error and where it rose are logged.
         frame = why.__traceback__
         while frame is not None and frame.tb_next is not None:
@@ -145,8 +166,8 @@ class Handler:
         _LOG.error("internal error", error=type(why).__name__, place=place, decision=exchange.id)
         exchange.error_stage = type(why).__name__
         begun = request.writer.output_size > 0
-        exchange.end(Outcome.INTERNAL_ERROR, exchange.status if begun else 500, "internal_error")
-        body = codec.error(500, "internal_error", "Internal error; nothing was forwarded without inspection.")
+        exchange.end(Outcome.INTERNAL_ERROR, exchange.status if begun else spoken_status(words, 500), "internal_error")
+        body = words.error(500, "internal_error", "Internal error; nothing was forwarded without inspection.")
         response = await finish(self._parts, exchange, body, retry_headers(500))
         if begun:  # a second answer must not stand inside the first: it breaks off instead
             raise ConnectionError("an answer had begun")

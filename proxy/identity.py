@@ -13,7 +13,7 @@ from math import inf
 from typing import Final, Protocol
 
 from detectors.errors import EdgeError, IdentityError, StorageError
-from proxy.codec import Codec, Headers
+from proxy.codec import Headers
 from storage.api_keys import hash_key, well_formed
 from storage.revisions import Revisions
 from storage.types import Identity
@@ -64,6 +64,11 @@ class KeyDirectory:
         self._confirmed_at = -inf
         self.confirmed = False  # whether the last look at the database succeeded
         self._asking = asyncio.Semaphore(8)
+
+    @property
+    def policies(self) -> int | None:
+        """The counter of changes to policies, as of the last look at the database; None before the first."""
+        return None if self._revisions is None else self._revisions.policies
 
     @property
     def fresh(self) -> bool:
@@ -119,9 +124,9 @@ class KeyDirectory:
         return known
 
 
-def presented_key(headers: Headers, codec: Codec, query: str) -> Presented:
+def presented_key(headers: Headers, theirs: str | None) -> Presented:
     """Take our key from its own header, else from where the dialect puts it. Raises EdgeError 401 if there is none."""
-    own, theirs = headers.get(OUR_HEADER), codec.credential(headers, query)
+    own = headers.get(OUR_HEADER)
     key = own or theirs
     if not key:
         message = "No API key: send it as 'Authorization: Bearer sk-ps-...' or in the x-promptshield-key header."

@@ -14,7 +14,7 @@ from proxy.answering import refuse, screen_document
 from proxy.closing import finish
 from proxy.codec import Codec, Target
 from proxy.exchange import Exchange
-from proxy.forward import forward
+from proxy.forward import forward, speaking
 from proxy.identity import Presented
 from proxy.json_document import parse
 from proxy.parts import Parts
@@ -57,10 +57,10 @@ async def _gather(
 ) -> list[tuple[str, dict[str, Any]]]:
     models: dict[str, dict[str, Any]] = {}
     failure: UpstreamError | None = None
-    for upstream in parts.upstreams.speaking(codec.dialect):
+    for upstream in speaking(parts, exchange, codec):
         try:
             for name, entry in await _ask(parts, exchange, upstream, codec, presented):
-                if upstream in parts.upstreams.serving(codec.dialect, name)[:1] and _allowed(exchange, name):
+                if upstream in speaking(parts, exchange, codec, name)[:1] and _allowed(exchange, name):
                     models.setdefault(name, entry)
         except UpstreamError as exc:
             failure = exc

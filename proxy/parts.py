@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from policies.types import PolicySource
 from proxy.codec import Codec
 from proxy.edge_settings import EdgeSettings
+from proxy.egress.door import Door
+from proxy.hook import Hook
 from proxy.identity import KeyDirectory
 from proxy.metrics import WorkerMetrics
+from proxy.releases import Releases
 from proxy.screen import Screen
 from proxy.upstream import UpstreamPool, Upstreams
 from proxy.upstream_health import UpstreamHealth
@@ -24,6 +27,8 @@ class Parts:
     """A worker's collaborators. None of them knows of an exchange."""
 
     codecs: tuple[Codec, ...]
+    hooks: tuple[Hook, ...]
+    door: Door
     keys: KeyDirectory
     policies: PolicySource
     limits: Limits
@@ -35,6 +40,7 @@ class Parts:
     house_keys: HouseKeys
     data_keys: DataKeys
     objects: ProviderObjects
+    releases: Releases
     metrics: WorkerMetrics
     edge: EdgeSettings
     instance: str

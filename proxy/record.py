@@ -14,8 +14,9 @@ from detectors.types import ATTACK, Category, Coverage, Direction, RunStatus
 from policies.facts import kept_facts
 from policies.types import ActionName, CandidateVerdict, Judged, Verdict
 from proxy.exchange import Exchange, heaviest
+from proxy.judge_receipt import judges_json
 from proxy.pointer import shown
-from proxy.stored_bodies import bodies_json
+from proxy.stored_bodies import bodies_json, last_day
 from storage.canonical import FORM, canonical_json
 from storage.types import DecisionRecord, Identity, OpenedRecord
 
@@ -54,7 +55,7 @@ def opened_of(exchange: Exchange, identity: Identity, instance: str, worker: int
         key_id=identity.key_id,
         instance=instance,
         worker=worker,
-        via="proxy",
+        via=exchange.via,
         request_id=exchange.request_id,
         route=exchange.route,
         dialect=exchange.dialect,
@@ -95,7 +96,7 @@ def record_of(exchange: Exchange, identity: Identity, instance: str, worker: int
         key_id=identity.key_id,
         instance=instance,
         worker=worker,
-        via="proxy",
+        via=exchange.via,
         request_id=exchange.request_id,
         route=exchange.route,
         dialect=exchange.dialect,
@@ -217,12 +218,15 @@ def _score(key: tuple[str, ...], item: Judged, count: int, vocabulary: frozenset
 def _facts(exchange: Exchange) -> str:
     """What decisions looked at and what no column holds, with what they decided beside the action."""
     kept = kept_facts(exchange.facts())
-    skipped = sorted(run.detector for run in exchange.runs.values() if run.status is RunStatus.SKIPPED)
-    if skipped:
+    # Because what was found decided it; texts that nobody wanted read are none of that.
+    idle = [run for run in exchange.runs.values() if run.status is RunStatus.SKIPPED and not run.left_out]
+    if skipped := sorted(run.detector for run in idle):
         kept["skipped"] = skipped
     labels = {label for verdict in exchange.verdicts() for label in verdict.effect.labels} - _CATEGORIES
     if labels:
         kept["labels"] = sorted(labels)
+    if any(verdict.review for verdict in exchange.verdicts()) and exchange.policy is not None:
+        kept["review"] = {"until": last_day(exchange.opened_at, exchange.policy.retain_bodies_days).isoformat()}
     if exchange.asked_model:
         kept["asked_model"] = _shown(exchange.asked_model)
     others = {str(walked): v.disagreement for walked, v in _directions(exchange) if v.disagreement is not None}
@@ -255,6 +259,8 @@ def _coverage(exchange: Exchange) -> str:
         receipts.append(f'"request":{_receipt(exchange.request.coverage)}')
     if exchange.response is not None:
         receipts.append(f'"response":{_receipt(exchange.response.coverage)}')
+    if exchange.judge_calls:
+        receipts.append(f'"judges":{judges_json(exchange.judge_calls)}')
     return f"{{{','.join(receipts)}}}"
 
 

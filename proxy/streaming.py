@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
 from enum import StrEnum
 from typing import Final
@@ -24,6 +24,7 @@ from proxy.walk import Walk
 Judge = Callable[[Walk], Awaitable[Screened]]
 Glancing = Callable[[Segment, str], Awaitable[Seen]]
 Heard = Callable[[str, int, Walk, Verdict], None]
+Listener = Callable[[str, str], None]  # is told of a channel and of what is let go on it
 Reveal = Callable[[JsonObject], Awaitable[None]]
 _HELD_IN_ALL: Final = 1 << 20  # characters over all channels of one stream
 _MOST_CHANNELS: Final = 512
@@ -76,13 +77,14 @@ class StreamScreen:
         glance: Glancing = left_to_the_judge,
     ) -> None:
         self._glance = glance
+        self._listeners: list[Listener] = []
         self._restoration = restoration
         self._enforcing, self._heard, self._reveal = enforcing, heard, reveal
         self._reader, self._judge, self._refuse, self._block_as = reader, judge, refuse, block_as
         self._windows: dict[str, Window] = {}
         self.end, self.usage, self.tally = StreamEnd.OPEN, Usage(), Tally()
 
-    async def run(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def run(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """Yield the screened stream, what came together together. Raises UpstreamError where the upstream broke off."""
         ready: list[bytes] = []
         end, ending = StreamEnd.OPEN, b""
@@ -110,6 +112,26 @@ class StreamScreen:
             yield b"".join(ready)
         self.end = end
         yield ending
+
+    def listen(self, listener: Listener) -> None:
+        """Have somebody hear each text that may leave, with its channel, before values are put back into it."""
+        self._listeners.append(listener)
+
+    @property
+    def ended(self) -> bool:
+        return self.end is not StreamEnd.OPEN
+
+    def stop(self, verdict: Verdict) -> bytes:
+        """Return the event that ends the stream for a verdict on what has been let go before."""
+        self.end, event = self._stopped(verdict)
+        return event
+
+    def weigh(self, verdict: Verdict, ending: bytes) -> bytes:
+        """Take in the verdict on the answer as a whole, now that it is over; return the event that ends it then."""
+        self.tally.add(Screened(verdict, ()), "", 0)
+        if verdict.effect.stop:
+            self.end, ending = self._stopped(verdict)
+        return ending
 
     def broken(self, code: str, message: str) -> bytes:
         """Return the event that says the stream broke off; there is no end marker after it."""
@@ -150,6 +172,8 @@ class StreamScreen:
         """Yield what carries a text that was released, with the values that are put back into it."""
         if released:
             self._reader.released(channel, released)
+            for listener in self._listeners:
+                listener(channel, released)
         if self._restoration is not None:
             released = self._restoration.push(self._reader, channel, released, final=final)
         if released:

@@ -263,7 +263,7 @@ class Product:
         try:
             async with database.transaction(Role.READER) as connection:
                 rows = await connection.fetch(
-                    "SELECT d.id::text AS id, d.request_id, d.outcome FROM public.decisions d"
+                    "SELECT d.id::text AS id, d.request_id, d.outcome, d.via FROM public.decisions d"
                     " JOIN public.tenants t ON t.id = d.tenant_id WHERE t.slug = $1",
                     tenant,
                 )

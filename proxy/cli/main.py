@@ -16,12 +16,15 @@ from detectors.errors import PromptShieldError
 
 _HELP: Final = "An LLM firewall: serve it, test its policies, read its log."
 # Modules of this folder and what they offer: `app`, a group of commands, or a command of the module's own name.
-_COMMANDS: Final = ("serve", "scan", "doctor")
+_COMMANDS: Final = ("serve", "engine", "egress", "scan", "doctor")
 _GROUPS: Final = {
     "tenant": ("tenants", "Tenants."),
+    "judge": ("judge", "The language models that judge."),
     "key": ("keys", "API keys."),
     "keys": ("data_keys", "Keys that lock stored bodies."),
     "policy": ("policy", "Check, test and explain policies."),
+    "webhook": ("webhook", "What the webhooks of policies are signed with."),
+    "review": ("reviews", "What policies stopped and a person is to look at."),
     "decisions": ("decisions", "Read the decision log."),
     "audit": ("audit", "Prove that the decision log is what was written."),
     "subject": ("subjects", "What the decision log holds about a person."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,16 +16,20 @@ from aiohttp.test_utils import RawTestServer, TestClient
 from policies.types import Policy
 from proxy.app import Detection
 from proxy.edge_settings import EdgeSettings
+from proxy.egress.door import open_door
 from proxy.handler import Handler
+from proxy.judges import Judges
 from proxy.metrics import WorkerMetrics
 from proxy.parts import Parts
 from proxy.pool.connection_pool import ConnectionPool
+from proxy.releases import Releases
 from proxy.screen import Screen
 from proxy.settings import UpstreamSettings
 from proxy.upstream import Upstreams
 from proxy.upstream_health import UpstreamHealth
 from storage.journal import Journal
 from storage.journal_reader import JournalReader
+from storage.reviews import ReviewQueue
 from storage.types import DecisionRecord, Identity, ObjectName
 
 Reply = tuple[int, dict[str, Any]]
@@ -53,6 +57,7 @@ class Serving:
     client: TestClient[web.BaseRequest, None]
     journal: Path
     objects: Objects
+    metrics: WorkerMetrics
 
     async def ask(
         self, path: str, body: object = None, *, method: str = "POST", key: str = "acme-key", **headers: str
@@ -69,13 +74,18 @@ class Serving:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, detection: Detection, policy: Policy, *upstreams: UpstreamSettings
+    folder: Path,
+    detection: Detection,
+    policy: Policy,
+    *upstreams: UpstreamSettings,
+    judges: Callable[[WorkerMetrics], Judges] | None = None,
 ) -> AsyncIterator[Serving]:
     """Serve in front of `upstreams`."""
 
     async def identify(key: str) -> Identity:
         return TENANTS[key]
 
+    releases = Releases(ReviewQueue(None))  # type: ignore[arg-type]  # nobody has released anything
     pool, metrics, objects = ConnectionPool(), WorkerMetrics(0), Objects()
     around: dict[str, Any] = {
         "keys": SimpleNamespace(identify=identify),
@@ -83,11 +93,14 @@ async def serving(
         "house_keys": SimpleNamespace(tenant_content_key=lambda tenant_id: bytes([tenant_id]) * 32),
         "objects": objects,
         "limits": None,
+        "releases": releases,
         "data_keys": None,
     }
     parts = Parts(
         codecs=detection.codecs,
-        screen=Screen(detection.chain, detection.actions),
+        hooks=detection.hooks,
+        door=open_door("egress-token", {}),
+        screen=Screen(detection.chain, detection.actions, judges and judges(metrics)),
         upstreams=Upstreams(upstreams),
         pool=pool,
         health=UpstreamHealth(upstreams, pool, metrics),
@@ -101,7 +114,7 @@ async def serving(
     client: TestClient[web.BaseRequest, None] = TestClient(RawTestServer(Handler(parts)))
     try:
         async with client:
-            yield Serving(client, folder, objects)
+            yield Serving(client, folder, objects, metrics)
     finally:
         await pool.close()
         parts.journal.close()

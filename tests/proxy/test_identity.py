@@ -221,7 +221,7 @@ async def test_the_check_goes_on_by_itself(keys: KeyDirectory, database: Databas
 def test_our_key_comes_from_its_own_header_or_else_the_dialects(
     headers: Mapping[str, str], presented: Presented
 ) -> None:
-    assert presented_key(headers, CODEC, "") == presented
+    assert presented_key(headers, CODEC.credential(headers, "")) == presented
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_our_key_comes_from_its_own_header_or_else_the_dialects(
     ],
 )
 def test_a_key_of_ours_is_never_taken_for_the_clients_own_credential(headers: Mapping[str, str]) -> None:
-    assert not presented_key(headers, CODEC, "").own_header
+    assert not presented_key(headers, CODEC.credential(headers, "")).own_header
 
 
 @pytest.mark.parametrize(
@@ -248,6 +248,6 @@ def test_a_key_of_ours_is_never_taken_for_the_clients_own_credential(headers: Ma
 )
 def test_no_key_is_said_so(headers: Mapping[str, str]) -> None:
     with pytest.raises(EdgeError) as caught:
-        presented_key(headers, CODEC, "")
+        presented_key(headers, CODEC.credential(headers, ""))
 
     assert (caught.value.status, caught.value.code) == (401, "missing_api_key")

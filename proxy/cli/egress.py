@@ -1,0 +1,85 @@
+"""`promptshield egress`: the HTTP proxy for apps that cannot change their base URL."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+import proxy.egress
+from detectors.errors import SettingsError
+from proxy.cli.common import ConfigOption, DataOption, progress
+from proxy.egress.settings import EgressSettings
+from proxy.settings import Settings, load_settings
+from storage.house_keys import open_house_keys
+
+ADDON: Final = Path(proxy.egress.__file__).parent / "addon.py"
+# Beside our own environment: mitmproxy pins what we use too.
+MITMDUMP: Final = Path(sys.prefix).parent / ".venv-egress" / "bin" / "mitmdump"
+
+
+def egress(
+    config: ConfigOption = None,
+    data: DataOption = None,
+    plane: Annotated[str, typer.Option("--proxy", help="The data plane, if not the one of the settings.")] = "",
+    mitmdump: Annotated[Path, typer.Option(help="mitmproxy's command; `make egress` installs it.")] = MITMDUMP,
+) -> None:
+    """Run mitmproxy in front of the running firewall, for apps that know only HTTPS_PROXY."""
+    settings = load_settings(config, data=data)
+    if not mitmdump.exists():
+        raise SettingsError(
+            "egress", None, f"there is no {mitmdump}: run make egress, which installs mitmproxy beside us"
+        )
+    listener, folder = settings.egress, settings.data.absolute() / "egress"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    told = folder / "addon.json"
+    _write(told, _told(settings, plane))
+    progress(f"apps:  HTTPS_PROXY=http://<a PromptShield key>:@{listener.host}:{listener.port}")
+    progress(f"       and the CA of {folder}/mitmproxy-ca-cert.pem, which exists a moment from now:")
+    progress("       SSL_CERT_FILE=<file>, REQUESTS_CA_BUNDLE=<file>, NODE_EXTRA_CA_CERTS=<file>, curl --cacert <file>")
+    progress(f"read:  {', '.join(sorted(listener.read))}; every other host passes untouched (docs/egress.md)")
+    command = [str(mitmdump), *_options(listener, folder)]
+    os.execve(command[0], command, {**os.environ, "PROMPTSHIELD_EGRESS": str(told)})  # noqa: S606 - no shell is wanted
+
+
+def _told(settings: Settings, plane: str) -> str:
+    where = plane or f"http://{settings.proxy.host}:{settings.proxy.port}"
+    hosts = {name: {"mount": f"/{host.dialect}", "prefix": host.prefix} for name, host in settings.egress.read.items()}
+    token = open_house_keys(settings.keys_folder).egress_token()
+    return json.dumps({"plane": where, "token": token, "hosts": hosts})
+
+
+def _options(listener: EgressSettings, folder: Path) -> list[str]:
+    """Return mitmdump's options: connect late, since exchanges go elsewhere; believe nobody's certificate but ours."""
+    wanted = {
+        "confdir": folder,
+        "connection_strategy": "lazy",
+        "upstream_cert": "false",
+        "body_size_limit": "64m",
+        "flow_detail": 0,
+        "termlog_verbosity": "warn",
+        "showhost": "true",
+    }
+    pairs = [part for name, value in wanted.items() for part in ("--set", f"{name}={value}")]
+    return [
+        "--mode",
+        "regular",
+        "--listen-host",
+        listener.host,
+        "--listen-port",
+        str(listener.port),
+        "-s",
+        str(ADDON),
+        *pairs,
+    ]
+
+
+def _write(file: Path, text: str) -> None:
+    """The token in it lets whoever has it name any host: nobody else may read it."""
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        opened.write(text)

@@ -1,0 +1,205 @@
+"""What mitmdump runs, in an environment of its own: exchanges with LLM services go to the data plane, whole; everything
+else passes untouched. Nothing is decided here. Standard library only, beside mitmproxy itself.
+
+`PROMPTSHIELD_EGRESS` names a JSON file: {"plane": URL, "token": ..., "hosts": {name: {"mount", "prefix"}}}.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import functools
+import hashlib
+import json
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from mitmproxy import http, tcp, tls
+
+OUR_HEADERS: Final = "x-promptshield-"
+KNOWN_FOR: Final = 30.0  # seconds a key is taken for what it was
+ASKED_FOR: Final = 5.0
+_REMEMBERED: Final = 10_000
+_LOG: Final = logging.getLogger("promptshield.egress")
+_CHALLENGE: Final = {"Proxy-Authenticate": 'Basic realm="PromptShield key as the user name"'}
+
+
+class Plane(NamedTuple):  # no dataclass: mitmproxy loads scripts in a way that these do not survive
+    """Where the data plane is, how it knows us, and which hosts are read: each with our mount and its own prefix."""
+
+    host: str
+    port: int
+    token: str
+    hosts: dict[str, dict[str, str]]
+
+    @classmethod
+    def read(cls, file: Path) -> Plane:
+        given = json.loads(file.read_text())
+        url = urlsplit(given["plane"])
+        return cls(url.hostname or "127.0.0.1", url.port or 80, given["token"], given["hosts"])
+
+    def path(self, host: str, path: str) -> str:
+        """Return a path of the service as the data plane has it, which refuses what it does not know."""
+        mount, prefix = self.hosts[host]["mount"], self.hosts[host]["prefix"]
+        below = f"/v1{path.removeprefix(prefix)}" if prefix and path.startswith(f"{prefix}/") else path
+        return f"{mount}{below}"
+
+
+def fails_closed(hook: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """mitmproxy logs what an addon raises and goes on as if nobody had been asked: here it ends the flow instead."""
+
+    @functools.wraps(hook)
+    async def guarded(self: Egress, flow: Any) -> None:
+        try:
+            await hook(self, flow)
+        except Exception as exc:  # noqa: BLE001 - whatever it was, nothing passes
+            _LOG.error('{"event":"egress hook failed","hook":"%s","error":"%s"}', hook.__name__, type(exc).__name__)
+            refuse(flow, 502, "egress_error", "The firewall's proxy failed.")
+
+    return guarded
+
+
+def refuse(flow: Any, status: int, code: str, message: str) -> None:
+    """Answer in our own name, or cut what has no answer."""
+    if isinstance(flow, http.HTTPFlow):
+        body = json.dumps({"error": {"message": message, "type": "server_error", "param": None, "code": code}})
+        headers = {"Content-Type": "application/json", "x-should-retry": "false"}
+        flow.response = http.Response.make(status, body, headers | (_CHALLENGE if status == 407 else {}))
+    elif isinstance(flow, tls.ClientHelloData):
+        flow.ignore_connection = False  # read, and then refused for want of a key
+    else:
+        flow.kill()
+
+
+class Egress:
+    def __init__(self, plane: Plane) -> None:
+        self._plane = plane
+        self._keys: dict[str, str] = {}  # by client connection
+        self._known: dict[bytes, tuple[bool, float]] = {}
+        self.counts: Counter[str] = Counter()
+
+    @fails_closed
+    async def http_connect(self, flow: http.HTTPFlow) -> None:
+        """Nobody passes who does not say who they are."""
+        key = presented(flow.request.headers.get("proxy-authorization", ""))
+        if key is None or not await self._is_somebodys(key):
+            self.counts["refused"] += 1
+            refuse(flow, 407, "invalid_api_key", "Use a PromptShield key as the proxy's user name.")
+            return
+        self._keys[flow.client_conn.id] = key
+
+    @fails_closed
+    async def tls_clienthello(self, data: tls.ClientHelloData) -> None:
+        """Only connections to LLM services are opened; a name in either place is enough."""
+        address = data.context.server.address
+        if self._host(address[0] if address else "", data.client_hello.sni or "") is None:
+            self.counts["untouched"] += 1
+            data.ignore_connection = True
+
+    @fails_closed
+    async def tls_failed_client(self, data: tls.TlsData) -> None:
+        host = data.conn.sni or (data.context.server.address or ("",))[0]
+        self.counts["distrusted"] += 1
+        text = "a client does not trust the egress certificate: install the CA, or it pins its own (docs/egress.md)"
+        _LOG.warning('{"event":%s,"host":%s}', json.dumps(text), json.dumps(host))
+
+    @fails_closed
+    async def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Turn an exchange with an LLM service over to the data plane."""
+        key = presented(flow.request.headers.pop("proxy-authorization", "")) or self._keys.get(flow.client_conn.id)
+        sni = flow.client_conn.sni or ""
+        host = self._host(flow.request.host, sni) or self._host(flow.request.pretty_host, "")
+        if key is None or (host is None and not await self._is_somebodys(key)):
+            refuse(flow, 407, "invalid_api_key", "Use a PromptShield key as the proxy's user name.")
+        elif host is not None:
+            self._turn_over(flow, host, key)
+        elif flow.client_conn.tls:  # opened by mistake: it was never read
+            refuse(flow, 502, "egress_error", "The firewall's proxy failed.")
+        else:
+            self.counts["untouched"] += 1
+
+    @fails_closed
+    async def responseheaders(self, flow: http.HTTPFlow) -> None:
+        if flow.response is not None:
+            flow.response.stream = True
+
+    @fails_closed
+    async def tcp_start(self, flow: tcp.TCPFlow) -> None:
+        """What is neither TLS nor HTTP has no business at an LLM service."""
+        address = flow.server_conn.address
+        if self._host(address[0] if address else "", flow.client_conn.sni or "") is not None:
+            refuse(flow, 0, "", "")
+
+    def client_disconnected(self, client: Any) -> None:
+        self._keys.pop(client.id, None)
+
+    def done(self) -> None:
+        _LOG.warning('{"event":"egress ends","connections":%s}', json.dumps(dict(self.counts)))
+
+    def _host(self, address: str, sni: str) -> str | None:
+        names = (name.lower().rstrip(".") for name in (sni, address))
+        return next((name for name in names if name in self._plane.hosts), None)
+
+    def _turn_over(self, flow: http.HTTPFlow, host: str, key: str) -> None:
+        request, plane = flow.request, self._plane
+        for name in [name for name in request.headers if name.lower().startswith(OUR_HEADERS)]:
+            del request.headers[name]
+        path, question, query = request.path.partition("?")
+        request.path = f"{plane.path(host, path)}{question}{query}"
+        request.scheme, request.host, request.port = "http", plane.host, plane.port
+        request.headers["host"] = f"{plane.host}:{plane.port}"
+        request.headers["x-promptshield-key"] = key
+        request.headers["x-promptshield-egress"] = f"{host} {plane.token}"
+        self.counts["read"] += 1
+
+    async def _is_somebodys(self, key: str) -> bool:
+        """Tell whether the data plane knows this key; a failure to ask is nobody."""
+        name, now = hashlib.sha256(key.encode()).digest(), time.monotonic()
+        known = self._known.get(name)
+        if known is not None and known[1] > now:
+            return known[0]
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        found = await self._ask(key)
+        self._known[name] = (found, now + (KNOWN_FOR if found else ASKED_FOR))
+        return found
+
+    async def _ask(self, key: str) -> bool:
+        plane = self._plane
+        host = next(iter(plane.hosts))
+        head = (
+            f"GET /egress/identity HTTP/1.1\r\nHost: {plane.host}:{plane.port}\r\nConnection: close\r\n"
+            f"x-promptshield-key: {key}\r\nx-promptshield-egress: {host} {plane.token}\r\n\r\n"
+        )
+        try:
+            async with asyncio.timeout(ASKED_FOR):
+                reader, writer = await asyncio.open_connection(plane.host, plane.port)
+                try:
+                    writer.write(head.encode("ascii"))
+                    return (await reader.readline()).split()[1:2] == [b"204"]
+                finally:
+                    writer.close()
+        except (OSError, TimeoutError, UnicodeEncodeError):
+            return False
+
+
+def presented(header: str) -> str | None:
+    """Return the key in `Basic base64(key:...)`, None where there is none that could be one."""
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user = base64.b64decode(encoded.strip(), validate=True).decode("ascii").partition(":")[0]
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return user if user.isalnum() or user.replace("-", "").isalnum() else None
+
+
+addons = [Egress(Plane.read(Path(os.environ["PROMPTSHIELD_EGRESS"])))]

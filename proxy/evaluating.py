@@ -1,0 +1,81 @@
+"""The way of a guard hook's call: as a request's, up to the verdict, which goes back to whoever asked for it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+from aiohttp import web
+
+from detectors.types import Direction
+from policies.types import Policy, StopReason, Verdict
+from proxy.admission import admit, hold_texts
+from proxy.answering import screen_document
+from proxy.closing import close, finish
+from proxy.codec import Refusal, Target
+from proxy.edge import expected_size, read_body, read_json
+from proxy.exchange import Exchange
+from proxy.hook import MOUNT, Asked, Hook, Reply, spoken_status
+from proxy.identity import presented_key
+from proxy.overload import Place
+from proxy.parts import Parts
+from proxy.providers._openai_shapes import VOCABULARY, param_of, refusal_body
+from storage.types import Outcome
+
+_STOPPED: Final = {Direction.REQUEST: Outcome.BLOCKED_REQUEST, Direction.RESPONSE: Outcome.BLOCKED_RESPONSE}
+
+
+async def evaluate(
+    parts: Parts, exchange: Exchange, place: Place, request: web.BaseRequest, target: Target, hook: Hook
+) -> web.Response:
+    """Judge what a neighbour sent, and tell it the verdict. Raises EdgeError; nothing goes to any upstream."""
+    exchange.via, exchange.dialect = f"hook:{hook.name}", f"hook_{hook.name.replace('-', '_')}"
+    exchange.vocabulary, exchange.route = VOCABULARY, f"POST {target.path}"
+    await admit(parts, exchange, presented_key(request.headers, hook.credential(request.headers)))
+    policy = exchange.policy
+    assert exchange.identity is not None  # noqa: S101 - admitted
+    assert policy is not None  # noqa: S101 - admitted
+    place.claim(exchange.identity.tenant, expected_size(request, policy.limits.body))
+    raw = await read_body(request, policy.limits.body, parts.edge.body_idle, parts.edge.body_total)
+    place.correct(len(raw))
+    path = target.path.removeprefix(f"{MOUNT}{hook.name}")
+    asked: Asked = await parts.screen.aside.run_if_long(len(raw), partial(_read, parts, hook, path, raw))
+    exchange.model = asked.model
+    hold_texts(policy, asked.walk, param_of)
+    verdict = await screen_document(parts, exchange, asked.document, asked.walk, asked.takes_back)
+    return await _answer(parts, exchange, hook, asked, verdict, policy)
+
+
+def _read(parts: Parts, hook: Hook, path: str, raw: bytes) -> Asked:
+    return hook.read(path, read_json(raw), parts.codecs)
+
+
+async def _answer(
+    parts: Parts, exchange: Exchange, hook: Hook, asked: Asked, verdict: Verdict, policy: Policy
+) -> web.Response:
+    uninspected = verdict.stop_reason is StopReason.UNINSPECTED
+    if verdict.effect.stop:
+        code = "inspection_unavailable" if uninspected else "content_filter"
+        exchange.error_stage = ",".join(verdict.degraded) if uninspected else ""
+        exchange.end(_STOPPED[asked.walk.direction], 200, code)
+    else:
+        exchange.end(Outcome.ANSWERED, 200)
+    told: dict[str, Any] = hook.answer(
+        Reply(asked, verdict, exchange.id, _reason(exchange, asked, verdict, policy), policy.disclose)
+    )
+    if not await close(parts, exchange):  # an answer that nobody recorded is none
+        exchange.status = spoken_status(hook, 503)
+        told = hook.error(503, "audit_unavailable", "Decisions cannot be recorded at the moment.")
+    return await finish(parts, exchange, told)
+
+
+def _reason(exchange: Exchange, asked: Asked, verdict: Verdict, policy: Policy) -> str:
+    """Return one sentence on what the policy does, as much of it as it discloses; empty where it does nothing."""
+    if verdict.stop_reason is StopReason.UNINSPECTED:
+        return "The text could not be inspected."
+    if verdict.effect.stop:
+        text = policy.refusal_text(exchange.facts().language)
+        refusal = Refusal(verdict, asked.walk.direction, policy.disclose, exchange.id, text)
+        message: str = refusal_body(refusal)["error"]["message"]
+        return message
+    return "Masked by policy" if verdict.effect.edits else ""

@@ -1,0 +1,1 @@
+"""The guard hooks of other gateways, one module each."""

@@ -1,0 +1,73 @@
+"""Run in mitmproxy's environment: every hook of the addon with a fault in it, and what becomes of the flow."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+from mitmproxy import tls
+from mitmproxy.test import tflow
+
+ADDON = Path(__file__).parents[2] / "proxy" / "egress" / "addon.py"
+
+
+class Broken:
+    """Stands for whatever a hook looks at first, and raises whatever it is asked."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise RuntimeError(name)
+
+
+def fate(flow: Any) -> str:
+    if isinstance(flow, tls.ClientHelloData):
+        return "ignored" if flow.ignore_connection else "opened"
+    response = getattr(flow, "response", None)
+    return str(response.status_code) if response is not None else "killed"
+
+
+def broken_flow(hook: str) -> Any:
+    if hook == "tls_clienthello":
+        return tls.ClientHelloData(Broken(), Broken(), ignore_connection=True)
+    if hook in {"tls_failed_client", "tcp_start"}:
+        flow = MagicMock(response=None)
+        flow.conn = flow.server_conn = Broken()
+        return flow
+    flow = tflow.tflow()
+    if hook == "responseheaders":
+        flow.response = Broken()
+    else:
+        flow.request = Broken()
+    return flow
+
+
+async def main() -> None:
+    spec = importlib.util.spec_from_file_location("addon", ADDON)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    egress, fates = module.addons[0], {}
+    for hook in (
+        "http_connect",
+        "requestheaders",
+        "responseheaders",
+        "tls_clienthello",
+        "tls_failed_client",
+        "tcp_start",
+    ):
+        flow = broken_flow(hook)
+        await getattr(egress, hook)(flow)
+        fates[hook] = fate(flow)
+    sys.stdout.write(json.dumps(fates))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
