@@ -14,8 +14,8 @@ PAGE: Final = 20_000
 _FIRST: Final = UUID(int=0)
 # The plain comparison beside that of rows is the one that leaves out whole partitions.
 _NEXT: Final = """
-SELECT d.id::text AS id, d.opened_at, extract(epoch FROM d.opened_at)::float8 AS at, d.app_id, d.key_id, d.dialect, d.route,
-    d.model, d.upstream, d.streaming, d.personal ->> 'network' AS network, d.outcome, d.intended_action,
+SELECT d.id::text AS id, d.opened_at, extract(epoch FROM d.opened_at)::float8 AS at, d.app_id, d.key_id, d.dialect,
+    d.route, d.model, d.upstream, d.streaming, d.personal ->> 'network' AS network, d.outcome, d.intended_action,
     d.scores::text AS scores, d.scores_overflow, d.facts::text AS facts, d.coverage::text AS coverage, d.degraded,
     d.policy_id, d.policy_revision
 FROM public.decisions AS d

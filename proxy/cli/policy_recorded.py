@@ -13,7 +13,7 @@ import typer
 from policies.recorded import Recorded
 from proxy.cli.common import find_tenant
 from proxy.cli.moments import parse_moment
-from proxy.cli.policy_files import refuse
+from proxy.cli.policy_files import policy_id, refuse
 from storage.postgres import Database, Row
 from storage.recorded_decisions import recorded_decisions
 
@@ -52,7 +52,8 @@ def traffic(file: Path, tenant: str | None, app: str | None, since: str) -> Traf
         moment = parse_moment(since, datetime.now(UTC))
     except ValueError as exc:
         refuse(f"--since '{since}': {exc}")
-    return Traffic(tenant or file.stem, app, moment)
+    slug, _, own_app = policy_id(file).partition("/")
+    return Traffic(tenant or slug, app or own_app or None, moment)
 
 
 def _recorded(row: Row, tenant: str, app: str) -> Recorded:
