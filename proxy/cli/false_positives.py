@@ -63,7 +63,7 @@ def mark_fp(
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
-    """Print a patch that excuses what a decision found, in this content only, until a day; with its text a test too."""
+    """Print a patch that excuses what a decision found, in this content and until a day; with its text also a test."""
     try:
         last_day = datetime.now(UTC).date() + timedelta(parse_days(until))
     except ValueError as exc:
