@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 from detectors.aside import Aside
-from detectors.batch import Batch, StageHits
+from detectors.asking import Asking, Occasion
+from detectors.batch import Batch, StageHits, stage_hits
 from detectors.frozen import statically_frozen
 from detectors.glance import Glance
+from detectors.memory import DetectionEngine, FindingsCache, Memory, SharedFindings, Told
 from detectors.plan import Plan, plans_of
 from detectors.runs import look, skipped
 from detectors.types import (
@@ -25,15 +27,8 @@ from detectors.types import (
     Segment,
     Stage,
 )
-from detectors.undecided import SPENT, Undecided
+from detectors.undecided import SPENT
 from detectors.views import ViewBuilder
-
-
-class FindingsCache(Protocol):
-    """Remembers stage hits of one tenant by content. Keys are already keyed hashes."""
-
-    def get(self, key: bytes) -> StageHits | None: ...
-    def put(self, key: bytes, value: StageHits) -> None: ...
 
 
 class StageGate(Protocol):
@@ -59,6 +54,7 @@ class InspectionOptions:
     `content_key` keys the hashes of texts (cache keys and `SegmentRef.content`); without it nothing is cached.
     `left_out` is what the segments do not hold, for the receipt: skipped by rule, or unscannable.
     `aside` is where the pattern stage reads what is too long for the event loop; without it all is read on the loop.
+    `shared` is what other processes know, asked before an expensive stage looks; `engine` another process that looks.
     """
 
     context: InspectionContext = field(default_factory=InspectionContext)
@@ -67,6 +63,8 @@ class InspectionOptions:
     gate: StageGate | None = None
     left_out: Coverage = _NOTHING
     aside: Aside | None = None
+    shared: SharedFindings | None = None
+    engine: DetectionEngine | None = None
 
 
 @statically_frozen
@@ -119,15 +117,30 @@ class Chain:
         clock: Callable[[], float] = time.perf_counter,
         glance: Glance | None = None,
     ) -> None:
-        self._plans = plans_of(detectors)
-        self._views, self._cache, self._clock = views, cache, clock
+        self.detectors, self._plans = tuple(detectors), plans_of(detectors)
+        self._views, self._clock = views, clock
+        self.memory = Memory(cache)
+        self._asking = Asking(self.memory, clock)
         self.revision, self.glance = revision, glance
 
     async def inspect(self, segments: Sequence[Segment], options: InspectionOptions) -> Inspection:
         """Look at every segment. Never raises for a detector's failure: that is a run with a status."""
+        batch = Batch(segments, self._views, options.content_key, self.memory.hashing(options.content_key))
+        if options.context.judging is not None:
+            batch.judged_as = options.context.judging.tag
+        if options.engine is not None:
+            await self.memory.be_told(self._plans, batch, options.engine)
+        return await self._inspect(batch, options)
+
+    async def tell(self, segments: Sequence[Segment], options: InspectionOptions) -> tuple[Inspection, Told]:
+        """As `inspect`, for another process that asks: with what each step said, if all of it could look."""
+        batch = Batch(segments, self._views, b"", None)  # nobody's texts in particular: nothing of them is remembered
+        inspection = await self._inspect(batch, options)
+        return inspection, {plan.marks()[0]: values for plan, values in batch.said}
+
+    async def _inspect(self, batch: Batch, options: InspectionOptions) -> Inspection:
         findings: list[Finding] = []
         runs: list[DetectorRun] = []
-        batch = Batch(segments, self._views)
         for plan in self._plans:
             if plan.takes_part is not None and not plan.takes_part(options.context):
                 continue
@@ -144,6 +157,9 @@ class Chain:
                 findings = await options.aside.run(partial(_to_its_end, look))
             else:
                 findings = await look
+            if plan.remembered and batch.keyed:  # counted here, because the pattern stage may look in another thread
+                told = batch.told.get(plan.marks()[0], 0) if batch.told else 0
+                self.memory.count(plan, len(wanted) - batch.unseen, batch.unseen, told)
         return Inspection(tuple(findings), tuple(runs), batch.coverage(options.left_out))
 
     async def _look(
@@ -151,60 +167,58 @@ class Chain:
     ) -> list[Finding]:
         """Run one stage over what it has not seen before of `wanted`; return all that is found by now."""
         if plan.remembered:
-            remembering = self._cache is not None and bool(options.content_key)
-            unseen = [i for i in wanted if not self._recall(plan, i, batch, options)] if remembering else wanted
-            if unseen:
-                batch.looked.update(unseen)
+            unseen = self.memory.recall(plan, wanted, batch)
+            batch.unseen = len(unseen)
+            if plan.gated:
                 left_out = len(batch.inspectable) - len(wanted)
-                await self._run_all(plan, plan.remembered, unseen, left_out, batch, options, runs)
+                occasion = Occasion(options.context, options.shared, _seconds_left(options, runs), left_out)
+                runs.append(await self._asking.ask(plan, unseen, batch, occasion))
+            elif unseen:
+                values = await self._run_all(plan.remembered, unseen, batch, options, runs)
+                batch.looked.update(unseen)
+                batch.said.append((plan, values))
+                self.memory.remember(plan, values, batch)
             else:  # all is known: nobody has to look
                 runs += plan.recalled
         for detector, reads, unread in plan.fresh:
             own = [i for i in wanted if reads(batch.segments[i], options.context)]
             if own:
-                await self._run_all(plan, [detector], own, 0, batch, options, runs)
+                await self._run_all([detector], own, batch, options, runs)
             else:
                 runs.append(unread)
-        return batch.findings(options.content_key)
+        return batch.findings()
 
     async def _run_all(
         self,
-        plan: Plan,
         detectors: Sequence[Detector],
         unseen: Sequence[int],
-        left_out: int,
         batch: Batch,
         options: InspectionOptions,
         runs: list[DetectorRun],
-    ) -> None:
-        """Run detectors over the `unseen` segments, and remember what they said if all of them could look."""
+    ) -> Mapping[int, StageHits]:
+        """Run detectors over the `unseen` segments. Return what may be remembered: nothing, if one could not look."""
         views = [batch.lattice(i).views for i in unseen]
-        if plan.stage is Stage.JUDGE and options.context.judging is not None:
-            options.context.judging.known |= {id(batch.segments[i]): batch.hits(i) for i in unseen}
         outcomes: list[tuple[str, Sequence[tuple[Hit, ...]]]] = []
-        cache = self._cache if detectors is plan.remembered and options.content_key else None
+        whole = True
         for detector in detectors:
-            left = options.refiner_deadline - sum([run.seconds for run in runs if not run.required])
-            run, hits = await look(detector, views, options.context, left, self._clock, left_out)
+            seconds = 0.0 if detector.required else _seconds_left(options, runs)
+            run, hits = await look(detector, views, options.context, seconds, self._clock)
             runs.append(run)
             if hits is None:
-                cache = None  # what was not looked at by all is not remembered
-            elif run.hits or run.status is not RunStatus.OK:
+                whole = False
+            elif run.hits:
                 outcomes.append((run.detector, hits))
+        values: dict[int, StageHits] = {}
         for position, index in enumerate(unseen):
             found = {name: hits[position] for name, hits in outcomes if hits[position]} if outcomes else {}
-            value = StageHits(found, batch.lattice(index).exhausted)
-            batch.add(index, value)
-            decided = not any(isinstance(hits[position], Undecided) for _, hits in outcomes)
-            if cache is not None and decided:
-                cache.put(_key(plan, index, batch, options), value)
+            values[index] = stage_hits(found, exhausted=batch.lattice(index).exhausted)
+            batch.add(index, values[index])
+        return values if whole else {}
 
-    def _recall(self, plan: Plan, index: int, batch: Batch, options: InspectionOptions) -> bool:
-        known = self._cache.get(_key(plan, index, batch, options)) if self._cache is not None else None
-        if known is not None:
-            batch.add(index, known)
-            batch.recalled.add(index)
-        return known is not None
+
+def _seconds_left(options: InspectionOptions, runs: Sequence[DetectorRun]) -> float:
+    """Refiners share one deadline."""
+    return options.refiner_deadline - sum([run.seconds for run in runs if not run.required])
 
 
 def _wanted(plan: Plan, batch: Batch, gate: StageGate | None) -> Sequence[int]:
@@ -220,13 +234,6 @@ def _wanted(plan: Plan, batch: Batch, gate: StageGate | None) -> Sequence[int]:
         if gate is None or gate.wanted(plan.stage, segments[index], hits):
             wanted.append(index)
     return wanted
-
-
-def _key(plan: Plan, index: int, batch: Batch, options: InspectionOptions) -> bytes:
-    """All that a stage's hits depend on: the tenant's keyed hash of the text and its place, and the stage's own tag."""
-    judging = options.context.judging
-    own = judging.tag if plan.stage is Stage.JUDGE and judging is not None else b""
-    return batch.digest(index, options.content_key) + plan.tag + own
 
 
 def _to_its_end(work: Coroutine[Any, Any, Result]) -> Result:

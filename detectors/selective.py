@@ -1,9 +1,9 @@
-"""Detectors that say which segments they read, and which they are worth their price for."""
+"""What detectors may say of themselves: which segments they read, and which they are worth their price for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from detectors.types import Detector, Hit, InspectionContext, Segment
 
@@ -37,6 +37,15 @@ class Occasional(Protocol):
 
     def takes_part(self, context: InspectionContext) -> bool:
         """Tell whether an inspection has any use for it."""
+
+
+@runtime_checkable
+class EitherWay(Protocol):
+    """What a detector also is that claims the same of a text in a request as in an answer: then what it said of an
+    answer is known when that comes back as history.
+    """
+
+    either_way: Literal[True]
 
 
 def reads_of(detector: Detector) -> Callable[[Segment, InspectionContext], bool]:

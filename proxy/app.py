@@ -16,6 +16,7 @@ from policies.engine import Actions
 from policies.store import PolicyStore
 from proxy.codec import Codec
 from proxy.egress.door import open_door
+from proxy.engine.client import EngineClient
 from proxy.handler import Handler
 from proxy.hook import Hook
 from proxy.identity import KeyDirectory
@@ -41,6 +42,7 @@ from storage.postgres import Database
 from storage.provider_objects import ProviderObjects
 from storage.redis_client import RedisClient
 from storage.revisions import read_revisions
+from storage.shared_cache import SharedFindingsCache
 from storage.types import Limits
 
 
@@ -100,12 +102,8 @@ async def build_worker(
     windows = SlidingWindows(redis, lambda: settings.workers)
     policies = policy_store(settings, detection)
     await policies.recover()
-    keys = KeyDirectory(
-        ApiKeyStore(database, house_keys.pepper),
-        partial(read_revisions, database),
-        house_keys.pepper,
-        settings.identity.max_stale,
-    )
+    pepper, stale = house_keys.pepper, settings.identity.max_stale
+    keys = KeyDirectory(ApiKeyStore(database, pepper), partial(read_revisions, database), pepper, stale)
     metrics, pool, upstreams = WorkerMetrics(number), ConnectionPool(), Upstreams(settings.upstreams)
     judges = build_judges(settings, redis, windows, metrics)
     door = open_door(house_keys.egress_token(), settings.egress.read)
@@ -116,15 +114,17 @@ async def build_worker(
         keys=keys,
         policies=policies,
         limits=windows,
-        screen=Screen(detection.chain, detection.actions, judges),
+        screen=Screen(
+            detection.chain,
+            detection.actions,
+            judges,
+            shared=SharedFindingsCache(redis, house_keys.findings_key),
+            engine=EngineClient(settings.engine, pool, metrics) if settings.engine.url else None,
+        ),
         upstreams=upstreams,
         pool=pool,
         health=UpstreamHealth((*upstreams.all, *door.upstreams.values()), pool, metrics),
-        journal=Journal(
-            settings.journal_folder / instance,
-            settings.journal.sync,
-            disk_limit=settings.journal.disk_limit,
-        ),
+        journal=_journal(settings, instance),
         house_keys=house_keys,
         data_keys=DataKeys(database, key_ring_source(settings.keys_folder)),
         objects=ProviderObjects(database),
@@ -134,6 +134,10 @@ async def build_worker(
         worker=number,
     )
     return Worker(Handler(parts), parts, policies, windows, database, redis, judges)
+
+
+def _journal(settings: Settings, instance: str) -> Journal:
+    return Journal(settings.journal_folder / instance, settings.journal.sync, disk_limit=settings.journal.disk_limit)
 
 
 def build_judges(settings: Settings, redis: RedisClient, limits: Limits, metrics: WorkerMetrics) -> Judges:

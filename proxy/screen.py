@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -15,6 +15,7 @@ from detectors.glance import UNSEEN, Seen
 from detectors.guard import Guard
 from detectors.judges.judging import Judging
 from detectors.judges.types import Call
+from detectors.memory import DetectionEngine, Lookup, SharedFindings
 from detectors.seams import seams
 from detectors.types import Coverage, DetectorRun, Finding, InspectionContext, Segment, Stage
 from policies.engine import Actions, decide
@@ -52,8 +53,16 @@ class WhenJudged(StrEnum):
 class Screen:
     """Judges walked bodies. `inspect` is what the chain found, `judge` what the policy makes of it."""
 
-    def __init__(self, chain: Chain, actions: Actions, judges: Judges | None = None) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        actions: Actions,
+        judges: Judges | None = None,
+        shared: SharedFindings | None = None,
+        engine: DetectionEngine | None = None,
+    ) -> None:
         self._chain, self._actions, self._judges = chain, actions, judges
+        self._shared, self._engine = shared, engine
         self._aside = Aside()
 
     @property
@@ -64,6 +73,11 @@ class Screen:
     @property
     def revision(self) -> str:
         return self._chain.revision
+
+    def lookups(self) -> Mapping[tuple[str, str], int]:
+        """Return how often texts became known since the process began, by stage and level of the cache."""
+        rows = ((Stage(stage), row) for stage, row in enumerate(self._chain.memory.counts) if stage and any(row))
+        return {(stage.name.lower(), level.name.lower()): row[level] for stage, row in rows for level in Lookup}
 
     async def judge(
         self,
@@ -87,7 +101,8 @@ class Screen:
         postpone = judges is WhenJudged.BESIDE and policy.judges is not None and policy.judges.concurrent
         gate = self._gate(policy, facts, content_key, postpone=postpone)
         context = InspectionContext(tenant_id, guard, judging=judging)
-        options = InspectionOptions(context, content_key, _patience(judging), gate, left_out, aside)
+        patience = _patience(judging)
+        options = InspectionOptions(context, content_key, patience, gate, left_out, aside, self._shared, self._engine)
         inspection = await self._chain.inspect(segments, options)
         calls = () if judging is None else tuple(judging.calls)
         deciding = partial(self._decide, policy, inspection, facts)

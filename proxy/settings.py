@@ -13,11 +13,13 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, create_model, field_validator
 
-from detectors.documents import Document, JsonObject, read_document
+from detectors.documents import Document, read_document
 from detectors.errors import SettingsError
 from policies.quantities import parse_size
+from proxy.default_upstreams import default_upstreams
 from proxy.edge_settings import EdgeSettings
 from proxy.egress.settings import EgressSettings
+from proxy.engine_settings import EngineSettings
 from proxy.judge_settings import JudgesSettings, with_judges
 from storage.journal import Sync
 from storage.sink import SinkSettings, models_of, refuse_equal_names
@@ -25,10 +27,6 @@ from storage.sink import SinkSettings, models_of, refuse_equal_names
 DEFAULT_FILE: Final = Path("promptshield.yaml")
 DEFAULT_DATA: Final = Path(".promptshield")
 _REFERENCE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}|^os\.environ/([A-Za-z_][A-Za-z0-9_]*)$")
-_OTHER_PROVIDERS: Final = (
-    ("anthropic", "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY"),
-    ("gemini", "https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_KEY"),
-)
 _WEAK: Final = frozenset({"sk-1234", "changeme", "password", "secret", "admin", "master"})
 
 
@@ -125,6 +123,7 @@ class Settings(Strict):
     journal: JournalSettings = JournalSettings()
     identity: IdentitySettings = IdentitySettings()
     edge: EdgeSettings = EdgeSettings()
+    engine: EngineSettings = EngineSettings()
     metrics: MetricsSettings = MetricsSettings()
     egress: EgressSettings = EgressSettings()
     sinks: tuple[SinkSettings, ...] = ()
@@ -181,9 +180,12 @@ def load_settings(
     document = with_judges(_with_breakers(_document(file, environment), environment), environment)
     given = _from_environment(environment, data)
     if not document.content.get("upstreams"):
-        given["upstreams"] = _with_threshold(_default_upstreams(environment), environment)
+        given["upstreams"] = _with_threshold(default_upstreams(environment), environment)
     # By themselves first: an error in them stands in no file.
     Document(Path("environment"), given, None, SettingsError).validate(Settings)
+    engine = document.content.get("engine")
+    if "engine" in given and isinstance(engine, dict):
+        given["engine"] = engine | given["engine"]
     model = _with_sinks(document)
     settings = Document(document.file, document.content | given, document.root, SettingsError).validate(model)
     settings._file = document.file  # noqa: SLF001 - ours to say
@@ -258,6 +260,8 @@ def _from_environment(environment: Mapping[str, str], data: Path | None) -> dict
         password = environment.get("REDIS_PASSWORD", "")
         account = f":{quote(password, safe='')}@" if password else ""
         given["redis_url"] = f"redis://{account}{environment['REDIS_HOST']}:{environment.get('REDIS_PORT', '6379')}/0"
+    if environment.get("DETECTION_ENGINE_URL"):
+        given["engine"] = {"url": environment["DETECTION_ENGINE_URL"]}
     if environment.get("NUM_WORKERS"):
         given["workers"] = environment["NUM_WORKERS"]
     if data is not None or environment.get("PROMPTSHIELD_DATA"):
@@ -270,27 +274,3 @@ def _refuse_weak_master_key(key: str | None) -> None:
     if key is not None and (len(key) < 24 or key.lower() in _WEAK or len(set(key)) < 8):
         problem = "PROMPTSHIELD_MASTER_KEY is too weak: use 24 random characters or more (openssl rand -base64 32)"
         raise SettingsError("environment", None, problem)
-
-
-def _default_upstreams(environment: Mapping[str, str]) -> list[JsonObject]:
-    """What serves models when the file names nobody: whoever a credential is there for, else the demo upstream."""
-    found: list[JsonObject] = []
-    if environment.get("OPENROUTER_API_KEY"):
-        found.append(
-            {
-                "name": "openrouter",
-                "base_url": "https://openrouter.ai/api/v1",
-                "credential": environment["OPENROUTER_API_KEY"],
-                "models": ["*/*"],
-                "priority": 10,
-            }
-        )
-    if environment.get("OPENAI_API_KEY"):
-        base = environment.get("OPENAI_API_BASE") or "https://api.openai.com/v1"
-        found.append({"name": "openai", "base_url": base, "credential": environment["OPENAI_API_KEY"], "priority": 20})
-    found += [
-        {"name": name, "dialect": name, "base_url": base, "credential": environment[variable], "priority": 20}
-        for name, base, variable in _OTHER_PROVIDERS
-        if environment.get(variable)
-    ]
-    return found

@@ -63,6 +63,7 @@ TESTED_ELSEWHERE = {
     "proxy/admission.py": "tests/e2e",
     "proxy/forward.py": "tests/e2e",
     "proxy/answering.py": "tests/e2e",
+    "proxy/default_upstreams.py": "tests/proxy/test_settings.py",
     "proxy/upstream_chunks.py": "tests/e2e",
     "proxy/closing.py": "tests/e2e",
     "proxy/model_list.py": "tests/e2e",

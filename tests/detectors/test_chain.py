@@ -72,6 +72,9 @@ class Finder:
 class Remembering(dict[bytes, StageHits]):
     """The smallest findings cache."""
 
+    def get_many(self, keys: Sequence[bytes]) -> Sequence[StageHits | None]:
+        return [self.get(key) for key in keys]
+
     def put(self, key: bytes, value: StageHits) -> None:
         self[key] = value
 

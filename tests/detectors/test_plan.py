@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from detectors.plan import plans_of
 from detectors.types import Hit, InspectionContext, Segment, Stage, View
@@ -19,6 +20,10 @@ class Named:
 
     async def inspect(self, batch: Sequence[Sequence[View]], context: InspectionContext) -> Sequence[Sequence[Hit]]:
         return [()] * len(batch)
+
+
+class Blind(Named):
+    either_way: Literal[True] = True
 
 
 class Banded(Named):
@@ -53,5 +58,22 @@ def test_what_is_remembered_depends_on_stage_names_and_revisions() -> None:
         *plans_of([Named("a", Stage.MODEL)]),
     ]
 
-    assert len({plan.tag for plan in plans}) == len(plans)
-    assert plans_of([Named("b"), Named("a")])[0].tag == plans[3].tag
+    assert len({plan.marks() for plan in plans}) == len(plans)
+    assert plans_of([Named("b"), Named("a")])[0].marks() == plans[3].marks()
+
+
+def test_what_was_said_of_an_answer_holds_for_a_request_only_if_every_detector_says_so() -> None:
+    asked, answered = plans_of([Blind("a"), Named("b")])[0].marks()
+
+    assert asked != answered
+    assert len(set(plans_of([Blind("a"), Blind("b")])[0].marks())) == 1
+
+
+def test_an_expensive_detector_may_change_while_it_runs() -> None:
+    judge = Named("judge", Stage.JUDGE, required=False)
+    (plan,) = plans_of([judge])
+    before = plan.marks()
+
+    judge.revision = "another panel"
+
+    assert plan.marks() != before
