@@ -23,4 +23,9 @@ class Guard:
 
     def lists(self, host: str) -> bool:
         """Tell whether the policy lists a host, which is in small letters."""
-        return any(host.endswith(listed[1:]) if listed[0] == "*" else host == listed for listed in self.hosts)
+        return is_listed(host, self.hosts)
+
+
+def is_listed(host: str, hosts: tuple[str, ...]) -> bool:
+    """Tell whether a host, in small letters, is one of `hosts` (`a.example`, or `*.a.example` for all below)."""
+    return any(host.endswith(listed[1:]) if listed[0] == "*" else host == listed for listed in hosts)

@@ -60,6 +60,7 @@ def _hits(view: View, signature: Signature, matcher: Matcher, index: int) -> Ite
                 transforms=view.transforms,
                 message=signature.title,
                 tags=signature.tags,
+                level=signature.level,
             )
 
 

@@ -212,6 +212,7 @@ class Hit:
     transforms: tuple[str, ...]
     message: str
     tags: tuple[str, ...] = ()
+    level: int = 1  # of the signature: 1 is silent on ordinary text, 4 hunts
 
 
 @statically_frozen
@@ -270,9 +271,8 @@ class Coverage:
 @statically_frozen
 @dataclass(frozen=True, slots=True)
 class InspectionContext:
-    """What a detector may know beside the views: the tenant whose traffic this is (none is the command line), what an
-    answer is held against (`guard`), and who judges (without `judging`, nobody). `shared` is what detectors of one
-    inspection leave for each other; it ends with the inspection.
+    """What a detector may know beside the views: whose traffic this is (nobody's: the command line), what an answer is
+    held against, who judges (nobody without `judging`), and what detectors of one inspection leave for each other.
     """
 
     tenant_id: int | None = None

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import groupby
 
 from detectors.chain import Inspection
+from detectors.frozen import statically_frozen
 from detectors.types import Direction, Finding, Span, Unscanned
 from policies.exclusions import excused
+from policies.facts import Facts
+from policies.rule_table import RuleTable, applies
+from policies.situation import Situation
 from policies.types import (
     Action,
     ActionName,
     Edit,
     Effect,
-    Facts,
     FailureMode,
     Judged,
     Mode,
     Policy,
+    Rule,
     StopReason,
     Verdict,
 )
@@ -39,12 +42,13 @@ def decide(policy: Policy, inspection: Inspection, facts: Facts, ruleset_revisio
     nothing = not inspection.findings and not inspection.coverage.unscanned and not degraded and not spent
     if nothing or policy.mode is Mode.OFF:
         return _nothing(policy, inspection, ruleset_revision)  # most text: nothing to weigh
-    today = datetime.fromtimestamp(facts.at, UTC).date()
-    counted, pardoned = list[Finding](), list[Finding]()
-    for finding in inspection.findings:
-        (pardoned if excused(finding, policy.exclusions, today) else counted).append(finding)
-    judged = tuple(_judge(finding, policy) for finding in counted)
+    counted, pardoned = _parted(inspection.findings, policy, facts.at)
+    situation = Situation(facts, counted)
+    table = policy.table
+    judged = tuple([_judge(finding, table, situation) for finding in counted])
     outcome = _merge(judged, actions)
+    if table.adding and counted:
+        outcome = _with_additions(outcome, table.adding, counted, situation)
     outcome = _weigh_unscanned(outcome, policy, inspection.coverage.unscanned)
     if degraded:
         outcome = _weigh_failure(outcome, policy)
@@ -64,6 +68,7 @@ def decide(policy: Policy, inspection: Inspection, facts: Facts, ruleset_revisio
         stop_reason=outcome.reason if enforced else None,
         unscanned=tuple(sorted(inspection.coverage.unscanned)),
         excused=tuple(pardoned),
+        review=enforced and outcome.reason is StopReason.FOUND and any(j.rule in table.reviewed for j in judged),
     )
 
 
@@ -81,6 +86,7 @@ def _nothing(policy: Policy, inspection: Inspection, ruleset_revision: str) -> V
     )
 
 
+@statically_frozen
 @dataclass(frozen=True, slots=True)
 class _Outcome:
     action: ActionName
@@ -88,46 +94,67 @@ class _Outcome:
     reason: StopReason | None = None
 
 
-def _judge(finding: Finding, policy: Policy) -> Judged:
+def _parted(findings: Sequence[Finding], policy: Policy, at: float) -> tuple[Sequence[Finding], Sequence[Finding]]:
+    """Return the findings that count and those that are excused."""
+    if not policy.exclusions:
+        return findings, ()
+    today, excuses = datetime.fromtimestamp(at, UTC).date(), policy.excuses
+    counted, pardoned = list[Finding](), list[Finding]()
+    for finding in findings:
+        known = excuses.get(finding.hit.rule_id)
+        (pardoned if known is not None and excused(finding, known, today) else counted).append(finding)
+    return counted, pardoned
+
+
+def _judge(finding: Finding, table: RuleTable, situation: Situation) -> Judged:
     """Among the rules that match, the heaviest action counts; the first rule that asks for it is named.
 
     What the model says of itself, nobody could restore: in an answer a pseudonym is a mask.
     """
-    best, named = ActionName.ALLOW, ""
-    for rule in policy.rules:
-        if rule.action.weight > best.weight and rule.match.holds(finding):
-            best, named = rule.action, rule.id
-    if best is ActionName.PSEUDONYMISE and finding.segment.direction is Direction.RESPONSE:
-        best = ActionName.MASK
-    return Judged(finding, best, named)
+    rule = table.heaviest(finding, situation)
+    if rule is None:
+        return Judged(finding, ActionName.ALLOW, "")
+    action = rule.action
+    if action is ActionName.PSEUDONYMISE and finding.segment.direction is Direction.RESPONSE:
+        action = ActionName.MASK
+    return Judged(finding, action, rule.id)
+
+
+def _with_additions(
+    outcome: _Outcome, rules: Sequence[Rule], findings: Sequence[Finding], situation: Situation
+) -> _Outcome:
+    """Add the labels of all rules that apply, and the route of the first that has one. What is stopped goes nowhere."""
+    applying = [rule for rule in rules if any(applies(rule, finding, situation) for finding in findings)]
+    labels = {*outcome.effect.labels, *(label for rule in applying for label in rule.labels)}
+    route = next((rule.route for rule in applying if rule.route is not None), None)
+    effect = outcome.effect
+    added = Effect(effect.stop, effect.edits, None if effect.stop else route, tuple(sorted(labels)))
+    return _Outcome(outcome.action, added, outcome.reason)
 
 
 def _merge(judged: Sequence[Judged], actions: Actions) -> _Outcome:
+    groups: dict[ActionName, list[Finding]] = {}
+    for item in judged:
+        if item.action is not ActionName.ALLOW:
+            groups.setdefault(item.action, []).append(item.finding)
     stop, labels = False, set[str]()
     edits: list[tuple[int, Edit]] = []
     heaviest = ActionName.ALLOW
-    for name, group in _by_action(judged):
-        if name is ActionName.ALLOW:
-            continue
-        effect = actions[name].effect([item.finding for item in group])
+    for name, group in groups.items():
+        effect, weight = actions[name].effect(group), name.weight
         stop = stop or effect.stop
-        labels |= set(effect.labels)
-        edits += [(name.weight, edit) for edit in effect.edits]
-        heaviest = max(heaviest, name, key=lambda action: action.weight)
+        labels.update(effect.labels)
+        edits += [(weight, edit) for edit in effect.edits]
+        heaviest = name if weight > heaviest.weight else heaviest
     if stop:
         return _Outcome(ActionName.BLOCK, Effect(stop=True, labels=tuple(sorted(labels))), StopReason.FOUND)
-    return _Outcome(heaviest, Effect(edits=_united(edits), labels=tuple(sorted(labels))))
-
-
-def _by_action(judged: Sequence[Judged]) -> Iterable[tuple[ActionName, list[Judged]]]:
-    ordered = sorted(judged, key=lambda item: item.action.weight)
-    return ((name, list(group)) for name, group in groupby(ordered, key=lambda item: item.action))
+    return _Outcome(heaviest, Effect(edits=_united(edits) if edits else (), labels=tuple(sorted(labels))))
 
 
 def _united(weighted: Sequence[tuple[int, Edit]]) -> tuple[Edit, ...]:
     """Edits of one pointer that overlap become one: the heavier action takes the union of the spans."""
     united: list[tuple[int, Edit]] = []
-    for weight, edit in sorted(weighted, key=lambda item: (item[1].pointer, item[1].span.start, -item[1].span.end)):
+    for weight, edit in sorted(weighted, key=_place) if len(weighted) > 1 else weighted:
         if united and united[-1][1].pointer == edit.pointer and united[-1][1].span.overlaps(edit.span):
             other_weight, other = united[-1]
             span = other.span.union(edit.span)
@@ -136,6 +163,11 @@ def _united(weighted: Sequence[tuple[int, Edit]]) -> tuple[Edit, ...]:
         else:
             united.append((weight, edit))
     return tuple(edit for _, edit in united)
+
+
+def _place(weighted: tuple[int, Edit]) -> tuple[str, int, int]:
+    _, edit = weighted
+    return edit.pointer, edit.span.start, -edit.span.end
 
 
 def _length(span: Span) -> int:

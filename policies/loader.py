@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from detectors.documents import Document, nearest, parse_document, read_document
+from detectors.documents import Document, parse_document, read_document
 from detectors.errors import PolicyError
 from detectors.types import CANARY_RULE, Unscanned
+from policies.answer_schema import compile_schema
 from policies.judging_schema import judge_policy, slow_streams
+from policies.layers import PRESETS, Layer, Library, preset_names, shipped_file
 from policies.leakage import Leakage
+from policies.output import RULE_IDS, OutputRules
+from policies.platform_file import PLATFORM, PlatformFile, platform_file
+from policies.references import check_references, check_routed
 from policies.routes import OpenRoute
-from policies.schema import ExclusionDocument, PolicyDocument, RuleDocument, TestDocument
+from policies.rule_merge import merged_rules
+from policies.schema import ExclusionDocument, PolicyDocument, TestDocument
 from policies.types import (
     ActionName,
     AuditLevel,
     BlockAs,
+    Candidate,
     Credentials,
     Disclose,
     Exclusion,
@@ -32,90 +38,131 @@ from policies.types import (
     Rule,
     StoredForm,
 )
+from policies.webhooks import Webhook
 
-PRESETS: Final = Path(__file__).parent / "presets"
+__all__ = ["PRESETS", "preset_names"]  # which everybody asks for here
 TEXT_LIMIT, BODY_LIMIT = 256 * 1024, 4 * 1024 * 1024
 RETAIN_DAYS: Final = 90
 RETAIN_BODIES_DAYS: Final = 30
 QUOTED_WORDS: Final = 12
 # Of every policy that has a canary, whatever it says beside: a canary that reaches a client is one no more.
 _CANARY: Final = Rule("canary", Match(rule=frozenset({CANARY_RULE})), ActionName.MASK)
-# Keys that count only where they are given, so that a policy that does without them keeps its revision.
-_CAME_LATER: Final = frozenset({"pseudonyms", "judges", "streams"})
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedPolicy:
-    """A policy with what belongs to its file: its own tests, and remarks that are no errors."""
+    """A policy with what belongs to its file: its own tests, and the operator's files that it is made of."""
 
     policy: Policy
     tests: tuple[TestDocument, ...]
     file: Path
+    sources: tuple[Path, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    name: str
-    document: Document
-    content: PolicyDocument
+def load_policy(
+    file: Path, policy_id: str, known_rules: Iterable[str] = (), library: Library | None = None
+) -> LoadedPolicy:
+    """Load one file. `known_rules` are the signature ids that rules and exclusions may name; `library` has what it
+    extends, and the platform's file. Raises PolicyError.
+    """
+    return _load(read_document(file, PolicyError), policy_id, frozenset(known_rules), library or Library())
 
 
-def preset_names() -> tuple[str, ...]:
-    return tuple(sorted(f"preset/{file.stem}" for file in PRESETS.glob("*.yaml")))
-
-
-def load_policy(file: Path, policy_id: str, known_rules: Iterable[str] = ()) -> LoadedPolicy:
-    """Load one file. `known_rules` are the signature ids that rules and exclusions may name. Raises PolicyError."""
-    return _compile(_layers(read_document(file, PolicyError), policy_id), policy_id, frozenset(known_rules))
-
-
-def load_policy_text(text: str, file: Path, policy_id: str, known_rules: Iterable[str] = ()) -> LoadedPolicy:
+def load_policy_text(
+    text: str, file: Path, policy_id: str, known_rules: Iterable[str] = (), library: Library | None = None
+) -> LoadedPolicy:
     """Like `load_policy`, from memory. Raises PolicyError."""
-    return _compile(_layers(parse_document(text, file, PolicyError), policy_id), policy_id, frozenset(known_rules))
+    return _load(parse_document(text, file, PolicyError), policy_id, frozenset(known_rules), library or Library())
 
 
 def load_preset(name: str) -> LoadedPolicy:
     """Load `preset/standard` and the like. Raises PolicyError."""
-    return load_policy(PRESETS / f"{name.removeprefix('preset/')}.yaml", name)
+    return load_policy(shipped_file(name), name)
 
 
-def _layers(document: Document, name: str) -> list[_Layer]:
-    """The file and all it extends, most distant ancestor first, and each once: a second time it would undo a child."""
-    content = document.validate(PolicyDocument)
-    layers: list[_Layer] = []
-    for index, parent in enumerate(content.extends):
-        if parent not in preset_names():
-            problem = f"unknown policy '{parent}'{nearest(parent, preset_names())}"
-            raise document.complain(("extends", index), problem, of_key=False)
-        inherited = _layers(read_document(PRESETS / f"{parent.removeprefix('preset/')}.yaml", PolicyError), parent)
-        known = {layer.name for layer in layers}
-        layers += [layer for layer in inherited if layer.name not in known]
-    return [*layers, _Layer(name, document, content)]
+def _load(document: Document, policy_id: str, known_rules: frozenset[str], library: Library) -> LoadedPolicy:
+    layers = library.layers(document, policy_id)
+    platform = _platform(document, library)
+    candidate = _candidate(layers[-1], policy_id, known_rules, library)
+    policy = _compile(layers, policy_id, known_rules, platform, None if candidate is None else candidate[0])
+    files = [layer.document.file for layer in layers if layer.kind == "file"]
+    files += [] if platform is None else [platform.document.file]
+    files += [] if candidate is None else candidate[1]
+    return LoadedPolicy(policy, layers[-1].content.tests, document.file, tuple(dict.fromkeys(files)))
 
 
-def _compile(layers: Sequence[_Layer], policy_id: str, known_rules: frozenset[str]) -> LoadedPolicy:
+def _platform(document: Document, library: Library) -> PlatformFile | None:
+    file = library.beside(document.file, PLATFORM)
+    if file is None:
+        return None
+
+    def read() -> PlatformFile:
+        return platform_file(read_document(file, PolicyError), library.layers)
+
+    return library.kept(file, PLATFORM, read, lambda platform: platform.layers)
+
+
+def _candidate(
+    own: Layer, policy_id: str, known_rules: frozenset[str], library: Library
+) -> tuple[Candidate, tuple[Path, ...]] | None:
+    """Return the policy that is decided beside this one, and its files. It has none of its own."""
+    wanted = own.content.candidate
+    if wanted is None:
+        return None
+    at = ("candidate", "policy")
+    file = library.find(own.document, wanted.policy, at, policy_id.partition("/")[0])
+    document = read_document(file, PolicyError)
+    if "candidate" in document.content:
+        raise document.complain(("candidate",), "a candidate has no candidate of its own")
+    loaded = _load(document, policy_id, known_rules, library)
+    return Candidate(loaded.policy, wanted.until, wanted.sample, wanted.rollout), loaded.sources
+
+
+def _compile(
+    layers: Sequence[Layer],
+    policy_id: str,
+    known_rules: frozenset[str],
+    platform: PlatformFile | None,
+    candidate: Candidate | None,
+) -> Policy:
     for layer in layers:
-        _check_references(layer, known_rules)
+        check_references(layer, known_rules)
     own = layers[-1]
     contents = [layer.content for layer in layers]
     mode = _last((c.mode for c in contents), Mode.ENFORCE)
-    rules = _merged_rules(layers)
+    rules = merged_rules(layers)
     if not rules and mode is not Mode.OFF:
         # Above all a file that was cut to nothing, or that forgot to extend.
         problem = "a policy without rules lets everything pass: extend a preset (extends: preset/standard) or add rules"
         raise own.document.complain((), problem)
-    retain_days, retain_bodies_days = _retention(own, contents)
-    leakage = _leakage(contents)
-    policy = Policy(
+    if platform is not None:
+        platform.hold(layers, rules)
+    check_routed(own, rules, _models(contents, platform))
+    return _policy(layers, contents, policy_id, _revision(layers, candidate), rules, platform, candidate)
+
+
+def _policy(
+    layers: Sequence[Layer],
+    contents: Sequence[PolicyDocument],
+    policy_id: str,
+    revision: str,
+    rules: Sequence[Rule],
+    platform: PlatformFile | None,
+    candidate: Candidate | None,
+) -> Policy:
+    retain_days, retain_bodies_days = _retention(layers[-1], contents)
+    leakage, limits, output = _leakage(contents), _limits(contents), _output(layers)
+    return Policy(
         id=policy_id,
-        revision=_revision(layers),
-        mode=mode,
+        revision=revision,
+        mode=_last((c.mode for c in contents), Mode.ENFORCE),
         failure_mode=_last((c.failure_mode for c in contents), FailureMode.CLOSED),
         unscanned=_unscanned(contents),
-        models=_last((c.models.allow for c in contents), ("*",)),
-        limits=_limits(contents),
-        rules=(*map(_rule, rules), *([_CANARY] if leakage.canary else [])),
+        models=_models(contents, platform),
+        limits=limits if platform is None else platform.bounded(limits),
+        rules=(*rules, *([_CANARY] if leakage.canary else []), *([] if output is None else [output[1]])),
+        output=None if output is None else output[0],
         exclusions=tuple(_exclusion(e) for c in contents for e in c.exclusions),
         disclose=_last((c.disclose for c in contents), Disclose.CATEGORY),
         block_as=_last((c.block_as for c in contents), BlockAs.ERROR),
@@ -130,8 +177,15 @@ def _compile(layers: Sequence[_Layer], policy_id: str, known_rules: frozenset[st
         restore_in_tools=frozenset(_last((c.pseudonyms.restore_in_tools for c in contents), ())),
         judges=judge_policy([c.judges for c in contents]),
         streams=slow_streams([c.streams for c in contents]),
+        candidate=candidate,
+        webhooks=_webhooks(contents, platform),
+        preamble=_last((c.preamble for c in contents), ""),
+        refusals={language: text for c in contents for language, text in c.refusals.items()},
     )
-    return LoadedPolicy(policy, own.content.tests, own.document.file)
+
+
+def _models(contents: Sequence[PolicyDocument], platform: PlatformFile | None) -> tuple[str, ...]:
+    return _last((c.models.allow for c in contents), ("*",) if platform is None else platform.models)
 
 
 def _last(values: Iterable[Value | None], default: Value) -> Value:
@@ -140,15 +194,16 @@ def _last(values: Iterable[Value | None], default: Value) -> Value:
     return given[-1] if given else default
 
 
-def _revision(layers: Sequence[_Layer]) -> str:
+def _revision(layers: Sequence[Layer], candidate: Candidate | None) -> str:
     digest = hashlib.sha256()
     for layer in layers:
-        unused = _CAME_LATER - layer.content.model_fields_set
-        digest.update(layer.content.model_dump_json(exclude=set(unused)).encode())
+        digest.update(layer.digest)
+    if candidate is not None:
+        digest.update(candidate.policy.revision.encode())
     return f"sha256:{digest.hexdigest()[:12]}"
 
 
-def _retention(own: _Layer, contents: Sequence[PolicyDocument]) -> tuple[int, int]:
+def _retention(own: Layer, contents: Sequence[PolicyDocument]) -> tuple[int, int]:
     """How many days rows and bodies are kept. A body never outlives its row, and nobody may ask for that."""
     rows = _last((c.audit.retain for c in contents), RETAIN_DAYS)
     bodies = _last((c.audit.retain_bodies for c in contents), RETAIN_BODIES_DAYS)
@@ -156,6 +211,25 @@ def _retention(own: _Layer, contents: Sequence[PolicyDocument]) -> tuple[int, in
         problem = f"bodies go with their row, which is kept for {rows} days: retain_bodies is longer"
         raise own.document.complain(("audit", "retain_bodies"), problem)
     return rows, min(rows, bodies)
+
+
+def _output(layers: Sequence[Layer]) -> tuple[OutputRules, Rule] | None:
+    """Return the last word on answers, and the rule that says what is done about them."""
+    layer = next((layer for layer in reversed(layers) if layer.content.output is not None), None)
+    wanted = None if layer is None else layer.content.output
+    if layer is None or wanted is None:
+        return None
+    try:
+        schema = None if wanted.json_schema is None else compile_schema(wanted.json_schema)
+    except ValueError as exc:
+        raise layer.document.complain(("output", "schema"), f"output.schema: {exc}") from None
+    rule = Rule("output", Match(rule=frozenset(RULE_IDS)), ActionName(wanted.action))
+    return OutputRules(wanted.max_length, wanted.links, schema), rule
+
+
+def _webhooks(contents: Sequence[PolicyDocument], platform: PlatformFile | None) -> tuple[Webhook, ...]:
+    networks = () if platform is None else platform.content.webhook_networks
+    return tuple(Webhook(item.url, frozenset(item.on), networks) for content in contents for item in content.webhooks)
 
 
 def _unscanned(contents: Sequence[PolicyDocument]) -> dict[Unscanned, ActionName]:
@@ -168,6 +242,9 @@ def _unscanned(contents: Sequence[PolicyDocument]) -> dict[Unscanned, ActionName
 def _limits(contents: Sequence[PolicyDocument]) -> PolicyLimits:
     return PolicyLimits(
         requests=_last((c.limits.requests for c in contents), None),
+        tokens=_last((c.limits.tokens for c in contents), None),
+        cost=_last((c.limits.cost for c in contents), None),
+        concurrent=_last((c.limits.concurrent for c in contents), None),
         text=_last((c.limits.text for c in contents), TEXT_LIMIT),
         body=_last((c.limits.body for c in contents), BODY_LIMIT),
     )
@@ -191,54 +268,6 @@ def _leakage(contents: Sequence[PolicyDocument]) -> Leakage:
     )
 
 
-def _merged_rules(layers: Sequence[_Layer]) -> list[RuleDocument]:
-    """A child's rule with a parent's id replaces it where it stands; `disable` removes it."""
-    merged: dict[str, RuleDocument] = {}
-    for layer in layers:
-        for index, name in enumerate(layer.content.disable):
-            if name not in merged:
-                problem = f"there is no rule '{name}' to disable{nearest(name, list(merged))}"
-                raise layer.document.complain(("disable", index), problem, of_key=False)
-            del merged[name]
-        merged |= {rule.id: rule for rule in layer.content.rules}
-    return list(merged.values())
-
-
-def _rule(document: RuleDocument) -> Rule:
-    when = document.when
-    match = Match(
-        category=frozenset(when.category),
-        origin=frozenset(when.origin),
-        direction=when.direction,
-        rule=frozenset(when.rule),
-        tag=frozenset(when.tag),
-        kind=frozenset(when.kind),
-        min_confidence=when.min_confidence,
-        min_severity=when.min_severity,
-    )
-    return Rule(document.id, match, ActionName(document.action))
-
-
 def _exclusion(document: ExclusionDocument) -> Exclusion:
     content = document.content.removeprefix("hmac:") if document.content else None
     return Exclusion(document.rule, document.origin, content, document.until, document.owner, document.reason)
-
-
-def _check_references(layer: _Layer, known_rules: frozenset[str]) -> None:
-    """Duplicate ids and routes, unknown signature ids: all are typing errors that would silently do nothing."""
-    rules, routes = layer.content.rules, layer.content.routes or ()
-    for index, route in enumerate(routes):
-        if (route.path, route.dialect) in {(earlier.path, earlier.dialect) for earlier in routes[:index]}:
-            raise layer.document.complain(("routes", index, "path"), f"route '{route.path}' is opened twice")
-    for name, count in Counter(rule.id for rule in rules).items():
-        if count > 1:
-            index = max(i for i, rule in enumerate(rules) if rule.id == name)
-            raise layer.document.complain(("rules", index, "id"), f"rule '{name}' is defined twice")
-    named: list[tuple[tuple[str | int, ...], str]] = [
-        (("rules", i, "when", "rule"), name) for i, rule in enumerate(rules) for name in rule.when.rule
-    ]
-    named += [(("exclusions", i, "rule"), item.rule) for i, item in enumerate(layer.content.exclusions)]
-    for loc, name in named:
-        if known_rules and name not in known_rules:
-            problem = f"unknown detection rule '{name}'{nearest(name, sorted(known_rules))}"
-            raise layer.document.complain(loc, problem)

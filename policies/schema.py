@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from detectors.documents import nearest
-from detectors.types import Category, Direction, Origin, Severity, Unscanned
+from detectors.types import Origin, Unscanned
 from policies.judging_schema import JudgesDocument, StreamsDocument
-from policies.quantities import parse_days, parse_rate, parse_size
+from policies.preamble import check_preamble
 from policies.routes import ROUTE_PATH, why_closed
+from policies.rule_schema import RuleDocument
+from policies.schema_words import (
+    BudgetText,
+    Day,
+    DaysText,
+    HostName,
+    LanguageCode,
+    Listed,
+    OriginName,
+    RateText,
+    ShareText,
+    SizeText,
+    Slug,
+    Strict,
+    listed,
+)
 from policies.types import (
     ActionName,
     AuditLevel,
@@ -21,86 +34,18 @@ from policies.types import (
     Disclose,
     FailureMode,
     Mode,
-    Rate,
     References,
     StoredForm,
 )
-
-_HOST: Final = re.compile(r"(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]")
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-
-
-def _listed(value: object) -> object:
-    return value if isinstance(value, list | tuple) else [value]
-
-
-def _origin(value: object) -> object:
-    return Origin.TOOL if value == "document" else value
-
-
-def _severity(value: object) -> object:
-    if isinstance(value, str) and value.upper() in Severity.__members__:
-        return Severity.parse(value)
-    hint = nearest(str(value), [severity.name.lower() for severity in Severity])
-    raise ValueError(f"expected 'low', 'medium', 'high' or 'critical'{hint}")
-
-
-def _host(value: object) -> object:
-    if isinstance(value, str) and _HOST.fullmatch(value):
-        return value.lower()
-    raise ValueError("expected a host such as 'images.example.org' or '*.example.org', without 'https://' and path")
-
-
-def _day(value: object) -> object:
-    # Not pydantic's own reading, for which a number is a time since 1970.
-    try:
-        return date.fromisoformat(value if isinstance(value, str) else "")
-    except ValueError:
-        raise ValueError("expected a day such as 2027-03-01") from None
-
-
-# An empty list would hold for everything, not for nothing.
-_Listed = (BeforeValidator(_listed), Field(min_length=1))
-Categories = Annotated[tuple[Category, ...], *_Listed]
-Origins = Annotated[tuple[Annotated[Origin, BeforeValidator(_origin)], ...], *_Listed]
-Names = Annotated[tuple[str, ...], *_Listed]
-SeverityName = Annotated[Severity, BeforeValidator(_severity)]
-RateText = Annotated[Rate, BeforeValidator(parse_rate)]
-SizeText = Annotated[int, BeforeValidator(parse_size)]
-DaysText = Annotated[int, BeforeValidator(parse_days)]
-RuleAction = Literal["flag", "pseudonymise", "mask", "block"]
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class WhenDocument(Strict):
-    """Which findings a rule is about; every key that is given must hold, and of a list any one."""
-
-    category: Categories = ()
-    origin: Origins = ()
-    direction: Direction | None = None
-    rule: Names = ()
-    tag: Names = ()
-    kind: Names = ()
-    min_confidence: float = Field(default=0.0, ge=0, le=1)
-    min_severity: SeverityName = Severity.LOW
-
-
-class RuleDocument(Strict):
-    id: Slug
-    when: WhenDocument
-    action: RuleAction
 
 
 class ExclusionDocument(Strict):
     """An excused finding. `origin` or `content` (a keyed hash as the decision shows it) is mandatory."""
 
     rule: str
-    origin: Annotated[Origin, BeforeValidator(_origin)] | None = None
+    origin: OriginName | None = None
     content: Annotated[str, Field(pattern=r"^hmac:[0-9a-f]{32}$")] | None = None
-    until: Annotated[date, BeforeValidator(_day)]
+    until: Day
     owner: Annotated[str, Field(min_length=3)]
     reason: Annotated[str, Field(min_length=3)]
 
@@ -117,6 +62,9 @@ class ModelsDocument(Strict):
 
 class LimitsDocument(Strict):
     requests: RateText | None = None
+    tokens: RateText | None = None
+    cost: BudgetText | None = None
+    concurrent: Annotated[int, Field(ge=1, le=100_000)] | None = None
     text: SizeText | None = None
     body: SizeText | None = None
 
@@ -136,7 +84,7 @@ class RouteDocument(Strict):
     """A route whose shape no codec knows, opened: JSON in, JSON out, all of it read and none of it trusted."""
 
     path: Annotated[str, Field(json_schema_extra={"pattern": f"^{ROUTE_PATH.pattern}$"})]
-    methods: Annotated[tuple[Literal["POST", "GET"], ...], *_Listed] = ("POST",)
+    methods: Annotated[tuple[Literal["POST", "GET"], ...], *Listed] = ("POST",)
     dialect: Literal["openai", "anthropic", "gemini"] = "openai"
 
     @model_validator(mode="after")
@@ -160,13 +108,38 @@ class LeakageDocument(Strict):
     canary: bool | None = None
     fingerprints: bool | None = None
     words: Annotated[int, Field(ge=8, le=30)] | None = None
-    hosts: tuple[Annotated[str, BeforeValidator(_host)], ...] = ()
+    hosts: tuple[HostName, ...] = ()
 
 
 class PseudonymsDocument(Strict):
     """Where real values come back beside the text of an answer: in the arguments of these tools."""
 
-    restore_in_tools: Annotated[tuple[str, ...], BeforeValidator(_listed)] | None = None
+    restore_in_tools: Annotated[tuple[str, ...], BeforeValidator(listed)] | None = None
+
+
+class OutputDocument(Strict):
+    """What answers have to be; `action` is what is done about those that are not."""
+
+    json_schema: dict[str, Any] | None = Field(default=None, alias="schema")
+    max_length: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    links: tuple[HostName, ...] | None = None
+    action: Literal["flag", "block"] = "block"
+
+
+class WebhookDocument(Strict):
+    """An endpoint that is called, signed, for decisions of these actions."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^\s@]{1,500}$")]
+    on: Annotated[tuple[ActionName, ...], *Listed] = (ActionName.BLOCK,)
+
+
+class CandidateDocument(Strict):
+    """A policy to be decided beside this one. `rollout`: the share of API keys for which it is in force already."""
+
+    policy: str
+    until: Day
+    sample: ShareText = 0.0
+    rollout: ShareText = 0.0
 
 
 class TestDocument(Strict):
@@ -203,15 +176,14 @@ class TestDocument(Strict):
 class PolicyDocument(Strict):
     """A tenant's policy file."""
 
-    extends: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    extends: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
     mode: Mode | None = None
     failure_mode: FailureMode | None = None
     disclose: Disclose | None = None
     block_as: BlockAs | None = None
     credentials: Credentials | None = None
     references: References | None = None
-    # Left out of what revisions are made of where it is not given: files written before it keep theirs.
-    routes: tuple[RouteDocument, ...] | None = Field(default=None, exclude_if=lambda routes: routes is None)
+    routes: tuple[RouteDocument, ...] | None = None
     unscanned: UnscannedDocument = UnscannedDocument()
     models: ModelsDocument = ModelsDocument()
     limits: LimitsDocument = LimitsDocument()
@@ -223,6 +195,11 @@ class PolicyDocument(Strict):
     pseudonyms: PseudonymsDocument = PseudonymsDocument()
     judges: JudgesDocument = JudgesDocument()
     streams: StreamsDocument = StreamsDocument()
+    output: OutputDocument | None = None
+    webhooks: Annotated[tuple[WebhookDocument, ...], Field(max_length=8)] = ()
+    candidate: CandidateDocument | None = None
+    preamble: Annotated[str, AfterValidator(check_preamble)] | None = None
+    refusals: dict[LanguageCode, Annotated[str, Field(min_length=3, max_length=500)]] = Field(default_factory=dict)
     tests: tuple[TestDocument, ...] = ()
 
 

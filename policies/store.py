@@ -15,12 +15,14 @@ from typing import Final
 from detectors.chain import Chain
 from detectors.errors import PolicyError
 from policies.engine import Actions
+from policies.layers import Library, Stamp
 from policies.loader import LoadedPolicy, load_policy, load_preset
-from policies.testing import run_tests
+from policies.platform_file import PLATFORM
+from policies.testing import run_tests, screen_preamble
 from policies.types import Policy
 
 DEFAULT = "default"
-Stamp = tuple[int, int, int]
+_PLATFORM: Final = PLATFORM.removesuffix(".yaml")
 _FOLDER: Final = "."  # the name under which a failure of the folder itself is kept
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{1,38}(?:/[a-z0-9][a-z0-9._-]{0,62})?")
 
@@ -45,9 +47,11 @@ class PolicyStore:
     ) -> None:
         self._folder, self._chain, self._actions, self._last_good = folder, chain, actions, last_good
         self._known_rules = frozenset(known_rules)
+        self._library = Library(folder)
         self._fallback = load_preset("preset/standard").policy
         self._policies: dict[str, Policy] = {DEFAULT: self._fallback}
         self._stamps: dict[str, Stamp] = {}
+        self._sources: dict[str, frozenset[str]] = {}  # the files that each is made of
         self._failures: dict[str, PolicyError] = {}
         self._lock = asyncio.Lock()
 
@@ -87,8 +91,8 @@ class PolicyStore:
                 stamps = await asyncio.to_thread(_stamps, self._folder)
             except OSError as exc:
                 return self._blind(PolicyError(self._folder, None, f"cannot be listed: {exc.strerror}"))
-            changed = [name for name, stamp in stamps.items() if self._stamps.get(name) != stamp]
-            removed = tuple(name for name in self._stamps if name not in stamps)
+            changed = self._changed(stamps)
+            removed = tuple(name for name in self._stamps if name not in stamps and not _is_shared(name))
             good: dict[str, Policy] = {}
             failures = {name: why for name, why in self._failures.items() if name in stamps and name not in changed}
             for name in changed:
@@ -104,6 +108,19 @@ class PolicyStore:
             self._stamps, self._failures = stamps, failures
             return _report(good, removed, {name: why for name, why in failures.items() if name in changed})
 
+    def _changed(self, stamps: dict[str, Stamp]) -> list[str]:
+        """Return the policies that may read otherwise than before: their file, or one that they are made of, moved."""
+        names = stamps.keys() | self._stamps.keys()
+        moved = {name for name in names if stamps.get(name) != self._stamps.get(name)}
+        return [name for name in stamps if not _is_shared(name) and self._concerned(name, moved)]
+
+    def _concerned(self, name: str, moved: set[str]) -> bool:
+        if name in moved or _PLATFORM in moved or not moved.isdisjoint(self._sources.get(name, ())):
+            return True
+        # Of one that did not load nobody knows what it is made of.
+        tenant = name.partition("/")[0]
+        return name in self._failures and any(other == tenant or _is_shared(other) for other in moved)
+
     def _blind(self, why: PolicyError) -> ReloadReport:
         """A folder that cannot be listed is not an empty one: everything stays in force."""
         known = self._failures.get(_FOLDER)
@@ -114,10 +131,14 @@ class PolicyStore:
         file = self._folder / f"{name}.yaml"
         if _NAME.fullmatch(name) is None:
             raise PolicyError(file, None, "no tenant or app can have this name, so it would never be in force")
-        loaded = await asyncio.to_thread(load_policy, file, name, self._known_rules)
+        loaded = await asyncio.to_thread(load_policy, file, name, self._known_rules, self._library)
+        await screen_preamble(loaded, self._chain, self._actions)
         await self._prove(loaded)
+        sources = [source.relative_to(self._folder) for source in loaded.sources]
         if self._last_good is not None:
-            await asyncio.to_thread(keep_copy, file, self._last_good / f"{name}.yaml")
+            for source in sources:
+                await asyncio.to_thread(keep_copy, self._folder / source, self._last_good / source)
+        self._sources[name] = frozenset(source.with_suffix("").as_posix() for source in sources)
         return loaded.policy
 
     def _recall(self, name: str) -> Policy | None:
@@ -125,7 +146,8 @@ class PolicyStore:
         if self._last_good is None:
             return None
         try:
-            return load_policy(self._last_good / f"{name}.yaml", name, self._known_rules).policy
+            good = Library(self._last_good)
+            return load_policy(self._last_good / f"{name}.yaml", name, self._known_rules, good).policy
         except PolicyError:
             return None
 
@@ -140,6 +162,11 @@ class PolicyStore:
         policies = {name: policy for name, policy in self._policies.items() if name not in removed} | good
         policies.setdefault(DEFAULT, self._fallback)
         self._policies = policies
+
+
+def _is_shared(name: str) -> bool:
+    """Tell whether a file is no policy by itself: others are made of it."""
+    return name == _PLATFORM or name.startswith("_")
 
 
 def keep_copy(file: Path, copy: Path) -> None:

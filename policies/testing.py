@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from detectors.chain import Chain, Inspection, InspectionOptions
+from detectors.errors import PolicyError
 from detectors.types import Direction, Kind, Origin, Place, Segment
 from policies.engine import Actions, decide
 from policies.loader import LoadedPolicy
@@ -35,6 +36,22 @@ async def judge_text(policy: Policy, chain: Chain, actions: Actions, text: str, 
     """Return what `policy` says of one text by one origin."""
     inspection: Inspection = await chain.inspect([text_segment(text, origin)], InspectionOptions())
     return decide(policy, inspection, Facts(at=time.time()), chain.revision, actions)
+
+
+async def screen_preamble(loaded: LoadedPolicy, chain: Chain, actions: Actions) -> None:
+    """Read once what is put before every system prompt, as if a user had said it, by the policy itself. Raises
+    PolicyError if that would stop it or change it: it is sent as it stands.
+    """
+    candidate = loaded.policy.candidate
+    for policy in (loaded.policy, *(() if candidate is None else (candidate.policy,))):
+        if not policy.preamble:
+            continue
+        verdict = await judge_text(policy, chain, actions, policy.preamble, Origin.USER)
+        if verdict.intended_action.weight > ActionName.FLAG.weight:
+            found = ", ".join(sorted({item.finding.hit.rule_id for item in verdict.judged})) or "what nobody could read"
+            raise PolicyError(
+                loaded.file, None, f"preamble: the policy itself would {verdict.intended_action} it ({found})"
+            )
 
 
 async def run_tests(loaded: LoadedPolicy, chain: Chain, actions: Actions) -> tuple[TestResult, ...]:

@@ -3,150 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Protocol, runtime_checkable
 
 from detectors.frozen import statically_frozen
-from detectors.types import Category, Coverage, Direction, Finding, Origin, Severity, Span, Unscanned
+from detectors.types import Coverage, Finding, Origin, Unscanned
+from policies.amounts import Budget, PolicyLimits, Rate
+from policies.effects import Edit, Effect, Pseudonym, Route
+from policies.facts import Facts
 from policies.judging import JudgePolicy, SlowStreams
 from policies.leakage import Leakage
+from policies.matcher import Circumstances, Condition, Match
+from policies.output import OutputRules
 from policies.routes import OpenRoute
+from policies.rule_table import RuleTable
+from policies.webhooks import Webhook
+from policies.words import (
+    ActionName,
+    AuditLevel,
+    BlockAs,
+    Credentials,
+    Disclose,
+    FailureMode,
+    Mode,
+    References,
+    StoredForm,
+)
 
-
-class ActionName(StrEnum):
-    """What a verdict says, lightest first. `allow` and `error` are results, the others what a rule may ask for."""
-
-    ALLOW = "allow"
-    FLAG = "flag"
-    PSEUDONYMISE = "pseudonymise"
-    MASK = "mask"
-    BLOCK = "block"
-    ERROR = "error"
-
-    @property
-    def weight(self) -> int:
-        return _WEIGHTS[self]
-
-
-_WEIGHTS: Mapping[ActionName, int] = {name: weight for weight, name in enumerate(ActionName)}
-
-
-class Mode(StrEnum):
-    ENFORCE = "enforce"
-    MONITOR = "monitor"
-    OFF = "off"
-
-
-class FailureMode(StrEnum):
-    CLOSED = "closed"
-    OPEN = "open"
-
-
-class Disclose(StrEnum):
-    """How much a block tells the caller."""
-
-    ID = "id"
-    CATEGORY = "category"
-    FULL = "full"
-
-
-class BlockAs(StrEnum):
-    """How a blocked answer is delivered; a blocked request is always a 400."""
-
-    ERROR = "error"
-    CONTENT_FILTER = "content_filter"
-    REFUSAL = "refusal"
-
-
-class References(StrEnum):
-    """Which objects at a provider a request may lean on: those that its tenant made through here, or any."""
-
-    KNOWN = "known"
-    ANY = "any"
-
-
-class Credentials(StrEnum):
-    """Whose credential goes upstream: ours for the upstream, or the one the client sent beside our key."""
-
-    UPSTREAM = "upstream"
-    CLIENT = "client"
-
-
-class AuditLevel(StrEnum):
-    REQUIRED = "required"
-    BEST_EFFORT = "best_effort"
-
-
-class StoredForm(StrEnum):
-    """What is kept of bodies: nothing, keyed hashes, or encrypted: with every finding masked, or whole."""
-
-    NONE = "none"
-    HASH = "hash"
-    MASKED = "masked"
-    ENCRYPTED = "encrypted"
-
-
-@dataclass(frozen=True, slots=True)
-class Pseudonym:
-    """A replacement that only the proxy can make, since it has the text and the key."""
-
-    kind: str
-
-
-@statically_frozen
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """Replace `span` (characters of the string at `pointer`) by `replacement`."""
-
-    pointer: str
-    span: Span
-    replacement: str | Pseudonym
-
-
-@statically_frozen
-@dataclass(frozen=True, slots=True)
-class Effect:
-    stop: bool = False
-    edits: tuple[Edit, ...] = ()
-    route: str | None = None
-    labels: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """The conditions of a rule; an empty one holds for every finding. All that are given must hold."""
-
-    category: frozenset[Category] = frozenset()
-    origin: frozenset[Origin] = frozenset()
-    direction: Direction | None = None
-    rule: frozenset[str] = frozenset()
-    tag: frozenset[str] = frozenset()
-    kind: frozenset[str] = frozenset()
-    min_confidence: float = 0.0
-    min_severity: Severity = Severity.LOW
-
-    def holds(self, finding: Finding) -> bool:
-        hit, segment = finding.hit, finding.segment
-        return (
-            hit.confidence >= self.min_confidence
-            and hit.severity >= self.min_severity
-            and (not self.category or hit.category in self.category)
-            and (not self.origin or segment.origin in self.origin)
-            and (self.direction is None or segment.direction is self.direction)
-            and (not self.rule or hit.rule_id in self.rule)
-            and (not self.kind or hit.kind in self.kind)
-            and (not self.tag or not self.tag.isdisjoint(hit.tags))
-        )
+# Words of other rooms that everybody says together with these.
+__all__ = [
+    "ActionName",
+    "AuditLevel",
+    "BlockAs",
+    "Budget",
+    "Circumstances",
+    "Condition",
+    "Credentials",
+    "Disclose",
+    "Edit",
+    "Effect",
+    "Facts",
+    "FailureMode",
+    "Match",
+    "Mode",
+    "PolicyLimits",
+    "Pseudonym",
+    "Rate",
+    "References",
+    "Route",
+    "StoredForm",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
+    """What is done about findings that match, in the circumstances that hold, if the condition does.
+
+    `route` and `labels` take effect wherever the rule applies, also where a heavier one decides the action; `review`
+    where it is the rule that stops.
+    """
+
     id: str
     match: Match
     action: ActionName
+    where: Circumstances | None = None
+    condition: Condition | None = None
+    route: Route | None = None
+    labels: tuple[str, ...] = ()
+    review: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,23 +86,6 @@ class Exclusion:
     until: date
     owner: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """At most `limit` in any `seconds`."""
-
-    limit: int
-    seconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyLimits:
-    """`text` in characters of one user segment, `body` in bytes after decoding."""
-
-    requests: Rate | None
-    text: int
-    body: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,34 +114,60 @@ class Policy:
     restore_in_tools: frozenset[str] = frozenset()  # names of tools whose arguments get real values back
     judges: JudgePolicy | None = None
     streams: SlowStreams = SlowStreams()  # noqa: RUF009 - immutable
+    output: OutputRules | None = None
+    candidate: Candidate | None = None
+    webhooks: tuple[Webhook, ...] = ()
+    preamble: str = ""
+    refusals: Mapping[str, str] = field(default_factory=dict)  # what a block says, by language
+    table: RuleTable = field(init=False, repr=False, compare=False)
+    excuses: Mapping[str, tuple[Exclusion, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        excuses: dict[str, tuple[Exclusion, ...]] = {}
+        for exclusion in self.exclusions:
+            excuses[exclusion.rule] = (*excuses.get(exclusion.rule, ()), exclusion)
+        object.__setattr__(self, "table", RuleTable(self.rules))
+        object.__setattr__(self, "excuses", excuses)
 
     @property
     def pseudonymises(self) -> bool:
         return any(rule.action is ActionName.PSEUDONYMISE for rule in self.rules)
 
     def allows_model(self, model: str) -> bool:
-        return "*" in self.models or any(fnmatchcase(model, pattern) for pattern in self.models)
+        return allows(self.models, model)
+
+    def refusal_text(self, language: str) -> str:
+        """Return what a block says to whoever speaks a language: the first text where there is none in it."""
+        return self.refusals.get(language) or next(iter(self.refusals.values()), "")
 
     def opened(self, method: str, path: str, dialect: str) -> OpenRoute | None:
         """Return the route that lets such a request in although no codec knows its shape."""
         return next((r for r in self.routes if r.dialect == dialect and r.opens(method, path)), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A policy that is decided beside the one in force, on the same findings, until and including a day (UTC).
+
+    `sample` (0-1) is the share of exchanges in which no stage is skipped for its sake; `rollout` (0-1) the share of
+    API keys for which it is in force already.
+    """
+
+    policy: Policy
+    until: date
+    sample: float = 0.0
+    rollout: float = 0.0
+
+
 @statically_frozen
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """A snapshot of everything else that `decide` may look at; stored in the decision. `at` is epoch seconds."""
+class CandidateVerdict:
+    """What the candidate intends on the same findings, and the rule that asks for it (empty where none does)."""
 
-    at: float
-    tenant: str = ""
-    app: str = ""
-    key_id: int | None = None
-    dialect: str = ""
-    route: str = ""
-    model: str = ""
-    upstream: str = ""
-    streaming: bool = False
-    network: str = ""
+    policy_id: str
+    policy_revision: str
+    action: ActionName
+    rule: str
 
 
 @statically_frozen
@@ -269,6 +205,14 @@ class Verdict:
     stop_reason: StopReason | None = None
     unscanned: tuple[Unscanned, ...] = ()
     excused: tuple[Finding, ...] = ()
+    review: bool = False  # a person is to look at what was stopped
+    candidate: CandidateVerdict | None = None
+
+    @property
+    def disagreement(self) -> CandidateVerdict | None:
+        """What the candidate would have done, where the policy in force intends something else."""
+        other = self.candidate
+        return None if other is None or other.action is self.intended_action else other
 
     @property
     def found(self) -> tuple[Finding, ...]:
@@ -279,6 +223,11 @@ class Verdict:
         """Return this verdict as one that stops, because what it asks for cannot be done."""
         block = ActionName.BLOCK
         return replace(self, action=block, intended_action=block, effect=Effect(stop=True), stop_reason=reason)
+
+
+def allows(models: Sequence[str], model: str) -> bool:
+    """Tell whether a list of patterns allows a model."""
+    return "*" in models or any(fnmatchcase(model, pattern) for pattern in models)
 
 
 @runtime_checkable

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from detectors.errors import EdgeError, IdentityError
+from policies.candidates import in_force
 from policies.types import Policy
 from proxy.codec import Codec, JsonObject, Target
 from proxy.exchange import Exchange
@@ -28,7 +29,9 @@ async def admit(parts: Parts, exchange: Exchange, presented: Presented) -> None:
     exchange.content_key = parts.house_keys.tenant_content_key(exchange.identity.tenant_id)
     client = client_at(exchange.network, exchange.content_key)
     exchange.personal, exchange.personal_digest, exchange.subjects = client
-    exchange.policy = parts.policies.policy_for(exchange.identity.tenant, exchange.identity.app)
+    policy = parts.policies.policy_for(exchange.identity.tenant, exchange.identity.app)
+    policy = in_force(policy, exchange.identity.key_id, exchange.opened_at)
+    exchange.policy = parts.releases.applied(policy, exchange.identity.tenant_id)
     parts.metrics.count("tenant_requests_total", (exchange.identity.tenant,))
     await _take(parts, exchange, exchange.policy)
 
@@ -51,7 +54,7 @@ def hold_to_policy(
     models = codec.models(target, body)
     if not models and codec.needs_model:
         raise EdgeError(400, "missing_required_parameter", "You must provide a model parameter.", "model")
-    exchange.model = models[0] if models else ""
+    exchange.model, exchange.fallbacks = models[0] if models else "", models[1:]
     for model in models:
         if not policy.allows_model(model):
             raise EdgeError(403, "model_not_allowed", "The policy does not allow this model.", "model")

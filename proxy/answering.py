@@ -16,15 +16,17 @@ from policies.phrases import waits_for_phrases
 from policies.types import BlockAs, Edit, Mode, Policy, StopReason, Verdict
 from proxy.closing import answer_headers, close, finish, finish_bytes
 from proxy.codec import Codec, Refusal, Target
+from proxy.detour import Detour
 from proxy.exchange import Exchange
 from proxy.file_answer import FileAnswer
 from proxy.guarding import take_back
-from proxy.json_document import JsonError, parse
+from proxy.output_check import SaidInStream, joined, said_texts, verdict_on
 from proxy.paced import PacedStream
 from proxy.parts import Parts
 from proxy.pointer import UneditableError, apply_edits
 from proxy.provider_state import note_creations
 from proxy.pseudonym_keeping import name_values, restoration_of
+from proxy.relayed_errors import error_code, read_error, relayed_status
 from proxy.remembrance import hear, listen, remember, remember_stream
 from proxy.responses import SOON_DECIDED, retry_headers, upstream_headers
 from proxy.screen import Screened, WhenJudged
@@ -54,14 +56,23 @@ async def screen_document(
     document: Any,
     walk: Walk,
     editable: Editable = all,
+    detour: Detour | None = None,
     judges: WhenJudged = WhenJudged.BEFORE,
 ) -> Verdict:
     """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop, and so
-    does one that is not `editable`: whoever asked could not carry it out. Who has `judges` asked beside what comes next
-    must await `exchange.later`.
+    does one that is not `editable`: whoever asked could not carry it out.
+
+    Where the verdict names a route, `detour` is taken, and what was found is decided once more, for the new way. Who
+    has `judges` asked beside what comes next must await `exchange.later`.
     """
     take_back(document, walk)
     screened = await _judge(parts, exchange, walk, judges)
+    route, labels = screened.verdict.effect.route, screened.verdict.effect.labels
+    if route is not None and detour is not None:
+        if detour.take(route):
+            screened = (await _judge(parts, exchange, walk, judges)).with_labels(labels)
+        else:
+            screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs, screened.calls)
     await remember(parts, exchange, document, walk, screened.verdict)
     edits = screened.verdict.effect.edits
     if edits and not editable(edits):
@@ -90,7 +101,7 @@ async def answer(
     raw = await whole(exchange, upstream)
     if not raw and target.method == "DELETE" and upstream.status < 300:
         raw = b"{}"  # some upstreams say nothing of what is no more
-    read = partial(codec.read_answer, raw, kind) if upstream.status < 300 else partial(_read_error, raw)
+    read = partial(codec.read_answer, raw, kind) if upstream.status < 300 else partial(read_error, raw)
     document = await parts.screen.aside.run_if_long(len(raw), read)
     if document is None and upstream.status < 300 and codec.streams and begins_stream(raw):
         # A stream under a wrong label is still a stream.
@@ -98,10 +109,10 @@ async def answer(
     if document is None:
         # An HTML page or a plain text could be anything, also an echo of the prompt: ours goes out instead.
         raise UpstreamError(exchange.upstream, "protocol")
-    return await _answer_whole(parts, exchange, codec, upstream.status, document, len(raw))
+    return await _answerwhole(parts, exchange, codec, upstream.status, document, len(raw))
 
 
-async def _answer_whole(
+async def _answerwhole(
     parts: Parts, exchange: Exchange, codec: Codec, given: int, document: dict[str, Any], size: int
 ) -> web.Response:
     policy, aside = _policy(exchange), parts.screen.aside
@@ -111,26 +122,22 @@ async def _answer_whole(
     if verdict.effect.stop:
         blocked = None if isinstance(document, FileAnswer) else document
         return await refuse(parts, exchange, codec, verdict, Direction.RESPONSE, policy, blocked)
+    whole = verdict_on(parts, exchange, policy, said_texts(document, codec.layout)) if given < 300 else None
+    if whole is not None:
+        verdict = joined(verdict, whole)
+        exchange.keep(Screened(verdict, ()), Direction.RESPONSE)
+        if verdict.effect.stop:
+            return await refuse(parts, exchange, codec, verdict, Direction.RESPONSE, policy, document)
     restoration = restoration_of(exchange)
     restored = restoration is not None and restoration.restore(document, codec.layout)
     if restored or verdict.effect.edits:
         codec.without_copies(document)
     if given < 300:
         await note_creations(parts, exchange, codec.creations(document))
-    status = _relayed_status(given)
-    exchange.end(Outcome.ANSWERED if status < 300 else Outcome.UPSTREAM_ERROR, status, _error_code(document))
+    status = relayed_status(given)
+    exchange.end(Outcome.ANSWERED if status < 300 else Outcome.UPSTREAM_ERROR, status, error_code(document))
     content = await aside.run_if_long(size, partial(codec.write_answer, document))
     return await finish_bytes(parts, exchange, *content)
-
-
-def _read_error(raw: bytes) -> dict[str, Any] | None:
-    try:
-        document = parse(raw)
-    except JsonError:
-        return None
-    if isinstance(document, list) and len(document) == 1:
-        document = document[0]  # Google's array streams put their errors into an array too
-    return document if isinstance(document, dict) else None
 
 
 async def refuse(
@@ -150,13 +157,18 @@ async def refuse(
         what = "request" if asked else "answer"
         body = codec.error(503, "inspection_unavailable", f"The {what} could not be inspected.")
         return await finish(parts, exchange, body, SOON_DECIDED if exchange.still_judged else retry_headers(503))
-    refusal = Refusal(verdict, direction, policy.disclose, exchange.id)
+    refusal = _refusal(exchange, policy, verdict, direction)
     outcome = Outcome.BLOCKED_REQUEST if asked else Outcome.BLOCKED_RESPONSE
     if asked or policy.block_as is BlockAs.ERROR or document is None:
         exchange.end(outcome, 400, "content_filter")
         return await finish(parts, exchange, codec.refusal(refusal))
     exchange.end(outcome, 200, "content_filter")
     return await finish(parts, exchange, codec.blocked_answer(refusal, policy.block_as, document))
+
+
+def _refusal(exchange: Exchange, policy: Policy, verdict: Verdict, direction: Direction) -> Refusal:
+    text = policy.refusal_text(exchange.facts().language)
+    return Refusal(verdict, direction, policy.disclose, exchange.id, text)
 
 
 async def _answer_stream(
@@ -171,16 +183,18 @@ async def _answer_stream(
     policy, reader = _policy(exchange), codec.stream(target)
     exchange.streaming = True
     transcript = listen(exchange, policy)
+    said = None if policy.output is None else SaidInStream(reader, policy.output)
     screen = StreamScreen(
         reader,
         lambda walk: _judge(parts, exchange, walk, WhenJudged.NEVER),
-        lambda verdict: Refusal(verdict, Direction.RESPONSE, policy.disclose, exchange.id),
+        lambda verdict: _refusal(exchange, policy, verdict, Direction.RESPONSE),
         policy.block_as,
         partial(hear, transcript, exchange),
         lambda event: note_creations(parts, exchange, codec.creations(event)),
         restoration_of(exchange),
         enforcing=policy.mode is Mode.ENFORCE,
         glance=_glance_of(parts, exchange, policy),
+        told=None if said is None else said.hear,
     )
     slow = slow_reading(exchange, policy, screen, lambda walk: _judge(parts, exchange, walk))
     stream = screen if slow is None else PacedStream(screen, slow, policy.streams)
@@ -189,7 +203,7 @@ async def _answer_stream(
     exchange.status = 200
     await response.prepare(request)
     try:
-        await _relay(parts, exchange, screen, stream, transcript, response, chunks)
+        await _relay(parts, exchange, screen, stream, transcript, said, response, chunks)
     except (asyncio.CancelledError, ConnectionError):
         await _close_stream(parts, exchange, screen, transcript)
         raise
@@ -207,13 +221,18 @@ async def _relay(
     screen: StreamScreen,
     stream: StreamScreen | PacedStream,
     transcript: Transcript | None,
+    said: SaidInStream | None,
     response: web.StreamResponse,
     chunks: AsyncIterator[bytes],
 ) -> None:
     """Send what the screen lets through, up to the event that ends the stream, which waits for the journal."""
     try:
         async for data in stream.run(chunks if transcript is None else overheard(chunks, transcript)):
-            sent = await _ending(parts, exchange, screen, transcript, data) if stream.ended else data
+            sent = data
+            if said is not None and stream.ended and screen.end is StreamEnd.FINISHED:
+                weighed = verdict_on(parts, exchange, _policy(exchange), said.texts)
+                sent = data if weighed is None else screen.weigh(weighed, data)
+            sent = await _ending(parts, exchange, screen, transcript, sent) if stream.ended else sent
             if sent:  # nothing, where the client has the event from a connection that it lost
                 await response.write(sent)
     except UpstreamError as exc:
@@ -267,14 +286,3 @@ def _glance_of(parts: Parts, exchange: Exchange, policy: Policy) -> Glancing:
 def _policy(exchange: Exchange) -> Policy:
     assert exchange.policy is not None  # noqa: S101 - nobody is judged before being admitted
     return exchange.policy
-
-
-def _relayed_status(status: int) -> int:
-    """What is the client's business passes; a credential of ours that fails, or a redirect, is our failure."""
-    return 502 if 300 <= status < 400 or status in {401, 403, 407} else status
-
-
-def _error_code(document: dict[str, Any]) -> str:
-    error = document.get("error")
-    code = error.get("code") if isinstance(error, dict) else None
-    return str(code)[:64] if isinstance(code, int) else ("upstream" if error else "")

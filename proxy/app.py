@@ -25,6 +25,7 @@ from proxy.judges import Judges
 from proxy.metrics import WorkerMetrics
 from proxy.parts import Parts
 from proxy.pool.connection_pool import ConnectionPool
+from proxy.releases import Releases
 from proxy.screen import Screen
 from proxy.settings import Settings, load_settings
 from proxy.upstream import Upstreams
@@ -41,6 +42,7 @@ from storage.limits import SlidingWindows
 from storage.postgres import Database
 from storage.provider_objects import ProviderObjects
 from storage.redis_client import RedisClient
+from storage.reviews import ReviewQueue
 from storage.revisions import read_revisions
 from storage.shared_cache import SharedFindingsCache
 from storage.types import Limits
@@ -128,6 +130,7 @@ async def build_worker(
         house_keys=house_keys,
         data_keys=DataKeys(database, key_ring_source(settings.keys_folder)),
         objects=ProviderObjects(database),
+        releases=Releases(ReviewQueue(database)),
         metrics=metrics,
         edge=settings.edge,
         instance=instance,

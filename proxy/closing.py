@@ -30,6 +30,11 @@ async def close(parts: Parts, exchange: Exchange) -> bool:
     tenant = exchange.identity.tenant if exchange.identity else ""
     outcome, action, overhead = str(exchange.outcome), str(exchange.action), exchange.overhead_seconds()
     parts.metrics.finish(Finished(tenant, outcome, action, exchange.runs.values(), exchange.verdicts(), overhead))
+    for verdict in exchange.verdicts():
+        other = verdict.disagreement
+        if other is not None:
+            labels = (other.policy_id, str(verdict.intended_action), str(other.action))
+            parts.metrics.count("promptshield_candidate_disagreements_total", labels)
     if exchange.identity is None:
         return True
     try:

@@ -52,12 +52,16 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """All that a codec needs to say no: the verdict on which direction, how much to disclose, the decision to name."""
+    """All that a codec needs to say no: the verdict on which direction, how much to disclose, the decision to name.
+
+    `text` is what the policy has it say, empty where it leaves that to us.
+    """
 
     verdict: Verdict
     direction: Direction
     disclose: Disclose
     decision_id: str
+    text: str = ""
 
 
 @statically_frozen
@@ -230,6 +234,12 @@ class Codec(Words, Protocol):
         """Put a sentence behind a request's system prompt, in place; do nothing where there is none, as nothing can
         be told of it, or where no model answers.
         """
+
+    def place_preamble(self, body: JsonObject, text: str) -> None:
+        """Put a text before a request's system prompt, in place, or make one of it; nothing where no model answers."""
+
+    def with_model(self, target: Target, body: JsonObject, model: str) -> Target | None:
+        """Make a request ask for another model, in place; return where it goes then, or None if it names none."""
 
     def usage(self, body: JsonObject) -> Usage: ...
     def credential(self, headers: Headers, query: str) -> str | None:

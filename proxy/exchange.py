@@ -45,6 +45,8 @@ class Exchange:
     dialect: str = ""
     vocabulary: frozenset[str] = frozenset()
     model: str = ""
+    fallbacks: tuple[str, ...] = ()  # models that take over from it
+    asked_model: str = ""  # where the policy sent the request to another one
     upstream: str = ""
     streaming: bool = False
     network: str = ""
@@ -87,6 +89,10 @@ class Exchange:
             self._facts = self._gather_facts()
         return self._facts
 
+    def forget_facts(self) -> None:
+        """Let the next decision look at things as they are by then: the policy sent the request another way."""
+        self._facts = None
+
     def _gather_facts(self) -> Facts:
         identity = self.identity
         return Facts(
@@ -100,6 +106,7 @@ class Exchange:
             upstream=self.upstream,
             streaming=self.streaming,
             network=self.network,
+            fallbacks=self.fallbacks,
         )
 
     def keep(self, screened: Screened, direction: Direction) -> None:

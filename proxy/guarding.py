@@ -9,8 +9,9 @@ from detectors.canary import canary_of, canary_sentence, without_sentence
 from detectors.carried import Request
 from detectors.fingerprints import Fingerprints
 from detectors.guard import Guard
-from detectors.types import Direction, Origin, Place, Segment
+from detectors.types import Direction, Kind, Origin, Place, Segment
 from policies.leakage import Leakage
+from policies.preamble import framed, without_preamble
 from policies.types import Mode, Policy
 from proxy.codec import Codec, JsonObject
 from proxy.exchange import Exchange
@@ -24,21 +25,23 @@ _NOT_SAID: Final = frozenset({Origin.SYSTEM, Origin.TOOL_DEFINITION, Origin.META
 def guard_answer(exchange: Exchange, policy: Policy, codec: Codec, document: JsonObject, walk: Walk) -> None:
     """Note what the answer to a request, which was screened and edited, is held against.
 
-    The sentence with the canary is the only text that goes upstream unscanned: it is ours, and holds nothing of
-    anybody's. Under `mode: monitor` nothing is changed, so there is no canary.
+    What is added here was not written by the client: the policy's preamble, which was screened when that was
+    loaded, and the sentence with the canary, which holds nothing of anybody's. Under `mode: monitor` nothing is added.
     """
-    canary = ""
+    canary, texts = "", [segment for segment in walk.segments if segment.place is Place.VALUE]
+    if policy.preamble and policy.mode is Mode.ENFORCE:
+        codec.place_preamble(document, framed(policy.preamble))
+        texts.append(Segment(Direction.REQUEST, Origin.SYSTEM, Kind.TEXT, Place.VALUE, "", policy.preamble))
     if policy.leakage.canary and policy.mode is Mode.ENFORCE:
         canary = canary_of(exchange.content_key)
         codec.place_canary(document, canary_sentence(canary))
-    texts = [segment for segment in walk.segments if segment.place is Place.VALUE]
     exchange.guard = Guard(
         canary, _fingerprints(policy.leakage, texts), _request(texts, walk.newest_user_texts()), policy.leakage.hosts
     )
 
 
 def take_back(document: Any, walk: Walk) -> None:
-    """Take our sentence out of an answer, in place, where the provider repeats the request's system prompt.
+    """Take what is ours out of an answer, in place, where the provider repeats the request's system prompt.
 
     It is known by its form: an answer that was stored may have a canary that the policy no longer has. What a model
     says is left alone, for that is what a canary is for.
@@ -48,7 +51,7 @@ def take_back(document: Any, walk: Walk) -> None:
     changed: dict[int, Segment] = {}
     for segment in walk.segments:
         if segment.origin is Origin.SYSTEM and segment.place is Place.VALUE:
-            bare = without_sentence(segment.text)
+            bare = without_preamble(without_sentence(segment.text))
             if bare != segment.text:
                 holder, key = resolve_parent(document, segment.pointer)
                 holder[key] = bare or None  # nothing but ours: there was none

@@ -17,6 +17,7 @@ from proxy.answering import answer, refuse, screen_document
 from proxy.beside import send_while_judged
 from proxy.closing import close, finish
 from proxy.codec import Codec, Target, Words
+from proxy.detour import Detour
 from proxy.edge import expected_size, read_body, read_target
 from proxy.egress.door import IDENTITY, introduce
 from proxy.evaluating import evaluate
@@ -121,7 +122,9 @@ class Handler:
         references = codec.references(target, body)
         if references:  # objects live at one upstream
             upstreams = await hold_references(parts, exchange, codec, references, upstreams)
-        verdict = await screen_document(parts, exchange, body, walk, judges=WhenJudged.BESIDE)
+        detour = Detour(parts, exchange, codec, target, body, upstreams)
+        verdict = await screen_document(parts, exchange, body, walk, detour=detour, judges=WhenJudged.BESIDE)
+        target, upstreams = detour.target, detour.upstreams
         if verdict.effect.stop:
             return await refuse(parts, exchange, codec, verdict, Direction.REQUEST, policy)
         guard_answer(exchange, policy, codec, body, walk)

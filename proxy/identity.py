@@ -66,6 +66,11 @@ class KeyDirectory:
         self._asking = asyncio.Semaphore(8)
 
     @property
+    def policies(self) -> int | None:
+        """The counter of changes to policies, as of the last look at the database; None before the first."""
+        return None if self._revisions is None else self._revisions.policies
+
+    @property
     def fresh(self) -> bool:
         """Tell whether what is known was confirmed within `max_stale`."""
         return self._clock() - self._confirmed_at <= self._max_stale

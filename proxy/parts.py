@@ -11,6 +11,7 @@ from proxy.egress.door import Door
 from proxy.hook import Hook
 from proxy.identity import KeyDirectory
 from proxy.metrics import WorkerMetrics
+from proxy.releases import Releases
 from proxy.screen import Screen
 from proxy.upstream import UpstreamPool, Upstreams
 from proxy.upstream_health import UpstreamHealth
@@ -39,6 +40,7 @@ class Parts:
     house_keys: HouseKeys
     data_keys: DataKeys
     objects: ProviderObjects
+    releases: Releases
     metrics: WorkerMetrics
     edge: EdgeSettings
     instance: str

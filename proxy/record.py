@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from detectors.types import ATTACK, Coverage
-from policies.types import ActionName, Judged
+from detectors.types import ATTACK, Category, Coverage, Direction
+from policies.facts import kept_facts
+from policies.types import ActionName, CandidateVerdict, Judged, Verdict
 from proxy.exchange import Exchange, heaviest
 from proxy.judge_receipt import judges_json
 from proxy.pointer import shown
-from proxy.stored_bodies import bodies_json
+from proxy.stored_bodies import bodies_json, last_day
 from storage.canonical import FORM, canonical_json
 from storage.types import DecisionRecord, Identity, OpenedRecord
 
 MAX_SCORES: Final = 64
+MAX_EXCUSED: Final = 16
+_CATEGORIES: Final = frozenset(Category)  # the labels of flags, which scores tell
 _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e]")
 
 
@@ -66,7 +69,7 @@ def opened_of(exchange: Exchange, identity: Identity, instance: str, worker: int
         confidence=found.confidence,
         scores=found.scores,
         scores_overflow=found.overflow,
-        facts="{}",  # all that there is has a column, but for what `personal` holds
+        facts=_facts(exchange),
         coverage=_coverage(exchange),
         digests=canonical_json(exchange.digests),
         degraded=exchange.degraded,
@@ -113,7 +116,7 @@ def record_of(exchange: Exchange, identity: Identity, instance: str, worker: int
         confidence=found.confidence,
         scores=found.scores,
         scores_overflow=found.overflow,
-        facts="{}",  # all that there is has a column, but for what `personal` holds
+        facts=_facts(exchange),
         coverage=_coverage(exchange),
         digests=canonical_json(exchange.digests),
         degraded=exchange.degraded,
@@ -192,11 +195,45 @@ def _score(key: tuple[str, ...], item: Judged, count: int, vocabulary: frozenset
         "detector": detector,
         "confidence": item.finding.hit.confidence,
         "kind": item.finding.hit.kind,
+        "severity": item.finding.hit.severity.name.lower(),
         "pointer": shown(segment.pointer, vocabulary),
         "content": f"hmac:{segment.content}",
         "count": count,
         "action": item.action,
         "policy_rule": item.rule,
+    }
+
+
+def _facts(exchange: Exchange) -> str:
+    """What decisions looked at and what no column holds, with what they decided beside the action."""
+    kept = kept_facts(exchange.facts())
+    labels = {label for verdict in exchange.verdicts() for label in verdict.effect.labels} - _CATEGORIES
+    if labels:
+        kept["labels"] = sorted(labels)
+    if any(verdict.review for verdict in exchange.verdicts()) and exchange.policy is not None:
+        kept["review"] = {"until": last_day(exchange.opened_at, exchange.policy.retain_bodies_days).isoformat()}
+    excused = {finding.hit.rule_id for verdict in exchange.verdicts() for finding in verdict.excused}
+    if excused:
+        kept["excused"] = sorted(excused)[:MAX_EXCUSED]
+    if exchange.asked_model:
+        kept["asked_model"] = _shown(exchange.asked_model)
+    others = {str(walked): v.disagreement for walked, v in _directions(exchange) if v.disagreement is not None}
+    if others:
+        kept["candidate"] = {walked: _candidate(other) for walked, other in others.items()}
+    return canonical_json(kept) if kept else "{}"
+
+
+def _directions(exchange: Exchange) -> list[tuple[Direction, Verdict]]:
+    both = ((Direction.REQUEST, exchange.request), (Direction.RESPONSE, exchange.response))
+    return [(direction, verdict) for direction, verdict in both if verdict is not None]
+
+
+def _candidate(other: CandidateVerdict) -> dict[str, str]:
+    return {
+        "policy": other.policy_id,
+        "revision": other.policy_revision,
+        "action": str(other.action),
+        "rule": other.rule,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple
@@ -41,10 +42,11 @@ async def remember(parts: Parts, exchange: Exchange, document: Any, walk: Walk, 
     """Note whom a judged body is about, and keep it if the policy says so. Before any edit is carried out on it."""
     note_subjects(exchange, walk, verdict, document if walk.direction is Direction.REQUEST else None)
     policy = exchange.policy
-    if policy is None or policy.store is StoredForm.NONE:
+    if policy is None or (policy.store is StoredForm.NONE and not verdict.review):
         return
     exchange.digests[str(walk.direction)] = digest(exchange.content_key, dump(document))
-    kept = await _keeping(parts, exchange, policy)
+    # Whoever is to look at what was stopped has to see it, whatever the policy keeps else.
+    kept = await _keeping(parts, exchange, replace(policy, store=StoredForm.ENCRYPTED) if verdict.review else policy)
     plain = None if kept is None else kept_document(kept.form, document, verdict, policy.mode)
     if kept is not None and plain is not None:
         exchange.bodies.append(await kept.sealed(walk.direction, plain))

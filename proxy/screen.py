@@ -18,11 +18,14 @@ from detectors.judges.types import Call
 from detectors.memory import DetectionEngine, Lookup, SharedFindings
 from detectors.seams import seams
 from detectors.types import Coverage, DetectorRun, Finding, InspectionContext, Segment, Stage
-from policies.engine import Actions, decide
+from policies.candidates import decide_both
+from policies.engine import Actions
 from policies.types import ActionName, Facts, Mode, Policy, Verdict
 from proxy.judges import Judges
 from proxy.open_texts import OpenTexts
 from proxy.walk import Walk
+
+Later = Callable[[], Coroutine[Any, Any, "Screened"]]
 
 
 @statically_frozen
@@ -37,7 +40,14 @@ class Screened:
     verdict: Verdict
     runs: tuple[DetectorRun, ...]
     calls: tuple[Call, ...] = ()
-    later: Callable[[], Coroutine[Any, Any, Screened]] | None = None
+    later: Later | None = None
+
+    def with_labels(self, labels: tuple[str, ...]) -> Screened:
+        """Return it with the labels of an earlier decision on the same text beside its own."""
+        effect = self.verdict.effect
+        merged = replace(effect, labels=tuple(sorted({*effect.labels, *labels})))
+        later = None if self.later is None else partial(_labelled, self.later, labels)
+        return replace(self, verdict=replace(self.verdict, effect=merged), later=later)
 
 
 class WhenJudged(StrEnum):
@@ -134,9 +144,14 @@ class Screen:
     def _gate(self, policy: Policy, facts: Facts, content_key: bytes, *, postpone: bool = False) -> OpenTexts:
         def certain(findings: Sequence[Finding]) -> bool:
             verdict = self._decide(policy, Inspection(tuple(findings)), facts)
-            return verdict.intended_action is ActionName.BLOCK
+            actions = {verdict.intended_action, verdict.candidate.action if verdict.candidate else ActionName.BLOCK}
+            return actions == {ActionName.BLOCK}  # for the candidate, too, whose answer is compared
 
         return OpenTexts(certain, policy.judges, facts.model, content_key, postpone=postpone)
+
+    def weigh(self, findings: tuple[Finding, ...], policy: Policy, facts: Facts) -> Verdict:
+        """Return what the policy makes of findings that no detector of the chain made."""
+        return self._decide(policy, Inspection(findings), facts)
 
     async def glance(self, segment: Segment, before: str, tenant_id: int, guard: Guard | None = None) -> Seen:
         """Return what is to be seen in a text at once (`Glance.at`), for streams."""
@@ -144,7 +159,7 @@ class Screen:
         return UNSEEN if glance is None else await glance.at(segment, InspectionContext(tenant_id, guard), before)
 
     def _decide(self, policy: Policy, inspection: Inspection, facts: Facts) -> Verdict:
-        return decide(policy, inspection, facts, self.revision, self._actions)
+        return decide_both(policy, inspection, facts, self.revision, self._actions)
 
 
 def _with_seams(walk: Walk) -> Sequence[Segment]:
@@ -161,3 +176,7 @@ def _patience(judging: Judging | None) -> float:
     """Return how long (seconds) refiners may take in all: judges keep their own deadline, behind the others'."""
     default = InspectionOptions().refiner_deadline
     return default if judging is None else default + judging.terms.deadline
+
+
+async def _labelled(later: Later, labels: tuple[str, ...]) -> Screened:
+    return (await later()).with_labels(labels)

@@ -24,17 +24,12 @@ from proxy.walk import Walk
 Judge = Callable[[Walk], Awaitable[Screened]]
 Glancing = Callable[[Segment, str], Awaitable[Seen]]
 Heard = Callable[[str, int, Walk, Verdict], None]
-LetGo = Callable[[str, str], None]
 Reveal = Callable[[JsonObject], Awaitable[None]]
 _HELD_IN_ALL: Final = 1 << 20  # characters over all channels of one stream
 _MOST_CHANNELS: Final = 512
 
 
 def _nobody(_channel: str, _base: int, _walk: Walk, _verdict: Verdict) -> None:
-    return
-
-
-def _untold(_channel: str, _text: str) -> None:
     return
 
 
@@ -64,8 +59,8 @@ class StreamScreen:
     256 characters stay behind. `refuse` makes the refusal for a verdict; `heard` is told of every text that was judged:
     its channel (empty for the rest of an event), where in the channel it begins, the walk and the verdict. `reveal` is
     awaited with each event's document before that is sent. `restoration` puts values back into what
-    was judged without them. The event that ends the stream is yielded last, by itself. Whoever sets `let_go` is told of
-    each text that may leave, and its channel.
+    was judged without them. Each of `told` hears what goes out on each channel, before
+    that. The event that ends the stream is yielded last, by itself.
     """
 
     def __init__(
@@ -80,9 +75,10 @@ class StreamScreen:
         *,
         enforcing: bool = True,
         glance: Glancing = left_to_the_judge,
+        told: Callable[[str, str], None] | None = None,
     ) -> None:
+        self.told = [] if told is None else [told]
         self._glance = glance
-        self.let_go: LetGo = _untold
         self._restoration = restoration
         self._enforcing, self._heard, self._reveal = enforcing, heard, reveal
         self._reader, self._judge, self._refuse, self._block_as = reader, judge, refuse, block_as
@@ -127,6 +123,13 @@ class StreamScreen:
         self.end, event = self._stopped(verdict)
         return event
 
+    def weigh(self, verdict: Verdict, ending: bytes) -> bytes:
+        """Take in the verdict on the answer as a whole, now that it is over; return the event that ends it then."""
+        self.tally.add(Screened(verdict, ()), "", 0)
+        if verdict.effect.stop:
+            self.end, ending = self._stopped(verdict)
+        return ending
+
     def broken(self, code: str, message: str) -> bytes:
         """Return the event that says the stream broke off; there is no end marker after it."""
         self.end, event = self._broken(code, message)
@@ -166,7 +169,8 @@ class StreamScreen:
         """Yield what carries a text that was released, with the values that are put back into it."""
         if released:
             self._reader.released(channel, released)
-            self.let_go(channel, released)
+            for hear in self.told:
+                hear(channel, released)
         if self._restoration is not None:
             released = self._restoration.push(self._reader, channel, released, final=final)
         if released:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from detectors.types import Coverage, DetectorRun, RunStatus
-from policies.types import ActionName, Judged, Verdict
+from policies.types import ActionName, CandidateVerdict, Effect, Judged, Verdict
 from proxy.screen import Screened
 
 Reason = TypeVar("Reason", bound=str)
@@ -82,7 +82,21 @@ def _heavier(one: Verdict, other: Verdict) -> Verdict:
         degraded=tuple(sorted({*one.degraded, *other.degraded})),
         excused=(one.excused + other.excused)[:MOST_FINDINGS],
         unscanned=tuple(sorted({*one.unscanned, *other.unscanned})),
+        review=one.review or other.review,
+        candidate=_heavier_candidate(one, other),
+        effect=_labelled(decisive.effect, other.effect if decisive is one else one.effect),
     )
+
+
+def _heavier_candidate(one: Verdict, other: Verdict) -> CandidateVerdict | None:
+    known = [verdict.candidate for verdict in (one, other) if verdict.candidate is not None]
+    return max(known, key=lambda candidate: candidate.action.weight, default=None)
+
+
+def _labelled(effect: Effect, other: Effect) -> Effect:
+    if not other.labels:
+        return effect
+    return replace(effect, labels=tuple(sorted({*effect.labels, *other.labels})))
 
 
 def _added(one: Mapping[Reason, int], other: Mapping[Reason, int]) -> Mapping[Reason, int]:

@@ -90,6 +90,7 @@ def _route(worker: Worker, stopping: asyncio.Event) -> Callable[[web.BaseRequest
 async def _keep_current(worker: Worker, sender: MetricsSender, refusals: Refusals) -> None:
     """Take in changed policies, hand in idle leases, and hand over what was counted."""
     refusals.sum_up()
+    await worker.parts.releases.check(worker.parts.keys.policies)
     report = await worker.policies.reload()
     for file, problem in report.failures.items():
         worker.parts.metrics.count("promptshield_policy_reload_failures_total")

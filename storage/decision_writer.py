@@ -14,13 +14,14 @@ from storage.canonical import COPIED, FORM, Sealed, seal
 from storage.chain import ChainName, Head, RememberedHeads, link_hash, lock_heads, move_heads
 from storage.partitions import Partitions
 from storage.postgres import Connection, Database, PartitionMadeError
+from storage.reviews import ADD_REVIEWS
 from storage.rollups import ADD_ROLLUPS
 from storage.types import DecisionRecord, Role
 
 # What else runs in the transaction of every batch, over pg_temp.incoming: the fields of DecisionRecord (`closed_at` in
 # seconds), opened_at, seq, prev and hash of exactly the rows that are new. Before they are inserted, and after.
 BEFORE: Final = (FORGET_ERASED,)
-AFTER: Final = (ADD_BODIES, ADD_ROLLUPS)  # rollups last: everybody waits for these rows
+AFTER: Final = (ADD_BODIES, ADD_REVIEWS, ADD_ROLLUPS)  # rollups last: everybody waits for these rows
 
 _COPIED: Final = (*COPIED, "canonical", "seq", "prev", "hash")
 _KEPT: Final = tuple(name for name in _COPIED if name not in {"subjects", "bodies"})

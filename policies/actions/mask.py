@@ -11,14 +11,14 @@ class Mask:
     name = ActionName.MASK
 
     def effect(self, findings: Sequence[Finding]) -> Effect:
-        # A key cannot be renamed without changing what the document means, nor a number become text.
-        stop = any(f.hit.span is None or f.segment.place is not Place.VALUE for f in findings)
-        edits = tuple(
-            Edit(finding.segment.pointer, finding.hit.span, f"[{finding.hit.kind}]")
-            for finding in findings
-            if finding.hit.span is not None and finding.segment.place is Place.VALUE
-        )
-        return Effect(stop=stop, edits=edits)
+        edits = []
+        for finding in findings:
+            span, segment = finding.hit.span, finding.segment
+            # A key cannot be renamed without changing what the document means, nor a number become text.
+            if span is None or segment.place is not Place.VALUE:
+                return Effect(stop=True)
+            edits.append(Edit(segment.pointer, span, f"[{finding.hit.kind}]"))
+        return Effect(edits=tuple(edits))
 
 
 ACTION: Final[Action] = Mask()

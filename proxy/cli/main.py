@@ -23,6 +23,8 @@ _GROUPS: Final = {
     "key": ("keys", "API keys."),
     "keys": ("data_keys", "Keys that lock stored bodies."),
     "policy": ("policy", "Check, test and explain policies."),
+    "webhook": ("webhook", "What the webhooks of policies are signed with."),
+    "review": ("reviews", "What policies stopped and a person is to look at."),
     "decisions": ("decisions", "Read the decision log."),
     "audit": ("audit", "Prove that the decision log is what was written."),
     "subject": ("subjects", "What the decision log holds about a person."),

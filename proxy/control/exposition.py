@@ -46,6 +46,10 @@ _COUNTERS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     ),
     "promptshield_upstream_failures_total": ("Requests that an upstream did not answer.", ("upstream", "kind")),
     "promptshield_requests_refused_total": ("Requests refused before anybody judged their text.", ("reason",)),
+    "promptshield_candidate_disagreements_total": (
+        "Verdicts on which a policy's candidate intends something else, by what both intend.",
+        ("policy", "action", "candidate"),
+    ),
     "promptshield_policy_reload_failures_total": ("Policy files that did not load.", ()),
     "promptshield_journal_failures_total": ("Decisions that could not be written to the journal.", ()),
     "promptshield_pseudonyms_lost_total": ("Pseudonyms that could not be kept, or recalled, with an object.", ()),
@@ -161,6 +165,9 @@ class Exposition(Collector):
         degraded = sum(1 for worker in self._live() if self.states[worker].get("limits_degraded"))
         text = "Workers that admit by their local share because Redis is away."
         yield GaugeMetricFamily("promptshield_limits_degraded_workers", text, value=degraded)
+        failed = any(self.states[worker].get("policy_failures") for worker in self._live())
+        text = "1 while a policy file does not load and its last good revision is in force (/policy/status says why)."
+        yield GaugeMetricFamily("promptshield_policy_reload_failed", text, value=int(failed))
         text = "Workers that let nobody through to an upstream, because it failed too often in a row."
         shut = GaugeMetricFamily("promptshield_upstream_shut_workers", text, labels=("upstream",))
         for upstream, count in self._shut().items():

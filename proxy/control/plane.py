@@ -14,8 +14,11 @@ import structlog
 from aiohttp import web
 
 from detectors.errors import StorageError
+from policies.store import PolicyStore
 from proxy.app import Detection, policy_store
 from proxy.control.exposition import Exposition
+from proxy.control.policy_status import policy_status
+from proxy.control.policy_webhooks import Announced, PolicyWebhooks
 from proxy.control.upkeep import Upkeep
 from proxy.health import HEALTH, LIVENESS, READINESS, health_response
 from proxy.responses import error_response, json_response
@@ -31,6 +34,7 @@ from storage.sink import Surroundings, build_sinks
 _LOG: Final = structlog.get_logger("promptshield.control")
 _DRAIN_SECONDS: Final = 10.0
 _SIGNING_SECONDS: Final = 3.0
+_POLICIES_EVERY: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class _Plane:
     shipper: Shipper
     stopping: asyncio.Event
     started: float
+    policies: PolicyStore
 
 
 async def run_control(
@@ -63,18 +68,21 @@ async def run_control(
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     surroundings = Surroundings(database, settings.sinks_folder)
     sinks = build_sinks(surroundings, settings.sinks)
-    shipper = Shipper(folder, sinks, PostgresSink(database), settings.journal.disk_limit)
     policies = policy_store(settings, detection)
+    webhooks = PolicyWebhooks(lambda: policies.policies, house_keys.tenant_content_key)
+    announced = (Announced(sinks[0], webhooks), *sinks[1:])
+    shipper = Shipper(folder, announced, PostgresSink(database), settings.journal.disk_limit)
     witnesses = [sink for sink in sinks if isinstance(sink, CheckpointSink)]
     upkeep = Upkeep(settings, house_keys, database, surroundings.heads, policies, place.instance, witnesses)
     exposition = Exposition(settings.metrics.tenants, lambda: shipper.counts, lambda: upkeep.counts)
     loop.add_reader(place.channel.fileno(), lambda: _drain_channel(place.channel, exposition))
-    plane = _Plane(database, exposition, shipper, stopping, time.monotonic())
+    plane = _Plane(database, exposition, shipper, stopping, time.monotonic(), policies)
     runner = web.AppRunner(_application(plane), handle_signals=False, access_log=None, shutdown_timeout=2)
     await runner.setup()
     await web.SockSite(runner, place.listener).start()
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(shipper.run_forever()), group.create_task(upkeep.run_forever())]
+        tasks += [group.create_task(webhooks.run_forever()), group.create_task(_keep_policies_current(policies))]
         await stopping.wait()
         for task in tasks:
             task.cancel()
@@ -103,12 +111,16 @@ def _application(plane: _Plane) -> web.Application:
         body, content_type = plane.exposition.text()
         return web.Response(body=body, headers={"Content-Type": content_type})
 
+    async def policies(_request: web.Request) -> web.Response:
+        return json_response(200, await policy_status(plane.policies))
+
     app = web.Application(middlewares=[_in_our_shape])
     for path in (HEALTH, *READINESS):
         app.router.add_get(path, health)
     for path in LIVENESS:
         app.router.add_get(path, liveness)
     app.router.add_get("/metrics", metrics)
+    app.router.add_get("/policy/status", policies)
     return app
 
 
@@ -129,6 +141,13 @@ async def _answers(database: Database) -> bool:
     except (StorageError, TimeoutError):
         return False
     return True
+
+
+async def _keep_policies_current(policies: PolicyStore) -> None:
+    """Know of changed policies soon after the workers do, for what the log does by them."""
+    while True:
+        await policies.reload()
+        await asyncio.sleep(_POLICIES_EVERY)
 
 
 def _drain_channel(channel: socket.socket, exposition: Exposition) -> None:

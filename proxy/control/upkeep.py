@@ -25,6 +25,7 @@ from storage.postgres import Database
 from storage.provider_objects import ProviderObjects
 from storage.retention import Retention, Wishes
 from storage.retired import Retirement
+from storage.reviews import ReviewQueue
 from storage.signing import SigningKey, read_successions
 from storage.statement_file import StatementFile
 from storage.tenants import TenantStore
@@ -61,7 +62,7 @@ class Upkeep:
         self._checkpointer = Checkpointer(database, ledger, heads)
         self._retention = Retention(database, Retirement(ledger, self._checkpointer))
         self._bodies, self._partitions = BodyRetention(database), Partitions(database)
-        self._objects = ProviderObjects(database)
+        self._objects, self._reviews = ProviderObjects(database), ReviewQueue(database)
         self._tenants, self._policies = TenantStore(database), policies
         self._failures = 0
 
@@ -105,6 +106,7 @@ class Upkeep:
         bodies = await self._wishes(lambda policy: policy.retain_bodies_days)
         await self._bodies.run_once(now, bodies.days, bodies.fallback)
         await self._objects.expire()
+        await self._reviews.expire()
         decisions = await self._wishes(lambda policy: policy.retain_days)
         expiry = await self._retention.run_once(now, decisions.days, decisions.fallback)
         return not expiry.postponed_days

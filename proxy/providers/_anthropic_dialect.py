@@ -15,6 +15,7 @@ from proxy.providers._anthropic_shapes import VOCABULARY, error_body, param_of, 
 from proxy.providers._anthropic_stream import MessageStream
 from proxy.providers._credential import AUTHORIZATION, bearer, first_of
 from proxy.providers._layouts import MESSAGE
+from proxy.providers._rerouted import name_model
 from proxy.responses import JSON
 from proxy.walk import Walk
 
@@ -85,6 +86,12 @@ class AnthropicDialect:
 
     def place_canary(self, body: JsonObject, sentence: str) -> None:
         """Do nothing: where tokens are counted, no model answers."""
+
+    def place_preamble(self, body: JsonObject, text: str) -> None:
+        """Do nothing: where tokens are counted, no model answers."""
+
+    def with_model(self, target: Target, body: JsonObject, model: str) -> Target | None:
+        return name_model(target, body, model)
 
     def usage(self, body: JsonObject) -> Usage:
         return usage_of(body.get("usage")) or Usage()

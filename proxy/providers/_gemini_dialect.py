@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 from urllib.parse import unquote
 
@@ -24,6 +25,7 @@ from proxy.walk import Walk
 
 STREAM: Final = "streamGenerateContent"
 _PATH: Final = re.compile(r"/v1(?:alpha|beta)?/models/([A-Za-z0-9._@~-]+):([A-Za-z]+)")
+_MODEL: Final = re.compile(r"[A-Za-z0-9._@~-]+")
 _VERSION: Final = re.compile(r"/v1(?:alpha|beta)?(?=/)")
 _KEY: Final = "x-goog-api-key"
 _FORWARDED: Final = "x-goog-api-client"
@@ -99,6 +101,16 @@ class GeminiDialect:
 
     def place_canary(self, body: JsonObject, sentence: str) -> None:
         """Do nothing: where tokens are counted or texts embedded, no model answers."""
+
+    def place_preamble(self, body: JsonObject, text: str) -> None:
+        """Do nothing: where tokens are counted or texts embedded, no model answers."""
+
+    def with_model(self, target: Target, body: JsonObject, model: str) -> Target | None:
+        """Return the path with another model; a body that names one of its own says the same twice."""
+        match = _PATH.fullmatch(target.path)
+        if match is None or any(True for _ in named_models(body)) or not _MODEL.fullmatch(model):
+            return None
+        return replace(target, path=target.path.replace(f"/{match.group(1)}:", f"/{model}:", 1))
 
     def usage(self, body: JsonObject) -> Usage:
         return usage_of(body) or Usage()

@@ -109,7 +109,7 @@ def refusal_body(refusal: Refusal) -> JsonObject:
         worst = max((judged.finding.hit.severity for judged in stops), default=None)
         facts |= {"policy": f"{verdict.policy_id}@{verdict.policy_revision}", "docs": DOCS}
         facts |= {"severity": worst.name.lower()} if worst is not None else {}
-    return _status(400, "content_filter", f"{subject} blocked by policy{told}", facts)
+    return _status(400, "content_filter", refusal.text or f"{subject} blocked by policy{told}", facts)
 
 
 def param_of(pointer: str) -> str:

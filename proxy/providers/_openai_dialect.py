@@ -9,6 +9,7 @@ from proxy.edge import read_json
 from proxy.json_document import dump, read_object
 from proxy.providers._credential import AUTHORIZATION, bearer, first_of
 from proxy.providers._openai_shapes import VOCABULARY, error_body, param_of, refusal_body, usage_of
+from proxy.providers._rerouted import name_model
 from proxy.responses import JSON
 
 _AZURE_KEY: Final = "api-key"
@@ -69,6 +70,12 @@ class OpenAiDialect:
 
     def place_canary(self, body: JsonObject, sentence: str) -> None:
         """Do nothing: most endpoints have no system prompt."""
+
+    def place_preamble(self, body: JsonObject, text: str) -> None:
+        """Do nothing: most endpoints have no system prompt."""
+
+    def with_model(self, target: Target, body: JsonObject, model: str) -> Target | None:
+        return name_model(target, body, model)
 
     def usage(self, body: JsonObject) -> Usage:
         return usage_of(body) or Usage()

@@ -49,7 +49,9 @@ def refusal_body(refusal: Refusal) -> JsonObject:
     unscanned = verdict.stop_reason is StopReason.UNSCANNED
     categories = sorted(map(str, verdict.unscanned if unscanned else {j.finding.hit.category for j in stops}))
     told = f" ({', '.join(categories)})" if categories and disclose is not Disclose.ID else ""
-    body = error_body(400, "content_filter", f"{subject} blocked by policy{told}", _place(stops, disclose))
+    body = error_body(
+        400, "content_filter", refusal.text or f"{subject} blocked by policy{told}", _place(stops, disclose)
+    )
     inner: JsonObject = {"code": "PromptShieldPolicyViolation", "decision_id": refusal.decision_id}
     if disclose is not Disclose.ID:
         inner["content_filter_result"] = _filter_result(stops, categories, disclose)

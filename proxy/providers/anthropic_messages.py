@@ -8,7 +8,7 @@ from policies.types import BlockAs
 from proxy.codec import Codec, JsonObject, Refusal, Target
 from proxy.providers._anthropic_answer import blocked_message
 from proxy.providers._anthropic_dialect import AnthropicDialect
-from proxy.providers._system_prompt import append_sentence
+from proxy.providers._system_prompt import append_sentence, prepend
 
 
 class AnthropicMessages(AnthropicDialect):
@@ -22,6 +22,10 @@ class AnthropicMessages(AnthropicDialect):
 
     def place_canary(self, body: JsonObject, sentence: str) -> None:
         append_sentence(body, "system", sentence, {"type": "text", "text": sentence})
+
+    def place_preamble(self, body: JsonObject, text: str) -> None:
+        if not prepend(body, "system", text, "text") and not body.get("system"):
+            body["system"] = text
 
     def blocked_answer(self, refusal: Refusal, block_as: BlockAs, answer: JsonObject) -> JsonObject:
         return blocked_message(refusal, block_as, answer)

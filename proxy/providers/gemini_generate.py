@@ -7,7 +7,7 @@ from typing import Final
 from proxy.codec import Codec, JsonObject
 from proxy.providers._gemini_dialect import STREAM, GeminiDialect
 from proxy.providers._gemini_shapes import camel
-from proxy.providers._system_prompt import append_sentence
+from proxy.providers._system_prompt import append_sentence, prepend
 
 
 class GeminiGenerate(GeminiDialect):
@@ -19,6 +19,13 @@ class GeminiGenerate(GeminiDialect):
         for key, content in body.items():
             if camel(key) == "systemInstruction" and isinstance(content, dict):
                 append_sentence(content, "parts", sentence, {"text": sentence})
+
+    def place_preamble(self, body: JsonObject, text: str) -> None:
+        held = [content for key, content in body.items() if camel(key) == "systemInstruction"]
+        contents = [content for content in held if isinstance(content, dict)]
+        placed = [prepend(content, "parts", text, "") for content in contents]  # in either spelling of the key
+        if not any(placed) and not any(held):
+            body["systemInstruction"] = {"parts": [{"text": text}]}
 
 
 CODEC: Final[Codec] = GeminiGenerate()

@@ -16,6 +16,7 @@ from proxy.json_document import dump, read_object
 from proxy.providers._generic_state import plain, references_in
 from proxy.providers._layouts import NOWHERE
 from proxy.providers._openai_request import holds_numbers
+from proxy.providers._rerouted import name_model
 from proxy.providers.openai_chat import CODEC as OPENAI
 from proxy.responses import JSON
 from proxy.walk import Walk
@@ -111,6 +112,12 @@ class GenericJson:
 
     def place_canary(self, body: JsonObject, sentence: str) -> None:
         """Do nothing: nobody knows where a system prompt would stand."""
+
+    def place_preamble(self, body: JsonObject, text: str) -> None:
+        """Do nothing: nobody knows where a system prompt would stand."""
+
+    def with_model(self, target: Target, body: JsonObject, model: str) -> Target | None:
+        return name_model(target, body, model)
 
     def usage(self, body: JsonObject) -> Usage:
         return self._words.usage(body)

@@ -7,6 +7,7 @@ upstream of the dialect has it, so one policy means the same whichever way a cli
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final
 
 from proxy.codec import Codec, JsonObject, Target
@@ -33,6 +34,11 @@ class OpenAiAzureChat(OpenAiChat):
     def models(self, target: Target, body: JsonObject) -> tuple[str, ...]:
         named, deployment = super().models(target, body), _deployment(target)
         return tuple(dict.fromkeys((*named, *([deployment] if deployment else []))))
+
+    def with_model(self, target: Target, body: JsonObject, model: str) -> Target | None:
+        path = f"/deployments/{model}/chat/completions"
+        moved = replace(target, path=path) if _PATH.fullmatch(path) else None
+        return None if moved is None else super().with_model(moved, body, model)
 
 
 def _deployment(target: Target) -> str:

@@ -13,7 +13,7 @@ from proxy.providers._openai_dialect import OpenAiDialect
 from proxy.providers._openai_request import walk_request
 from proxy.providers._openai_shapes import VOCABULARY, is_fact, refusal_body
 from proxy.providers._openai_stream import ChatStream
-from proxy.providers._system_prompt import append_sentence
+from proxy.providers._system_prompt import append_sentence, prepend
 from proxy.walk import Walk
 
 
@@ -41,6 +41,13 @@ class OpenAiChat(OpenAiDialect):
                 continue
             if append_sentence(message, "content", sentence, {"type": "text", "text": sentence}):
                 return
+
+    def place_preamble(self, body: JsonObject, text: str) -> None:
+        messages = body.get("messages")
+        if isinstance(messages, list):
+            first = messages[0] if messages and isinstance(messages[0], dict) else {}
+            if first.get("role") not in ("system", "developer") or not prepend(first, "content", text, "text"):
+                messages.insert(0, {"role": "system", "content": text})
 
     def stream(self, target: Target) -> StreamReader:
         return ChatStream()

@@ -6,7 +6,7 @@ from typing import Final
 
 from proxy.codec import Codec, JsonObject
 from proxy.providers._responses_dialect import ResponsesDialect
-from proxy.providers._system_prompt import append_sentence
+from proxy.providers._system_prompt import append_sentence, prepend
 
 
 class OpenAiResponses(ResponsesDialect):
@@ -23,6 +23,10 @@ class OpenAiResponses(ResponsesDialect):
         roles = [item.get("role") for item in items if isinstance(item, dict)] if isinstance(items, list) else []
         if "system" in roles or "developer" in roles:
             body["instructions"] = sentence
+
+    def place_preamble(self, body: JsonObject, text: str) -> None:
+        if not prepend(body, "instructions", text, "text") and not body.get("instructions"):
+            body["instructions"] = text
 
 
 CODEC: Final[Codec] = OpenAiResponses()

@@ -15,6 +15,7 @@ from detectors.errors import PolicyError
 from policies.engine import Actions
 from policies.loader import load_preset
 from policies.store import PolicyStore
+from policies.types import Mode
 
 STANDARD = "extends: preset/standard\n"
 STRICT = "extends: preset/strict\n"
@@ -256,3 +257,84 @@ async def test_what_was_handed_out_does_not_change(store: PolicyStore, write: Wr
     write("globex", STRICT)
     await store.reload()
     assert (set(policies), dict(failures)) == ({"default", "acme"}, {})
+
+
+# --- files that policies are made of ------------------------------------------------------------------------------
+
+
+async def test_a_shared_file_that_changes_reloads_those_that_extend_it_alone(store: PolicyStore, write: Write) -> None:
+    write("_common/base", STANDARD)
+    write("acme", "extends: _common/base.yaml\n")
+    write("globex", STANDARD)
+    await store.load()
+    before = store.policies
+    write("_common/base", STRICT)
+    report = await store.reload()
+    assert report.loaded == ("acme",)
+    assert store.policies["acme"].revision != before["acme"].revision
+    assert store.policies["globex"] is before["globex"]
+
+
+async def test_a_policy_whose_shared_file_was_broken_loads_once_that_is_mended(
+    store: PolicyStore, write: Write
+) -> None:
+    write("_common/base", BROKEN)
+    write("acme", "extends: _common/base.yaml\n")
+    await store.reload()
+    assert "_common/base.yaml:2: unknown key 'mod'" in store.failures["acme"]
+    write("_common/base", STANDARD)
+    assert (await store.reload()).loaded == ("acme",)
+    assert dict(store.failures) == {}
+
+
+async def test_the_platforms_file_is_no_policy_and_reaches_all(store: PolicyStore, write: Write) -> None:
+    write("acme", STANDARD)
+    write("globex", "extends: preset/standard\nlimits: {requests: 9000/min}\n")
+    await store.load()
+    write("platform", "ceilings: {limits: {requests: 600/min}}\n")
+    report = await store.reload()
+    assert report.loaded == ("acme",)
+    assert "limits.requests 9000/min exceeds platform ceiling 600/min" in report.failures["globex"]
+    assert store.policy_for("platform", "default").id == "preset/standard"
+
+
+async def test_the_last_good_copy_has_its_own_copies_of_what_it_extends(
+    tmp_path: Path, chain: Chain, actions: Actions, rule_ids: tuple[str, ...], write: Write
+) -> None:
+    kept = tmp_path / ".kept"
+    write("_common/base", "extends: preset/standard\nmode: monitor\n")
+    write("acme", "extends: _common/base.yaml\n")
+    await PolicyStore(tmp_path, chain, actions, rule_ids, kept).load()
+    write("_common/base", BROKEN)
+    successor = PolicyStore(tmp_path, chain, actions, rule_ids, kept)
+    await successor.recover()
+    assert successor.policies["acme"].mode is Mode.MONITOR
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("rules: &a [*a]\n", "aliases are not allowed"),
+        ("a: &a [x]\nb: *a\n", "aliases are not allowed"),
+        ("mode: enforce\nmode: monitor\n", "key 'mode' is given twice"),
+        ("#" * (1 << 20), "larger than 256 KiB"),
+        ("[" * 3000, "nested deeper than 32"),
+        ("x: !!python/object/apply:os.system [id]\n", "tags are not allowed"),
+        ("extends: acme.yaml\n", "unknown policy 'acme.yaml'"),
+        (
+            "rules:\n- {id: x, when: {}, if: 'tags.all(a, tags.all(b, tags.all(c, true)))', action: flag}\n",
+            "more than 2 of",
+        ),
+    ],
+)
+async def test_what_was_made_to_hurt_is_refused_and_the_last_good_revision_stays(
+    store: PolicyStore, write: Write, text: str, problem: str
+) -> None:
+    write("acme", STRICT)
+    await store.load()
+    good = store.policies["acme"]
+    write("acme", text)
+    report = await store.reload()
+    assert problem in report.failures["acme"]
+    assert report.failures["acme"].partition(": ")[0].startswith(str(store._folder / "acme.yaml"))
+    assert store.policies["acme"] is good

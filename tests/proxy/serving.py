@@ -22,12 +22,14 @@ from proxy.judges import Judges
 from proxy.metrics import WorkerMetrics
 from proxy.parts import Parts
 from proxy.pool.connection_pool import ConnectionPool
+from proxy.releases import Releases
 from proxy.screen import Screen
 from proxy.settings import UpstreamSettings
 from proxy.upstream import Upstreams
 from proxy.upstream_health import UpstreamHealth
 from storage.journal import Journal
 from storage.journal_reader import JournalReader
+from storage.reviews import ReviewQueue
 from storage.types import DecisionRecord, Identity, ObjectName
 
 Reply = tuple[int, dict[str, Any]]
@@ -83,6 +85,7 @@ async def serving(
     async def identify(key: str) -> Identity:
         return TENANTS[key]
 
+    releases = Releases(ReviewQueue(None))  # type: ignore[arg-type]  # nobody has released anything
     pool, metrics, objects = ConnectionPool(), WorkerMetrics(0), Objects()
     around: dict[str, Any] = {
         "keys": SimpleNamespace(identify=identify),
@@ -90,6 +93,7 @@ async def serving(
         "house_keys": SimpleNamespace(tenant_content_key=lambda tenant_id: bytes([tenant_id]) * 32),
         "objects": objects,
         "limits": None,
+        "releases": releases,
         "data_keys": None,
     }
     parts = Parts(

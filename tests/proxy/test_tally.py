@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from detectors.types import Coverage, DetectorRun, RunStatus, Stage, Unscanned
-from policies.types import ActionName, Judged, StopReason, Verdict
+from policies.types import ActionName, CandidateVerdict, Judged, StopReason, Verdict
 from proxy.screen import Screened
 from proxy.tally import MOST_FINDINGS, Tally, sum_runs
 
@@ -102,3 +103,18 @@ def test_who_was_left_out_of_one_window_has_looked_at_the_others(order: int) -> 
     one, other = [run(RunStatus.OK), run(RunStatus.SKIPPED)][::order]
 
     assert sum_runs(one, other).status is RunStatus.OK
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_candidates_heaviest_action_over_all_windows_is_held_against_the_total(
+    make_verdict: MakeVerdict, order: int
+) -> None:
+    seen = [
+        replace(make_verdict(mine), candidate=CandidateVerdict("acme", "sha256:next", theirs, ""))
+        for mine, theirs in ((ActionName.MASK, ActionName.MASK), (ActionName.ALLOW, ActionName.FLAG))
+    ]
+    assert total(*seen[::order]).disagreement is None
+    blocked = replace(seen[1], candidate=CandidateVerdict("acme", "sha256:next", ActionName.BLOCK, "x"))
+    disagreement = total(*[seen[0], blocked][::order]).disagreement
+    assert disagreement is not None
+    assert (disagreement.action, disagreement.rule) == (ActionName.BLOCK, "x")

@@ -1,0 +1,129 @@
+"""Conditions that policies put in words of their own (`if:`): the only importer of cel, which it keeps in bounds.
+
+The language is the Common Expression Language (github.com/google/cel-spec). It has no cost limit of its own here, so
+what is accepted is bounded before it is compiled, and tried on the worst findings before it is used.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, Final
+
+import cel
+
+from detectors.documents import nearest
+from policies.situation import WORDS
+
+LONGEST: Final = 1000  # characters
+DEEPEST: Final = 12  # brackets within brackets
+MOST_LOOPS: Final = 2  # all, exists and the like: each over the tags of a finding or a list that stands in the text
+MOST_ITEMS: Final = 64
+PROBE_SECONDS: Final = 0.002
+_LOOPS: Final = re.compile(r"\.\s*(all|exists|exists_one|map|filter)\s*\(")
+_STRINGS: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'')
+# `matches` would bring a second engine for patterns, whose price nobody here knows; conversions fail on what is odd.
+_FUNCTIONS: Final = frozenset({"size", "contains", "startsWith", "endsWith"})
+_FAILURES: Final = (ValueError, TypeError, RuntimeError, LookupError, ArithmeticError)
+_COMPARISONS: Final = frozenset({"_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "@in"})
+_OPERATORS: Final = _COMPARISONS | {"!_", "-_", "_&&_", "_||_", "_+_", "_-_", "_*_", "_/_", "_%_", "_?_:_", "_[_]"}
+_WITHIN_LOOPS: Final = "@not_strictly_false"
+_WORST: Final = {
+    **WORDS,
+    "tags": [f"tag-{number}" * 8 for number in range(MOST_ITEMS)],
+    "model": "m" * 200,
+    "route": "r" * 200,
+    "app": "a" * 64,
+    "language": "",
+    "network": "",
+    "key": 0,
+    "hour": 0,
+    "confidence": 0.0,
+    "score": 1e6,
+    "cost": 1e9,
+}
+_EMPTIEST: Final = {name: type(value)() for name, value in WORDS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class CelCondition:
+    """A compiled condition. Equal to another of the same words."""
+
+    source: str
+    names: frozenset[str]
+    _program: cel.Program
+
+    def holds(self, values: dict[str, Any]) -> bool:
+        """Tell whether it holds. One that cannot be evaluated holds: no mistake of its author lets anything go."""
+        try:
+            return self._program.execute(values) is not False
+        except _FAILURES:
+            return True
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CelCondition) and other.source == self.source
+
+    def __hash__(self) -> int:
+        return hash(self.source)
+
+
+def compile_condition(source: str) -> CelCondition:
+    """Compile `source`. Raises ValueError for what is no CEL, reads unknown words, or could cost time."""
+    _refuse_large(source)
+    try:
+        program = cel.compile(source)
+    except ValueError as exc:
+        raise ValueError(_shortened(str(exc))) from None
+    bound = set(re.findall(r"\(\s*([A-Za-z_]\w*)\s*,", _STRINGS.sub('""', source)))
+    names = frozenset(program.variables()) - (bound - WORDS.keys())
+    for name in sorted(names - WORDS.keys()):
+        raise ValueError(f"unknown word '{name}'{nearest(name, sorted(WORDS))}")
+    for name in sorted(set(program.functions()) - _FUNCTIONS - _OPERATORS - {_WITHIN_LOOPS}):
+        raise ValueError(f"'{name}' cannot be used here (only {', '.join(sorted(_FUNCTIONS))} and operators)")
+    _try_out(program, names)
+    return CelCondition(source, names, program)
+
+
+def _refuse_large(source: str) -> None:
+    if len(source) > LONGEST:
+        raise ValueError(f"longer than {LONGEST} characters")
+    bare = _STRINGS.sub('""', source)
+    depth = deepest = 0
+    for character in bare:
+        depth += (character in "([{") - (character in ")]}")
+        deepest = max(deepest, depth)
+    if deepest > DEEPEST:
+        raise ValueError(f"nested deeper than {DEEPEST}")
+    if len(_LOOPS.findall(bare)) > MOST_LOOPS:
+        raise ValueError(f"more than {MOST_LOOPS} of all, exists, exists_one, map and filter")
+    if bare.count(",") > MOST_ITEMS:
+        raise ValueError(f"more than {MOST_ITEMS} items")
+
+
+def _try_out(program: cel.Program, names: frozenset[str]) -> None:
+    """Evaluate on an ordinary, the worst and the emptiest finding: what fails then would fail in traffic."""
+    for values in (WORDS, _WORST, _EMPTIEST):
+        read = {name: values[name] for name in names}
+        try:
+            took, result = min((_timed(program, read) for _ in range(3)), key=itemgetter(0))
+        except _FAILURES as exc:
+            raise ValueError(_shortened(str(exc))) from None
+        if not isinstance(result, bool):
+            raise ValueError(f"must be true or false, and is {type(result).__name__}")  # noqa: TRY004 - like the others
+        if took > PROBE_SECONDS:
+            raise ValueError(f"takes longer than {PROBE_SECONDS * 1000:.0f} ms on the worst finding")
+
+
+def _timed(program: cel.Program, values: dict[str, Any]) -> tuple[float, Any]:
+    """Evaluate, and return how long this thread computed: others on the machine do not count."""
+    started = time.thread_time()
+    result = program.execute(values)
+    return time.thread_time() - started, result
+
+
+def _shortened(problem: str) -> str:
+    """The first line of what the library says, without the source that it repeats."""
+    line = problem.splitlines()[0] if problem else "no condition"
+    return re.sub(r"^Failed to parse expression .*?: ERROR: <input>:", "", line)[:200]

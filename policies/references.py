@@ -1,0 +1,40 @@
+"""What a policy names elsewhere has to be there: typing errors would silently do nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from detectors.documents import nearest
+from policies.layers import Layer
+from policies.output import RULE_IDS
+from policies.types import Rule, allows
+
+
+def check_references(layer: Layer, known_rules: frozenset[str]) -> None:
+    """Duplicate ids and routes, unknown signature ids: all are typing errors that would silently do nothing."""
+    rules, routes = layer.content.rules, layer.content.routes or ()
+    for index, route in enumerate(routes):
+        if (route.path, route.dialect) in {(earlier.path, earlier.dialect) for earlier in routes[:index]}:
+            raise layer.document.complain(("routes", index, "path"), f"route '{route.path}' is opened twice")
+    for name, count in Counter(rule.id for rule in rules).items():
+        if count > 1:
+            index = max(i for i, rule in enumerate(rules) if rule.id == name)
+            raise layer.document.complain(("rules", index, "id"), f"rule '{name}' is defined twice")
+    named: list[tuple[tuple[str | int, ...], str]] = [
+        (("rules", i, "when", "rule"), name) for i, rule in enumerate(rules) for name in rule.when.rule
+    ]
+    named += [(("exclusions", i, "rule"), item.rule) for i, item in enumerate(layer.content.exclusions)]
+    for loc, name in named:
+        if known_rules and name not in known_rules and name not in RULE_IDS:
+            problem = f"unknown detection rule '{name}'{nearest(name, sorted(known_rules))}"
+            raise layer.document.complain(loc, problem)
+
+
+def check_routed(own: Layer, rules: Sequence[Rule], models: tuple[str, ...]) -> None:
+    """A model that requests are sent to must be allowed, like one that a client names."""
+    for rule in rules:
+        if rule.route is not None and rule.route.model and not allows(models, rule.route.model):
+            problem = f"rule '{rule.id}' routes to {rule.route.model}, which `models` does not allow"
+            index = next((i for i, document in enumerate(own.content.rules) if document.id == rule.id), None)
+            raise own.document.complain(("extends",) if index is None else ("rules", index, "route", "model"), problem)

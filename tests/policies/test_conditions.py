@@ -1,0 +1,66 @@
+"""`if:`: what is accepted, what is refused before it could hurt, and that a failure never lets anything go."""
+
+from __future__ import annotations
+
+import pytest
+
+from policies.conditions import compile_condition
+from policies.situation import WORDS
+
+HOLD = [
+    'confidence > 0.5 && origin == "user"',
+    'severity >= 3 && !(app in ["a", "b"])',
+    '"owasp.llm01" in tags',
+    'tags.exists(tag, tag.startsWith("owasp"))',
+    'model.startsWith("gpt") ? hour == 12 : false',
+    "score - confidence < 0.1",
+]
+
+
+@pytest.mark.parametrize("source", HOLD)
+def test_a_condition_reads_the_words_of_findings_and_facts(source: str) -> None:
+    condition = compile_condition(source)
+    assert condition.names <= WORDS.keys()
+    assert condition.holds({name: WORDS[name] for name in condition.names})
+    assert not compile_condition(f"!({source})").holds({name: WORDS[name] for name in condition.names})
+
+
+REFUSED = {
+    'colour == "red"': "unknown word 'colour'",
+    "confidnce > 0.5": "did you mean 'confidence'",
+    "1 +": "Syntax error",
+    "hour": "must be true or false, and is int",
+    'hour > "9"': "overload",
+    "1 / hour > 0": "division by zero",
+    'tags[0] == "a"': "index out of bounds",
+    'model.matches("(a+)+$")': "'matches' cannot be used here",
+    "int(role) > 3": "'int' cannot be used here",
+    "tags.all(x, tags.all(y, tags.all(z, x == z)))": "more than 2 of all",
+    "(" * 13 + "true" + ")" * 13: "nested deeper than 12",
+    "hour in [" + "1," * 65 + "1]": "more than 64 items",
+    "true || " * 130 + "true": "longer than 1000 characters",
+    "": "Syntax error",
+}
+
+
+@pytest.mark.parametrize("source", REFUSED)
+def test_what_is_wrong_or_could_cost_time_is_refused_with_a_reason(source: str) -> None:
+    with pytest.raises(ValueError, match=REFUSED[source].replace("(", r"\(")):
+        compile_condition(source)
+
+
+def test_a_refusal_does_not_repeat_the_whole_condition() -> None:
+    with pytest.raises(ValueError) as refused:
+        compile_condition("a" * 900 + " +")
+    assert len(str(refused.value)) < 250
+
+
+def test_a_condition_that_fails_in_traffic_holds() -> None:
+    condition = compile_condition("100 / (weekday + 1) > 1000")
+    assert not condition.holds({"weekday": 3})
+    assert condition.holds({"weekday": -1})
+    assert condition.holds({})
+
+
+def test_conditions_of_the_same_words_are_equal() -> None:
+    assert compile_condition("hour > 3") == compile_condition("hour > 3") != compile_condition("hour > 4")

@@ -1,0 +1,30 @@
+"""Remarks: what ends is told before it does."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+
+from policies.remarks import remarks
+from tests.policies.conftest import MakePolicy
+
+UNTIL = date(2027, 3, 1)
+POLICY = """
+extends: preset/standard
+exclusions: [{rule: PS-INJ-001, origin: system, until: 2027-03-01, owner: sec@acme.example, reason: quoted}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("days", "said"), [(-15, ""), (-14, "ends on"), (0, "ends on"), (1, "ended on"), (400, "ended on")]
+)
+def test_an_exclusion_is_spoken_of_two_weeks_before_it_ends(make_policy: MakePolicy, days: int, said: str) -> None:
+    found = remarks(make_policy(POLICY), UNTIL + timedelta(days=days))
+    expected = f"exclusion of PS-INJ-001 {said} 2027-03-01 (owner sec@acme.example)"
+    assert found == ((expected,) if said else ())
+
+
+def test_a_limit_that_nobody_enforces_is_spoken_of(make_policy: MakePolicy) -> None:
+    policy = make_policy("extends: preset/standard\nlimits: {tokens: 2M/day, requests: 5/min}\n")
+    assert remarks(policy, UNTIL) == ("limits.tokens is read and held to the ceilings, and not yet enforced",)
