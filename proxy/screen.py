@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from detectors.aside import Aside
-from detectors.chain import Chain, Inspection, InspectionOptions
+from detectors.chain import REFINER_SECONDS, Chain, Inspection, InspectionOptions
 from detectors.frozen import statically_frozen
 from detectors.glance import UNSEEN, Seen
 from detectors.guard import Guard
@@ -109,7 +109,9 @@ class Screen:
         segments = _with_seams(walk) if aside is None else await aside.run(partial(_with_seams, walk))
         judging = None if judges is WhenJudged.NEVER else self._judging(policy, tenant_id)
         postpone = judges is WhenJudged.BESIDE and policy.judges is not None and policy.judges.concurrent
-        gate = self._gate(policy, facts, content_key, postpone=postpone)
+        gate = None
+        if judging is not None or self._chain.refines:
+            gate = self._gate(policy, facts, content_key, postpone=postpone)
         context = InspectionContext(tenant_id, guard, judging=judging)
         patience = _patience(judging)
         options = InspectionOptions(context, content_key, patience, gate, left_out, aside, self._shared, self._engine)
@@ -117,7 +119,7 @@ class Screen:
         calls = () if judging is None else tuple(judging.calls)
         deciding = partial(self._decide, policy, inspection, facts)
         verdict = deciding() if aside is None else await aside.run(deciding)
-        if not gate.postponed or verdict.effect.stop:
+        if gate is None or not gate.postponed or verdict.effect.stop:
             return Screened(verdict, inspection.runs, calls)
         again = replace(options, gate=self._gate(policy, facts, content_key), left_out=Coverage(), aside=None)
         later = partial(self._judge_later, inspection, gate.postponed, again, policy, facts)
@@ -174,8 +176,7 @@ def _unread(left_out: Coverage, segments: int) -> Inspection:
 
 def _patience(judging: Judging | None) -> float:
     """Return how long (seconds) refiners may take in all: judges keep their own deadline, behind the others'."""
-    default = InspectionOptions().refiner_deadline
-    return default if judging is None else default + judging.terms.deadline
+    return REFINER_SECONDS if judging is None else REFINER_SECONDS + judging.terms.deadline
 
 
 async def _labelled(later: Later, labels: tuple[str, ...]) -> Screened:

@@ -24,6 +24,7 @@ class Round:
         self._running: dict[asyncio.Task[Call], Judge] = {}
         self.calls: list[Call] = []
         self.rulings: list[Ruling] = []
+        self._failure: BaseException | None = None
 
     @property
     def running(self) -> int:
@@ -72,9 +73,11 @@ class Round:
         return bool(self._waiting) and all(judge.typical_seconds > seconds for judge in self._waiting)
 
     async def wait(self, seconds: float) -> None:
-        """Return when a judge has answered, or after that time."""
+        """Return when a judge has answered, or after that time. Raises what no judge may fail with: a fault of ours."""
         if self._running:
             await asyncio.wait(self._running, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
+        if self._failure is not None:
+            raise self._failure
 
     def cancel(self) -> None:
         for task in self._running:
@@ -92,8 +95,11 @@ class Round:
 
     def _note(self, task: asyncio.Task[Call]) -> None:
         self._running.pop(task, None)
-        if not task.cancelled() and task.exception() is None:
-            self._keep(task.result())
+        if not task.cancelled():
+            failure = task.exception()
+            if failure is None:
+                self._keep(task.result())
+            self._failure = self._failure or failure
         if not self._running:
             self._over()
 

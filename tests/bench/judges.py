@@ -23,6 +23,7 @@ from tests.harness import Product, Recorder, Script
 from tests.judge_models import failing, openrouter, ruling, saying, slow
 
 _DEADLINE: Final = 1.0  # seconds
+_SLACK: Final = 1.0  # seconds that an answer may be late here, where the load, both workers and all judges share cores
 _SECONDS: Final = 2.0  # of one phase
 _THRESHOLD: Final = 5
 _WELL: Final = openrouter(ruling("none", 0.9))
@@ -71,9 +72,10 @@ async def _ask(session: aiohttp.ClientSession, url: str, key: str, text: str) ->
 
 async def _heal(product: Product) -> None:
     """Return once the breaker has closed again in both workers."""
-    async with aiohttp.ClientSession() as session:
+    # Each time another connection, since each worker has its own.
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
         good = 0
-        while good < 8:
+        while good < 16:
             status, _ = await _ask(session, product.url, product.key, f"And now about {secrets.token_hex(4)}, please?")
             good = good + 1 if status == 200 else 0
             await asyncio.sleep(0.05)
@@ -151,7 +153,7 @@ def _report(days: Mapping[str, list[Phase]], metrics: str) -> int:
         wanted = [200] if day == "well" else [503]
         # Trials of a phase: the first failures, and one each second once the breaker is open.
         most = sum(_THRESHOLD + 8 for _ in phases) if day != "well" else asked
-        good = ratio <= 1.25 and slowest <= _DEADLINE + 0.5 and statuses == wanted and asked <= most
+        good = ratio <= 1.25 and slowest <= _DEADLINE + _SLACK and statuses == wanted and asked <= most
         good = good and (day == "well" or forwarded == 0)
         failed += not good
         print(
