@@ -41,7 +41,12 @@ class Batch:
     """The segments of one inspection with what is known of each so far."""
 
     def __init__(
-        self, segments: Sequence[Segment], views: ViewBuilder, content_key: bytes, digests: Digests | None
+        self,
+        segments: Sequence[Segment],
+        views: ViewBuilder,
+        content_key: bytes,
+        digests: Digests | None,
+        judged_by: bytes = b"",
     ) -> None:
         self.segments = segments
         self.inspectable = [i for i, s in enumerate(segments) if isinstance(s, Seam) or len(s.text) <= MAX_TEXT]
@@ -50,8 +55,7 @@ class Batch:
         self.said: list[tuple[Plan, Mapping[int, StageHits]]] = []  # what whole steps have said, to be told to others
         self.unseen = 0  # how many segments the last stage had to read anew
         self.keyed = digests is not None  # whether anything of this inspection may be remembered
-        self.judged_as = b""  # what judges' hits depend on beside the text
-        self._content_key, self._hashing = content_key, digests
+        self._content_key, self._hashing, self._judged_by = content_key, digests, judged_by
         self._digests: Sequence[bytes] = ()
         self._keys: tuple[Plan | None, Sequence[bytes]] = (None, ())
         self._recalled: set[int] = set()
@@ -67,7 +71,7 @@ class Batch:
 
     def keys(self, plan: Plan) -> Sequence[bytes]:
         """Return what a stage's hits in each segment are remembered by: the text's digest, which is made once for all
-        stages, and the stage's own mark.
+        stages, the stage's own mark, and for judges who they are and what they see.
         """
         known, keys = self._keys
         if known is not plan:
@@ -75,7 +79,7 @@ class Batch:
                 self._digests = self._hashing.of(self.segments)
             asked, answered = plan.marks()
             if plan.stage is Stage.JUDGE:
-                asked, answered = asked + self.judged_as, answered + self.judged_as
+                asked, answered = asked + self._judged_by, answered + self._judged_by
             if asked == answered:
                 keys = [digest + asked for digest in self._digests]
             else:

@@ -127,9 +127,10 @@ class Chain:
 
     async def inspect(self, segments: Sequence[Segment], options: InspectionOptions) -> Inspection:
         """Look at every segment. Never raises for a detector's failure: that is a run with a status."""
-        batch = Batch(segments, self._views, options.content_key, self.memory.hashing(options.content_key))
-        if options.context.judging is not None:
-            batch.judged_as = options.context.judging.tag
+        judging = options.context.judging
+        judged_by = b"" if judging is None else judging.tag
+        hashing = self.memory.hashing(options.content_key)
+        batch = Batch(segments, self._views, options.content_key, hashing, judged_by)
         if options.engine is not None:
             await self.memory.be_told(self._plans, batch, options.engine)
         return await self._inspect(batch, options)

@@ -32,20 +32,20 @@ class Sharpening(Protocol):
 
 
 @runtime_checkable
-class Occasional(Protocol):
-    """What an expensive detector also is that some inspections do without."""
-
-    def takes_part(self, context: InspectionContext) -> bool:
-        """Tell whether an inspection has any use for it."""
-
-
-@runtime_checkable
 class EitherWay(Protocol):
     """What a detector also is that claims the same of a text in a request as in an answer: then what it said of an
     answer is known when that comes back as history.
     """
 
     either_way: Literal[True]
+
+
+@runtime_checkable
+class Occasional(Protocol):
+    """What an expensive detector also is that some inspections do without."""
+
+    def takes_part(self, context: InspectionContext) -> bool:
+        """Tell whether an inspection has any use for it."""
 
 
 def reads_of(detector: Detector) -> Callable[[Segment, InspectionContext], bool]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from detectors.judges.types import Send, Strategy, Terms
 from detectors.types import Category, Direction, Origin
-from policies.amounts import Rate
+from policies.amounts import Budget, Rate
 from policies.judging import JudgeMatch, JudgePolicy, Slow, SlowStreams
 from policies.quantities import parse_budget, parse_rate, parse_share
 
@@ -71,7 +71,7 @@ class JudgesDocument(_Strict):
     strategy: Strategy | None = None
     deadline: Annotated[float, Field(gt=0, le=_LONGEST)] | None = None
     send: Send | None = None
-    budget: Annotated[Any, BeforeValidator(parse_budget)] = None
+    budget: Annotated[Budget, BeforeValidator(parse_budget)] | None = None
     calls: Annotated[Any, BeforeValidator(parse_rate)] = None
     concurrent: bool | None = None
 

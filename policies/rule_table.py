@@ -24,6 +24,7 @@ class RuleTable:
         self._rows: dict[tuple[Category, Origin, Direction], tuple[_Row, ...]] = {}
         # Rules that do more than act: seldom any, and then all that apply count, not the heaviest alone.
         self.adding = tuple(rule for rule in rules if rule.labels or rule.route is not None)
+        self.reads_language = any(_reads_language(rule) for rule in rules)
         self.reviewed = frozenset(rule.id for rule in rules if rule.review)
 
     def heaviest(self, finding: Finding, situation: Situation) -> Rule | None:
@@ -47,6 +48,11 @@ class RuleTable:
             and (not rule.match.origin or origin in rule.match.origin)
             and rule.match.direction in {None, direction}
         )
+
+
+def _reads_language(rule: Rule) -> bool:
+    named = rule.condition is not None and "language" in rule.condition.names
+    return named or (rule.where is not None and bool(rule.where.language))
 
 
 def applies(rule: Rule, finding: Finding, situation: Situation) -> bool:

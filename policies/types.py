@@ -133,6 +133,13 @@ class Policy:
     def pseudonymises(self) -> bool:
         return any(rule.action is ActionName.PSEUDONYMISE for rule in self.rules)
 
+    @property
+    def reads_language(self) -> bool:
+        """Whether anybody wants to know in which language a request is."""
+        candidate = self.candidate
+        own = self.table.reads_language or len(self.refusals) > 1
+        return own or (candidate is not None and candidate.policy.table.reads_language)
+
     def allows_model(self, model: str) -> bool:
         return allows(self.models, model)
 

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from detectors.aside import FINDING
 from detectors.errors import UpstreamError
+from detectors.language import guess_language
 from detectors.types import Direction
 from policies.phrases import waits_for_phrases
 from policies.types import BlockAs, Edit, Mode, Policy, StopReason, Verdict
@@ -26,7 +27,6 @@ from proxy.parts import Parts
 from proxy.pointer import UneditableError, apply_edits
 from proxy.provider_state import note_creations
 from proxy.pseudonym_keeping import name_values, restoration_of
-from proxy.relayed_errors import error_code, read_error, relayed_status
 from proxy.remembrance import hear, listen, remember, remember_stream
 from proxy.responses import SOON_DECIDED, retry_headers, upstream_headers
 from proxy.screen import Screened, WhenJudged
@@ -35,7 +35,7 @@ from proxy.sse import SSE, begins_stream
 from proxy.streaming import Glancing, StreamEnd, StreamScreen, left_to_the_judge
 from proxy.transcript import Transcript
 from proxy.upstream import UpstreamAnswer
-from proxy.upstream_chunks import once, overheard, timed, whole
+from proxy.upstream_reading import error_code, once, overheard, read_error, relayed_status, timed, whole
 from proxy.walk import Walk
 from storage.types import Outcome
 
@@ -62,14 +62,17 @@ async def screen_document(
     """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop, and so
     does one that is not `editable`: whoever asked could not carry it out.
 
-    Where the verdict names a route, `detour` is taken, and what was found is decided once more, for the new way. Who
-    has `judges` asked beside what comes next must await `exchange.later`.
+    Where the verdict on a request names a route, `detour` is taken, and what was found is decided once more, for the
+    new way; a request for which there is none stops. Who has `judges` asked beside what comes next must await
+    `exchange.later`.
     """
     take_back(document, walk)
+    if walk.direction is Direction.REQUEST and _policy(exchange).reads_language:
+        exchange.language = guess_language("\n".join(segment.text for segment in walk.newest_user_texts()))
     screened = await _judge(parts, exchange, walk, judges)
     route, labels = screened.verdict.effect.route, screened.verdict.effect.labels
-    if route is not None and detour is not None:
-        if detour.take(route):
+    if route is not None and walk.direction is Direction.REQUEST:
+        if detour is not None and detour.take(route):
             screened = (await _judge(parts, exchange, walk, judges)).with_labels(labels)
         else:
             screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs, screened.calls)
@@ -194,8 +197,9 @@ async def _answer_stream(
         restoration_of(exchange),
         enforcing=policy.mode is Mode.ENFORCE,
         glance=_glance_of(parts, exchange, policy),
-        told=None if said is None else said.hear,
     )
+    if said is not None:
+        screen.listen(said.hear)
     slow = slow_reading(exchange, policy, screen, lambda walk: _judge(parts, exchange, walk))
     stream = screen if slow is None else PacedStream(screen, slow, policy.streams)
     response = web.StreamResponse(headers={"Content-Type": reader.content_type, "Cache-Control": "no-cache"})
@@ -229,10 +233,11 @@ async def _relay(
     try:
         async for data in stream.run(chunks if transcript is None else overheard(chunks, transcript)):
             sent = data
-            if said is not None and stream.ended and screen.end is StreamEnd.FINISHED:
-                weighed = verdict_on(parts, exchange, _policy(exchange), said.texts)
-                sent = data if weighed is None else screen.weigh(weighed, data)
-            sent = await _ending(parts, exchange, screen, transcript, sent) if stream.ended else sent
+            if stream.ended:
+                if said is not None and screen.end is StreamEnd.FINISHED:
+                    whole = verdict_on(parts, exchange, _policy(exchange), said.texts)
+                    sent = data if whole is None else screen.weigh(whole, data)
+                sent = await _ending(parts, exchange, screen, transcript, sent)
             if sent:  # nothing, where the client has the event from a connection that it lost
                 await response.write(sent)
     except UpstreamError as exc:

@@ -104,8 +104,6 @@ async def build_worker(
     windows = SlidingWindows(redis, lambda: settings.workers)
     policies = policy_store(settings, detection)
     await policies.recover()
-    pepper, stale = house_keys.pepper, settings.identity.max_stale
-    keys = KeyDirectory(ApiKeyStore(database, pepper), partial(read_revisions, database), pepper, stale)
     metrics, pool, upstreams = WorkerMetrics(number), ConnectionPool(), Upstreams(settings.upstreams)
     judges = build_judges(settings, redis, windows, metrics)
     door = open_door(house_keys.egress_token(), settings.egress.read)
@@ -113,7 +111,7 @@ async def build_worker(
         codecs=detection.codecs,
         hooks=detection.hooks,
         door=door,
-        keys=keys,
+        keys=_key_directory(settings, database, house_keys.pepper),
         policies=policies,
         limits=windows,
         screen=Screen(
@@ -126,7 +124,11 @@ async def build_worker(
         upstreams=upstreams,
         pool=pool,
         health=UpstreamHealth((*upstreams.all, *door.upstreams.values()), pool, metrics),
-        journal=_journal(settings, instance),
+        journal=Journal(
+            settings.journal_folder / instance,
+            settings.journal.sync,
+            disk_limit=settings.journal.disk_limit,
+        ),
         house_keys=house_keys,
         data_keys=DataKeys(database, key_ring_source(settings.keys_folder)),
         objects=ProviderObjects(database),
@@ -139,8 +141,9 @@ async def build_worker(
     return Worker(Handler(parts), parts, policies, windows, database, redis, judges)
 
 
-def _journal(settings: Settings, instance: str) -> Journal:
-    return Journal(settings.journal_folder / instance, settings.journal.sync, disk_limit=settings.journal.disk_limit)
+def _key_directory(settings: Settings, database: Database, pepper: bytes) -> KeyDirectory:
+    store, revisions = ApiKeyStore(database, pepper), partial(read_revisions, database)
+    return KeyDirectory(store, revisions, pepper, settings.identity.max_stale)
 
 
 def build_judges(settings: Settings, redis: RedisClient, limits: Limits, metrics: WorkerMetrics) -> Judges:

@@ -74,7 +74,8 @@ def _reason(exchange: Exchange, asked: Asked, verdict: Verdict, policy: Policy) 
     if verdict.stop_reason is StopReason.UNINSPECTED:
         return "The text could not be inspected."
     if verdict.effect.stop:
-        refusal = Refusal(verdict, asked.walk.direction, policy.disclose, exchange.id)
+        text = policy.refusal_text(exchange.facts().language)
+        refusal = Refusal(verdict, asked.walk.direction, policy.disclose, exchange.id, text)
         message: str = refusal_body(refusal)["error"]["message"]
         return message
     return "Masked by policy" if verdict.effect.edits else ""

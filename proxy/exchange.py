@@ -46,6 +46,7 @@ class Exchange:
     vocabulary: frozenset[str] = frozenset()
     model: str = ""
     fallbacks: tuple[str, ...] = ()  # models that take over from it
+    language: str = ""  # guessed, where the policy asks for it
     asked_model: str = ""  # where the policy sent the request to another one
     upstream: str = ""
     streaming: bool = False
@@ -107,6 +108,7 @@ class Exchange:
             streaming=self.streaming,
             network=self.network,
             fallbacks=self.fallbacks,
+            language=self.language,
         )
 
     def keep(self, screened: Screened, direction: Direction) -> None:

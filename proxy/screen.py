@@ -113,15 +113,25 @@ class Screen:
         if judging is not None or self._chain.refines:
             gate = self._gate(policy, facts, content_key, postpone=postpone)
         context = InspectionContext(tenant_id, guard, judging=judging)
-        patience = _patience(judging)
-        options = InspectionOptions(context, content_key, patience, gate, left_out, aside, self._shared, self._engine)
+        options = InspectionOptions(
+            context,
+            content_key,
+            _patience(judging),
+            gate,
+            left_out,
+            aside,
+            shared=self._shared,
+            engine=self._engine,
+        )
         inspection = await self._chain.inspect(segments, options)
         calls = () if judging is None else tuple(judging.calls)
         deciding = partial(self._decide, policy, inspection, facts)
         verdict = deciding() if aside is None else await aside.run(deciding)
         if gate is None or not gate.postponed or verdict.effect.stop:
             return Screened(verdict, inspection.runs, calls)
-        again = replace(options, gate=self._gate(policy, facts, content_key), left_out=Coverage(), aside=None)
+        again = replace(
+            options, gate=self._gate(policy, facts, content_key), left_out=Coverage(), aside=None, engine=None
+        )
         later = partial(self._judge_later, inspection, gate.postponed, again, policy, facts)
         return Screened(verdict, tuple(run for run in inspection.runs if run.stage is not Stage.JUDGE), calls, later)
 

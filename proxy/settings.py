@@ -16,11 +16,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 from detectors.documents import Document, read_document
 from detectors.errors import SettingsError
 from policies.quantities import parse_size
-from proxy.default_upstreams import default_upstreams
 from proxy.edge_settings import EdgeSettings
 from proxy.egress.settings import EgressSettings
 from proxy.engine_settings import EngineSettings
 from proxy.judge_settings import JudgesSettings, with_judges
+from proxy.upstream_defaults import default_upstreams, with_threshold
 from storage.journal import Sync
 from storage.sink import SinkSettings, models_of, refuse_equal_names
 
@@ -180,7 +180,7 @@ def load_settings(
     document = with_judges(_with_breakers(_document(file, environment), environment), environment)
     given = _from_environment(environment, data)
     if not document.content.get("upstreams"):
-        given["upstreams"] = _with_threshold(default_upstreams(environment), environment)
+        given["upstreams"] = with_threshold(default_upstreams(environment), environment)
     # By themselves first: an error in them stands in no file.
     Document(Path("environment"), given, None, SettingsError).validate(Settings)
     engine = document.content.get("engine")
@@ -196,21 +196,8 @@ def _with_breakers(document: Document, environment: Mapping[str, str]) -> Docume
     upstreams = document.content.get("upstreams")
     if not isinstance(upstreams, list):
         return document
-    content = document.content | {"upstreams": _with_threshold(upstreams, environment)}
+    content = document.content | {"upstreams": with_threshold(upstreams, environment)}
     return Document(document.file, content, document.root, SettingsError)
-
-
-def _with_threshold(upstreams: list[Any], environment: Mapping[str, str]) -> list[Any]:
-    """Give upstreams whose breaker names no threshold that of CIRCUIT_BREAKER_THRESHOLD."""
-    threshold = environment.get("CIRCUIT_BREAKER_THRESHOLD")
-    if not threshold:
-        return upstreams
-    return [
-        {**upstream, "breaker": {"threshold": threshold, **(upstream.get("breaker") or {})}}
-        if isinstance(upstream, dict) and isinstance(upstream.get("breaker", {}), dict)
-        else upstream
-        for upstream in upstreams
-    ]
 
 
 def _with_sinks(document: Document) -> type[Settings]:

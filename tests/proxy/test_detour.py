@@ -21,7 +21,7 @@ POLICY = """
 extends: preset/standard
 models: {allow: [m, gemini-pro, local-1]}
 preamble: The customer is Nordhafen, a ferry line.
-refusals: {de: Das geht hier nicht.}
+refusals: {en: This is not done here., de: Das geht hier nicht.}
 candidate: {policy: _next/acme.yaml, until: 2099-01-01}
 rules:
   - id: stays-home
@@ -82,8 +82,10 @@ async def test_a_finding_sends_the_request_to_the_other_model_where_it_is_decide
 
 
 async def test_what_stops_goes_nowhere_and_is_told_in_the_policys_words(served: Serving, recorder: Recorder) -> None:
-    status, said = await served.ask(CHAT, ASKED["openai chat"].question(f"{MAIL} IBAN DE89370400440532013000."))
-    assert (status, said["error"]["message"], recorder.received) == (400, "Das geht hier nicht.", [])
+    for asked_in, expected in ((MAIL, "This is not done here."), ("Bitte schreibe das auf.", "Das geht hier nicht.")):
+        question = ASKED["openai chat"].question(f"{asked_in} IBAN DE89370400440532013000.")
+        status, said = await served.ask(CHAT, question)
+        assert (status, said["error"]["message"], recorder.received) == (400, expected, [])
 
 
 async def test_a_way_that_does_not_exist_is_no_way(served: Serving, recorder: Recorder) -> None:

@@ -1,9 +1,9 @@
-"""Who serves models where the settings name nobody: whoever there is a credential for in the environment."""
+"""Who serves models when the settings name nobody, and what the environment says of all upstreams."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from detectors.documents import JsonObject
 
@@ -35,3 +35,16 @@ def default_upstreams(environment: Mapping[str, str]) -> list[JsonObject]:
         if environment.get(variable)
     ]
     return found
+
+
+def with_threshold(upstreams: list[Any], environment: Mapping[str, str]) -> list[Any]:
+    """Give upstreams whose breaker names no threshold that of CIRCUIT_BREAKER_THRESHOLD."""
+    threshold = environment.get("CIRCUIT_BREAKER_THRESHOLD")
+    if not threshold:
+        return upstreams
+    return [
+        {**upstream, "breaker": {"threshold": threshold, **(upstream.get("breaker") or {})}}
+        if isinstance(upstream, dict) and isinstance(upstream.get("breaker", {}), dict)
+        else upstream
+        for upstream in upstreams
+    ]
