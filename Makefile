@@ -5,6 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SDK := .venv-sdk
+DEPLOY := .venv-deploy
+# What `make test-ops` runs beside Python.
+PROGRAMS := prometheus promtool pgbouncer nginx shellcheck yamllint docker-compose
 EGRESS := .venv-egress
 UV := $(BIN)/uv
 # Hundreds of modules are read at every start and in every test process: compiled once, not each time.
@@ -22,7 +25,7 @@ SLOW := tests/e2e tests/proxy tests/contracts/test_sinks.py --ignore tests/proxy
 # What operators do and suffer: starts, stops, kills, keys; the engines and all that is kept in them.
 OPS := tests/e2e/test_lifecycle.py tests/e2e/test_custody_commands.py tests/e2e/test_log_keeping.py tests/storage
 
-.PHONY: help setup run egress test unit parts e2e ops sdk egress-test check golden prove fuzz bench bench-hostile bench-doors bench-store bench-judges chaos clean
+.PHONY: help setup run egress test unit parts e2e ops sdk egress-test check golden prove fuzz bench bench-hostile bench-doors bench-store chaos test-ops soak bench-judges clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -70,6 +73,17 @@ e2e: setup ## the running product, driven by real clients
 ops: setup ## starts, stops, kills, keys; the engines and all that is kept in them
 	$(call timed,ops,180,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(OPS) -x)
 
+test-ops: setup $(DEPLOY)/.ready ## dashboards, alerts, deployment and scale-out, with the programs of deploy/packages.txt
+	@missing=$$(for program in $(PROGRAMS); do command -v $$program > /dev/null || printf ' %s' $$program; done); \
+		test -z "$$missing" || { echo "test-ops needs:$$missing (apt-get install $$(tr '\n' ' ' < deploy/packages.txt))"; exit 1; }
+	$(call timed,test-ops,180,PROMPTSHIELD_TEST_OPS=1 $(BIN)/python -m pytest -q -n 2 --dist loadscope --timeout 170 tests/deployed)
+
+$(DEPLOY)/.ready: requirements/deploy.txt
+	@echo "building $(DEPLOY) (once, half a minute)"
+	@$(PYTHON) -m venv $(DEPLOY)
+	@$(UV) pip install --quiet --python $(DEPLOY)/bin/python --require-hashes -r requirements/deploy.txt
+	@touch $@
+
 sdk: setup $(SDK)/.ready ## LangChain and LiteLLM against the running product, in an environment of their own
 	$(call timed,sdk,240,$(BIN)/python -m tests.sdk)
 
@@ -111,4 +125,4 @@ chaos: setup ## two tenants' load under a seeded schedule of faults, then the in
 	$(call timed,chaos,$(if $(QUICK),120,4200),$(BIN)/python -m tests.chaos --seconds $(if $(QUICK),40,3600) $(if $(SEED),--seed $(SEED)))
 
 clean: ## remove the environment and caches, keep the data
-	rm -rf $(VENV) $(SDK) $(EGRESS) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(SDK) $(EGRESS) $(DEPLOY) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from detectors.types import Origin, Unscanned
+from detectors.types import Unscanned
+from policies.expectations import TestDocument
 from policies.judging_schema import JudgesDocument, StreamsDocument
 from policies.preamble import check_preamble
 from policies.routes import ROUTE_PATH, why_closed
@@ -140,37 +141,6 @@ class CandidateDocument(Strict):
     until: Day
     sample: ShareText = 0.0
     rollout: ShareText = 0.0
-
-
-class TestDocument(Strict):
-    """One text by one origin, and the action the policy must take on it."""
-
-    __test__ = False  # not a test class of our own suite
-    name: str
-    user: str | None = None
-    tool: str | None = None
-    document: str | None = None
-    system: str | None = None
-    assistant: str | None = None
-    expect: Literal["allow", "flag", "pseudonymise", "mask", "block"]
-
-    @property
-    def text(self) -> tuple[Origin, str]:
-        given = (
-            (Origin.USER, self.user),
-            (Origin.TOOL, self.tool),
-            (Origin.TOOL, self.document),
-            (Origin.SYSTEM, self.system),
-            (Origin.ASSISTANT, self.assistant),
-        )
-        return next((origin, text) for origin, text in given if text is not None)
-
-    @model_validator(mode="after")
-    def _one_text(self) -> TestDocument:
-        texts = (self.user, self.tool, self.document, self.system, self.assistant)
-        if sum(text is not None for text in texts) != 1:
-            raise ValueError("a test has exactly one of user, tool, document, system, assistant")
-        return self
 
 
 class PolicyDocument(Strict):

@@ -13,11 +13,13 @@ from detectors.discovery import discover
 from detectors.rules import RuleSet, load_signatures
 from policies.build import build_actions
 from policies.engine import Actions
+from policies.folders import PolicyFolders
 from policies.store import PolicyStore
 from proxy.codec import Codec
 from proxy.egress.door import open_door
 from proxy.engine.client import EngineClient
 from proxy.handler import Handler
+from proxy.held_policies import held_folder
 from proxy.hook import Hook
 from proxy.identity import KeyDirectory
 from proxy.judge_settings import JudgeSettings
@@ -26,8 +28,10 @@ from proxy.metrics import WorkerMetrics
 from proxy.parts import Parts
 from proxy.pool.connection_pool import ConnectionPool
 from proxy.releases import Releases
+from proxy.request_reader import CodecReader
 from proxy.screen import Screen
 from proxy.settings import Settings, load_settings
+from proxy.tracing import build_tracing
 from proxy.upstream import Upstreams
 from proxy.upstream_health import UpstreamHealth
 from storage.api_keys import ApiKeyStore
@@ -70,7 +74,9 @@ def load_detection() -> Detection:
 def policy_store(settings: Settings, detection: Detection) -> PolicyStore:
     """Return the store of the installation's policies, not yet loaded."""
     known_rules, last_good = rule_ids(detection.rules), settings.data / "last-good-policies"
-    return PolicyStore(settings.policies_folder, detection.chain, detection.actions, known_rules, last_good)
+    folders = PolicyFolders(settings.policies_folder, held_folder(settings))
+    reader = CodecReader(detection.codecs)
+    return PolicyStore(folders, detection.chain, detection.actions, known_rules, last_good, reader)
 
 
 @dataclass(slots=True)
@@ -86,6 +92,8 @@ class Worker:
     judges: Judges
 
     async def close(self) -> None:
+        if self.parts.tracing is not None:
+            self.parts.tracing.exporter.close()
         await self.parts.pool.close()
         await self.judges.close()
         await self.windows.flush()
@@ -125,9 +133,7 @@ async def build_worker(
         pool=pool,
         health=UpstreamHealth((*upstreams.all, *door.upstreams.values()), pool, metrics),
         journal=Journal(
-            settings.journal_folder / instance,
-            settings.journal.sync,
-            disk_limit=settings.journal.disk_limit,
+            settings.journal_folder / instance, settings.journal.sync, disk_limit=settings.journal.disk_limit
         ),
         house_keys=house_keys,
         data_keys=DataKeys(database, key_ring_source(settings.keys_folder)),
@@ -137,6 +143,7 @@ async def build_worker(
         edge=settings.edge,
         instance=instance,
         worker=number,
+        tracing=build_tracing(settings.tracing),
     )
     return Worker(Handler(parts), parts, policies, windows, database, redis, judges)
 
