@@ -30,6 +30,8 @@ TESTED_ELSEWHERE = {
     "detectors/builtin/patterns.py": "tests/detectors/test_signatures.py",
     "detectors/builtin/pii.py": "tests/detectors/test_signatures.py",
     "detectors/decoders": "tests/detectors/test_views.py",
+    "detectors/models/classifier_model.py": "tests/detectors/builtin/test_classifier.py",
+    "detectors/models/training": "make train-quick",
     "detectors/types.py": "every test",
     "detectors/words.py": "every test",
     "detectors/errors.py": "every test",
