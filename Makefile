@@ -26,7 +26,7 @@ SLOW := tests/e2e tests/proxy tests/contracts/test_sinks.py --ignore tests/proxy
 # What operators do and suffer: starts, stops, kills, keys; the engines and all that is kept in them.
 OPS := tests/e2e/test_lifecycle.py tests/e2e/test_custody_commands.py tests/e2e/test_log_keeping.py tests/storage
 
-.PHONY: help setup run egress test unit parts e2e ops sdk egress-test check golden prove fuzz bench bench-hostile bench-doors bench-store chaos test-ops soak clean peers eval train train-quick bench-patterns signature-report bench-replay reloads
+.PHONY: help setup run egress test unit parts e2e ops sdk egress-test check golden prove fuzz bench bench-hostile bench-doors bench-store chaos test-ops soak clean peers eval train train-quick bench-patterns signature-report bench-replay reloads bench-judges
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -148,6 +148,8 @@ bench-replay: setup ## a million recorded decisions decided again by another pol
 
 reloads: setup ## 200 policy reloads under load: no request fails, and each names the policy that decided it
 	$(call timed,reloads,240,$(BIN)/python -m tests.prove.reloads)
+bench-judges: setup ## judges that fall, stall, refuse or talk nonsense, and what that costs others (QUICK=1: two rounds)
+	$(call timed,bench-judges,$(if $(QUICK),90,200),$(BIN)/python -m tests.bench.judges $(if $(QUICK),--quick))
 
 chaos: setup ## two tenants' load under a seeded schedule of faults, then the invariants (QUICK=1: 40 s; SEED=n repeats one)
 	$(call timed,chaos,$(if $(QUICK),120,4200),$(BIN)/python -m tests.chaos --seconds $(if $(QUICK),40,3600) $(if $(SEED),--seed $(SEED)))

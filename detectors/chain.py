@@ -42,6 +42,7 @@ class StageGate(Protocol):
         """Tell whether an expensive stage is to look at a segment, of which `hits` is all that is claimed so far."""
 
 
+REFINER_SECONDS: Final = 2.0
 DECIDED: Final = "decided"  # why an expensive stage was left out: no text was open
 _NOTHING = Coverage()
 Result = TypeVar("Result")
@@ -60,7 +61,7 @@ class InspectionOptions:
 
     context: InspectionContext = field(default_factory=InspectionContext)
     content_key: bytes = b""
-    refiner_deadline: float = 2.0
+    refiner_deadline: float = REFINER_SECONDS
     gate: StageGate | None = None
     left_out: Coverage = _NOTHING
     aside: Aside | None = None
@@ -120,6 +121,7 @@ class Chain:
     ) -> None:
         self.detectors, self._plans = tuple(detectors), plans_of(detectors)
         self._views, self._clock = views, clock
+        self.refines = any(plan.gated and plan.takes_part is None for plan in self._plans)
         self.memory = Memory(cache)
         self._asking = Asking(self.memory, clock)
         self.revision, self.glance = revision, glance

@@ -77,7 +77,7 @@ async def screen_document(
         if detour is not None and detour.take(route):
             screened = (await _judge(parts, exchange, walk, judges)).with_labels(labels)
         else:
-            screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
+            screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs, screened.calls)
     await remember(parts, exchange, document, walk, screened.verdict)
     edits = screened.verdict.effect.edits
     if edits and not editable(edits):

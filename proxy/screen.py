@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from detectors.aside import Aside
-from detectors.chain import Chain, Inspection, InspectionOptions
+from detectors.chain import REFINER_SECONDS, Chain, Inspection, InspectionOptions
 from detectors.frozen import statically_frozen
 from detectors.glance import UNSEEN, Seen
 from detectors.guard import Guard
@@ -40,6 +40,8 @@ from proxy.operator_packs import OperatorPacks
 from proxy.walk import Walk
 from proxy.warming import Sample
 
+Later = Callable[[], Coroutine[Any, Any, "Screened"]]
+
 
 @statically_frozen
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,14 @@ class Screened:
     verdict: Verdict
     runs: tuple[DetectorRun, ...]
     calls: tuple[Call, ...] = ()
-    later: Callable[[], Coroutine[Any, Any, Screened]] | None = None
+    later: Later | None = None
 
     def with_labels(self, labels: tuple[str, ...]) -> Screened:
         """Return it with the labels of an earlier decision on the same text beside its own."""
         effect = self.verdict.effect
         merged = replace(effect, labels=tuple(sorted({*effect.labels, *labels})))
-        return replace(self, verdict=replace(self.verdict, effect=merged))
+        later = None if self.later is None else partial(_labelled, self.later, labels)
+        return replace(self, verdict=replace(self.verdict, effect=merged), later=later)
 
 
 class WhenJudged(StrEnum):
@@ -129,7 +132,9 @@ class Screen:
         segments = with_seams(walk) if aside is None else await aside.run(partial(with_seams, walk))
         judging = None if judges is WhenJudged.NEVER else self._judging(policy, tenant_id)
         postpone = judges is WhenJudged.BESIDE and policy.judges is not None and policy.judges.concurrent
-        gate = self._gate(policy, facts, content_key, postpone=postpone)
+        gate = None
+        if judging is not None or self._chain.refines:
+            gate = self._gate(policy, facts, content_key, postpone=postpone)
         context = InspectionContext(tenant_id, guard, self.lexicon(policy, facts.tenant), judging=judging)
         options = InspectionOptions(
             context,
@@ -147,7 +152,7 @@ class Screen:
         calls = () if judging is None else tuple(judging.calls)
         deciding = partial(self._decide, policy, inspection, facts)
         verdict = deciding() if aside is None else await aside.run(deciding)
-        if not gate.postponed or verdict.effect.stop:
+        if gate is None or not gate.postponed or verdict.effect.stop:
             return Screened(verdict, inspection.runs, calls)
         again = replace(
             options, gate=self._gate(policy, facts, content_key), left_out=Coverage(), aside=None, engine=None
@@ -176,7 +181,8 @@ class Screen:
     def _gate(self, policy: Policy, facts: Facts, content_key: bytes, *, postpone: bool = False) -> OpenTexts:
         def certain(findings: Sequence[Finding]) -> bool:
             verdict = self._decide(policy, Inspection(tuple(findings)), facts)
-            return verdict.intended_action is ActionName.BLOCK
+            actions = {verdict.intended_action, verdict.candidate.action if verdict.candidate else ActionName.BLOCK}
+            return actions == {ActionName.BLOCK}  # for the candidate, too, whose answer is compared
 
         return OpenTexts(certain, policy.judges, facts.model, content_key, postpone=postpone)
 
@@ -246,5 +252,8 @@ def _unread(left_out: Coverage, segments: int) -> Inspection:
 
 def _patience(judging: Judging | None) -> float:
     """Return how long (seconds) refiners may take in all: judges keep their own deadline, behind the others'."""
-    default = InspectionOptions().refiner_deadline
-    return default if judging is None else default + judging.terms.deadline
+    return REFINER_SECONDS if judging is None else REFINER_SECONDS + judging.terms.deadline
+
+
+async def _labelled(later: Later, labels: tuple[str, ...]) -> Screened:
+    return (await later()).with_labels(labels)
