@@ -88,7 +88,7 @@ def public_ip(found: str) -> bool:
         address = ipaddress.ip_address(found)
     except ValueError:
         return False
-    return address.is_global and any(octet >= 32 for octet in address.packed[-4:])
+    return address.is_global and not address.is_multicast and any(octet >= 32 for octet in address.packed[-4:])
 
 
 def mac(found: str) -> bool:

@@ -15,10 +15,13 @@ Check = Callable[[str], bool]
 
 _BASE62: Final = {c: i for i, c in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")}
 # What stands where a secret is meant to go. None of it is likely in forty random characters: below one in 100,000.
-_FILLER: Final = re.compile(
-    r"(?i)example|placeholder|your[_-]|changeme|change_me|redacted|replace[_-]?(?:me|with)|insert[_-]|dummy"
-    r"|xxxx|\*{3}|0{6}|\.\.\.|(.)\1{5}"
-)
+_FILLERS: Final = (
+    "example", "placeholder", "your-", "your_", "yourk", "changeme", "change_me", "redacted", "replaceme", "replace-me",
+    "replace_me", "replacewith", "replace-with", "replace_with", "insert-", "insert_",
+    "dummy", "xxxx", "***", "...", "000000",
+)  # fmt: skip
+_ROW: Final = re.compile(r"(.)\1{5}")
+_LOGS: Final = [0.0, *(n * math.log2(n) for n in range(1, 256))]  # the check is asked hundreds of times of some texts
 _CODE: Final = re.compile(r"(?i)\.(?:env|get|read|config|password|secret|value)\b|::|->")
 _COMMON: Final = frozenset(
     {"undefined", "required", "optional", "string", "password", "passwd", "secret", "mypassword", "yourpassword"}
@@ -27,12 +30,23 @@ _COMMON: Final = frozenset(
 
 def entropy(text: str) -> float:
     """Return the Shannon entropy in bits a character."""
-    return -sum(n / len(text) * math.log2(n / len(text)) for n in Counter(text).values())
+    return _bits(Counter(text), len(text))
+
+
+def _bits(counts: Counter[str], size: int) -> float:
+    weighed = sum(_LOGS[n] if n < len(_LOGS) else n * math.log2(n) for n in counts.values())
+    return math.log2(size) - weighed / size
 
 
 def random(found: str) -> bool:
     """Letters and digits as a generator makes them: at least 3 bits a character, and no filler."""
-    return entropy(found) >= 3.0 and not _FILLER.search(found)
+    counts = Counter(found)
+    return _bits(counts, len(found)) >= 3.0 and not _filler(found, counts)
+
+
+def _filler(found: str, counts: Counter[str]) -> bool:
+    lower = found.lower()
+    return any(map(lower.__contains__, _FILLERS)) or (max(counts.values()) > 5 and _ROW.search(found) is not None)
 
 
 def generated(found: str) -> bool:
@@ -45,7 +59,7 @@ def password(found: str) -> bool:
     """What somebody may have chosen: six characters, four of them different, no filler and no piece of code."""
     if len(found) < 6 or len(set(found)) < 4 or found.lower() in _COMMON:
         return False
-    return not _FILLER.search(found) and not _CODE.search(found)
+    return not _filler(found, Counter(found)) and not _CODE.search(found)
 
 
 def _checksum_holds(payload: str, checksum: str) -> bool:

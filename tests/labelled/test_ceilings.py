@@ -20,7 +20,7 @@ class Ceiling(NamedTuple):
     flagged: int
 
 
-CEILINGS: Final = {Category.CREDENTIAL: Ceiling(0.99, 0), Category.PII: Ceiling(0.975, 0)}
+CEILINGS: Final = {Category.CREDENTIAL: Ceiling(0.994, 0), Category.PII: Ceiling(0.979, 0)}
 
 
 @pytest.fixture(scope="module")
