@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Final, NamedTuple, Protocol
@@ -23,6 +23,7 @@ _TRACEPARENT: Final = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?"
 )
 _FAILED: Final = frozenset({Outcome.UPSTREAM_ERROR, Outcome.INTERNAL_ERROR, Outcome.INTERRUPTED})
+MOST_A_SECOND: Final = 50  # exchanges of one worker that are traced
 MOST_STEPS: Final = 64  # screens of one exchange that get a span of their own; a stream has thousands
 Attributes = Mapping[str, str | int | float | bool]
 
@@ -111,8 +112,9 @@ class Exporter(Protocol):
 class Tracing:
     """Decides which exchanges are traced, and makes their spans."""
 
-    def __init__(self, exporter: Exporter, share: float) -> None:
-        self.exporter, self._below = exporter, int(share * (1 << 32))
+    def __init__(self, exporter: Exporter, share: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.exporter, self._below, self._clock = exporter, int(share * (1 << 32)), clock
+        self._second = self._begun = 0
 
     def begin(self, decision: str, traceparent: str | None) -> Trace | None:
         """Begin where the caller decided so or, without a caller's trace, for a share of exchanges.
@@ -121,11 +123,20 @@ class Tracing:
         """
         given = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
         if given is not None:
-            return Trace(given[1], given[2], secrets.token_hex(8)) if int(given[3], 16) & 1 else None
+            wanted = int(given[3], 16) & 1 and self._has_room()
+            return Trace(given[1], given[2], secrets.token_hex(8)) if wanted else None
         trace_id = decision.replace("-", "")
-        if int(trace_id[-8:], 16) >= self._below:  # random bits of the UUID
+        if int(trace_id[-8:], 16) >= self._below or not self._has_room():  # random bits of the UUID
             return None
         return Trace(trace_id, "", secrets.token_hex(8))
+
+    def _has_room(self) -> bool:
+        """Tell whether this second has room for one more: any client may ask for all of its requests to be traced."""
+        second = int(self._clock())
+        if second != self._second:
+            self._second, self._begun = second, 0
+        self._begun += 1
+        return self._begun <= MOST_A_SECOND
 
     def finish(self, exchange: Traced, trace: Trace) -> None:
         self.exporter.put(tuple(_spans(exchange, trace, time.perf_counter())))

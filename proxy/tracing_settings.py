@@ -16,7 +16,7 @@ class TracingSettings(BaseModel):
 
     endpoint: str = ""
     headers: Mapping[str, str] = Field(default_factory=dict, repr=False)
-    share: float = Field(default=0.1, ge=0, le=1)
+    share: float = Field(default=0.03, ge=0, le=1)
     timeout: float = Field(default=5, gt=0, le=60)
     waiting: int = Field(default=2048, ge=1, le=100_000)
 

@@ -84,7 +84,7 @@ def test_the_rules_of_the_chart_are_those_that_promtool_tried(whole: dict[str, A
     [
         ({"replica": 3}, "replica"),
         ({"workers": 0}, "workers"),
-        ({"policies": {"ACME.yaml": ""}}, "policies"),
+        ({"policies": {"ACME.yaml": ""}}, "ACME.yaml"),
         ({"journal": {"size": "lots"}}, "size"),
     ],
 )

@@ -11,7 +11,7 @@ from detectors.types import DetectorRun, RunStatus, Stage
 from policies.types import ActionName
 from proxy.codec import Usage
 from proxy.exchange import Exchange
-from proxy.tracing import MOST_STEPS, Span, Trace, Tracing
+from proxy.tracing import MOST_A_SECOND, MOST_STEPS, Span, Trace, Tracing
 from storage.types import Outcome
 
 CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -62,10 +62,17 @@ def test_what_is_no_trace_begins_one_that_has_the_decisions_own_id(header: str |
 
 
 def test_about_the_share_is_traced() -> None:
-    tracing = Tracing(Kept(), 0.25)
+    now = iter(range(4000))
+    tracing = Tracing(Kept(), 0.25, lambda: next(now))
     begun = [tracing.begin(Exchange.open(None, "GET", "").id, None) for _ in range(4000)]
 
     assert 850 < sum(trace is not None for trace in begun) < 1150
+
+
+def test_a_client_that_wants_all_its_requests_traced_gets_so_many_a_second() -> None:
+    tracing = Tracing(Kept(), 0.0, lambda: 7.0)
+
+    assert sum(tracing.begin("d", CALLER) is not None for _ in range(1000)) == MOST_A_SECOND
 
 
 def test_spans_are_the_exchange_its_screens_their_stages_and_the_call_upstream() -> None:
