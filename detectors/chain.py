@@ -127,9 +127,7 @@ class Chain:
     async def inspect(self, segments: Sequence[Segment], options: InspectionOptions) -> Inspection:
         """Look at every segment. Never raises for a detector's failure: that is a run with a status."""
         batch = self._batch(segments, options)
-        if (
-            options.engine is not None and _added(options) == b""
-        ):  # an engine looks for what every policy has looked for
+        if options.engine is not None and not _added(options):  # it looks for what every policy has looked for
             await self.memory.be_told(self._plans, batch, options.engine)
         return await self._inspect(batch, options)
 
@@ -234,7 +232,7 @@ class Chain:
 
 
 def _added(options: InspectionOptions) -> bytes:
-    """Return what tells the lexicon in keys: that of most policies adds nothing, and none at all looks for everything."""
+    """Return what tells the lexicon in keys: nothing for one that adds nothing; without any, everything is found."""
     lexicon = options.context.lexicon
     return b"*" if lexicon is None else lexicon.revision.encode()
 

@@ -15,6 +15,7 @@ from detectors.glance import UNSEEN, Seen
 from detectors.guard import Guard
 from detectors.judges.judging import Judging
 from detectors.judges.types import Call
+from detectors.lexicon import NOTHING_ADDED
 from detectors.memory import DetectionEngine, Lookup, SharedFindings
 from detectors.seams import seams
 from detectors.types import (
@@ -126,7 +127,7 @@ class Screen:
         judging = None if judges is WhenJudged.NEVER else self._judging(policy, tenant_id)
         postpone = judges is WhenJudged.BESIDE and policy.judges is not None and policy.judges.concurrent
         gate = self._gate(policy, facts, content_key, postpone=postpone)
-        context = InspectionContext(tenant_id, guard, judging=judging)
+        context = InspectionContext(tenant_id, guard, NOTHING_ADDED, judging=judging)
         options = InspectionOptions(
             context,
             content_key,
@@ -187,7 +188,9 @@ class Screen:
         ]
         if segments and sum(len(segment.text) for segment in segments) <= MOST_FORESEEN:
             aside = self._aside.for_reading(segments)
-            options = InspectionOptions(InspectionContext(tenant_id), content_key, gate=_LOCAL, aside=aside)
+            options = InspectionOptions(
+                InspectionContext(tenant_id, lexicon=NOTHING_ADDED), content_key, gate=_LOCAL, aside=aside
+            )
             await self._chain.inspect(segments, options)
 
     def weigh(self, findings: tuple[Finding, ...], policy: Policy, facts: Facts) -> Verdict:
@@ -197,7 +200,11 @@ class Screen:
     async def glance(self, segment: Segment, before: str, tenant_id: int, guard: Guard | None = None) -> Seen:
         """Return what is to be seen in a text at once (`Glance.at`), for streams."""
         glance = self._chain.glance
-        return UNSEEN if glance is None else await glance.at(segment, InspectionContext(tenant_id, guard), before)
+        return (
+            UNSEEN
+            if glance is None
+            else await glance.at(segment, InspectionContext(tenant_id, guard, NOTHING_ADDED), before)
+        )
 
     def _decide(self, policy: Policy, inspection: Inspection, facts: Facts) -> Verdict:
         return decide_both(policy, inspection, facts, self.revision, self._actions)
