@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from detectors.chain import Chain, Inspection, InspectionOptions
+from detectors.lexicon import NOTHING_ADDED
 from detectors.memory import DetectionEngine, Lookup
 from detectors.seams import seams
 from detectors.types import Direction, Finding, InspectionContext, Stage
@@ -73,7 +74,9 @@ async def inspect(chain: Chain, engine: DetectionEngine | None, direction: Direc
     body = {"model": "m", "messages": [{"role": "user", "content": text} for text in TEXTS]}
     walk = CODEC.segments(body, direction)
     segments = [*walk.segments, *seams(walk.messages)]
-    return await chain.inspect(segments, InspectionOptions(InspectionContext(7), b"k" * 32, engine=engine))
+    return await chain.inspect(
+        segments, InspectionOptions(InspectionContext(7, lexicon=NOTHING_ADDED), b"k" * 32, engine=engine)
+    )
 
 
 def summary(findings: tuple[Finding, ...]) -> set[tuple[object, ...]]:
