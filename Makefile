@@ -143,5 +143,8 @@ bench-judges: setup ## judges that fall, stall, refuse or talk nonsense, and wha
 chaos: setup ## two tenants' load under a seeded schedule of faults, then the invariants (QUICK=1: 40 s; SEED=n repeats one)
 	$(call timed,chaos,$(if $(QUICK),120,4200),$(BIN)/python -m tests.chaos --seconds $(if $(QUICK),40,3600) $(if $(SEED),--seed $(SEED)))
 
+soak: setup ## a million requests, then memory, descriptors and tasks as before (QUICK=1: 100,000)
+	$(call timed,soak,$(if $(QUICK),600,7200),$(BIN)/python -m tests.soak --requests $(if $(QUICK),100000,1000000))
+
 clean: ## remove the environment and caches, keep the data
 	rm -rf $(VENV) $(SDK) $(EGRESS) $(DEPLOY) $(PEERS) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from detectors.batch import Batch, StageHits, stage_hits
+from detectors.elsewhere import Elsewhere, Occasion
 from detectors.flights import Flight, Flights, Landed, arrival
-from detectors.memory import Lookup, Memory, SharedFindings
+from detectors.memory import Lookup, Memory
 from detectors.plan import Plan
 from detectors.runs import account, look
-from detectors.types import Detector, DetectorRun, Hit, InspectionContext, RunStatus, Stage
+from detectors.types import Detector, DetectorRun, Hit, RunStatus, Stage
 from detectors.undecided import Undecided
-
-
-@dataclass(frozen=True, slots=True)
-class Occasion:
-    """For whom a detector is asked, what others may know, how long it may take in all (seconds), and how many texts of
-    the batch it is not asked about.
-    """
-
-    context: InspectionContext
-    shared: SharedFindings | None
-    seconds: float
-    left_out: int
 
 
 class Asking:
@@ -42,20 +30,23 @@ class Asking:
             self._memory.counts[plan.stage][Lookup.SHARED] += len(unseen) - len(left)
         landed: dict[int, Landed] = {}
         led: dict[int, bytes] = {}
-        while left:
-            own, joined = self._share_out(plan, left, batch)
-            until = occasion.seconds - (self._clock() - started)
-            landed |= await self._lead(detector, own, batch, occasion.context, until)
-            led |= own
-            left = []
-            for index, flight in joined.items():
-                outcome = await arrival(flight, occasion.seconds - (self._clock() - started))
-                if outcome is None:
-                    left.append(index)
-                else:
-                    landed[index] = outcome
-        seconds = self._clock() - started
-        await self._keep(plan, landed, led, batch, occasion)
+        elsewhere = Elsewhere(plan, occasion)
+        try:
+            while left:
+                own, joined = self._share_out(plan, left, batch)
+                landed |= await self._lead(plan, own, batch, occasion, elsewhere, started)
+                led |= {index: own[index] for index in own if index not in batch.overheard}
+                left = []
+                for index, flight in joined.items():
+                    outcome = await arrival(flight, occasion.seconds - (self._clock() - started))
+                    if outcome is None:
+                        left.append(index)
+                    else:
+                        landed[index] = outcome
+            seconds = self._clock() - started
+            await self._keep(plan, landed, led, batch, occasion)
+        finally:
+            await elsewhere.release()
         return _account(detector, landed.values(), seconds, occasion.left_out)
 
     def _share_out(self, plan: Plan, unseen: Sequence[int], batch: Batch) -> tuple[dict[int, bytes], dict[int, Flight]]:
@@ -74,44 +65,73 @@ class Asking:
         return own, joined
 
     async def _lead(
-        self, detector: Detector, own: Mapping[int, bytes], batch: Batch, context: InspectionContext, seconds: float
+        self,
+        plan: Plan,
+        own: Mapping[int, bytes],
+        batch: Batch,
+        occasion: Occasion,
+        elsewhere: Elsewhere,
+        started: float,
     ) -> Mapping[int, Landed]:
         landed: dict[int, Landed] = {}
-        if not own:
-            return landed
         try:
-            if context.judging is not None and detector.stage is Stage.JUDGE:
-                context.judging.known |= {id(batch.segments[index]): batch.hits(index) for index in own}
-            views = [batch.lattice(index).views for index in own]
-            run, hits = await look(detector, views, context, seconds, self._clock)
-            said: Sequence[tuple[Hit, ...] | None] = [None] * len(own) if hits is None else hits
-            for index, claims in zip(own, said, strict=True):
-                status, reason = (run.status, run.reason) if claims is None else _fared(claims)
-                landed[index] = Landed(_found(detector, claims, batch, index), status, reason)
+            asked = await elsewhere.asked(own)
+            landed |= await self._look(plan, [index for index in own if index not in asked], batch, occasion, started)
+            if asked:
+                heard = await elsewhere.overhear(asked, occasion.seconds - (self._clock() - started))
+                landed |= heard
+                batch.overheard.update(heard)
+                left = [index for index in asked if index not in heard]
+                landed |= await self._look(plan, left, batch, occasion, started)
         finally:  # also where we are cancelled: then it is anybody's question again
             for index, key in own.items():
                 if key:
                     self._flights.land(key, landed.get(index))
         return landed
 
+    async def _look(
+        self, plan: Plan, indexes: Sequence[int], batch: Batch, occasion: Occasion, started: float
+    ) -> Mapping[int, Landed]:
+        """Have the detector read texts, now and here."""
+        landed: dict[int, Landed] = {}
+        if not indexes:
+            return landed
+        (detector,) = plan.remembered
+        judging = occasion.context.judging
+        if judging is not None and detector.stage is Stage.JUDGE:
+            judging.known |= {id(batch.segments[index]): batch.hits(index) for index in indexes}
+        views = [batch.lattice(index).views for index in indexes]
+        until = occasion.seconds - (self._clock() - started)
+        run, hits = await look(detector, views, occasion.context, until, self._clock)
+        said: Sequence[tuple[Hit, ...] | None] = [None] * len(indexes) if hits is None else hits
+        for index, claims in zip(indexes, said, strict=True):
+            status, reason = (run.status, run.reason) if claims is None else _fared(claims)
+            landed[index] = Landed(_found(detector, claims, batch, index), status, reason)
+        self._memory.remember(plan, _settled(landed), batch)  # before anybody hears of it, so that nobody asks again
+        return landed
+
     async def _keep(
         self, plan: Plan, landed: Mapping[int, Landed], led: Mapping[int, bytes], batch: Batch, occasion: Occasion
     ) -> None:
-        """Take in what was found, and remember what we asked ourselves. What nobody could look at is not remembered."""
-        known = {index: outcome.found for index, outcome in landed.items() if outcome.found is not None}
-        for index, found in known.items():
-            batch.add(index, found)
+        """Take in what was found, and tell the other processes what we asked ourselves."""
+        for index, outcome in landed.items():
+            if outcome.found is not None:
+                batch.add(index, outcome.found)
         batch.looked.update(led)
         counts = self._memory.counts[plan.stage]
         counts[Lookup.MISS] += len(led)
         counts[Lookup.JOINED] += len(landed.keys() - led.keys())
-        fresh = {index: known[index] for index in led if index in known and landed[index].status is RunStatus.OK}
+        fresh = _settled({index: landed[index] for index in led})
         batch.said.append((plan, fresh))
-        if fresh and batch.keyed:
-            self._memory.remember(plan, fresh, batch)
-            if occasion.shared is not None and occasion.context.tenant_id is not None:
-                by_key = {led[index]: found for index, found in fresh.items()}
-                await occasion.shared.put_many(occasion.context.tenant_id, plan.stage, by_key)
+        if fresh and batch.keyed and occasion.shared is not None and occasion.context.tenant_id is not None:
+            by_key = {led[index]: found for index, found in fresh.items()}
+            await occasion.shared.put_many(occasion.context.tenant_id, plan.stage, by_key)
+
+
+def _settled(landed: Mapping[int, Landed]) -> dict[int, StageHits]:
+    """Return what may be remembered: not what nobody could look at, nor what was left open."""
+    ok = RunStatus.OK
+    return {i: outcome.found for i, outcome in landed.items() if outcome.found is not None and outcome.status is ok}
 
 
 def _found(detector: Detector, claims: tuple[Hit, ...] | None, batch: Batch, index: int) -> StageHits | None:

@@ -27,13 +27,15 @@ class DetectorFactory(Protocol):
     def rule_ids(self) -> tuple[str, ...]:
         """The rules of its own, beside signatures."""
 
-    def build(self, rules: RuleSet, scan: SignatureScan) -> Detector: ...
+    def build(self, rules: RuleSet, scan: SignatureScan) -> Detector | None:
+        """Return the detector; None where what it needs is not installed."""
 
 
 def build_detectors(rules: RuleSet) -> tuple[Detector, ...]:
     factories = discover(detectors.builtin, "DETECTOR", DetectorFactory)  # type: ignore[type-abstract]
     scan = SignatureScan(rules.of(Category))
-    return tuple(factory.build(rules, scan) for factory in factories)
+    built = (factory.build(rules, scan) for factory in factories)
+    return tuple(detector for detector in built if detector is not None)
 
 
 def build_views() -> ViewBuilder:

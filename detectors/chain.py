@@ -9,8 +9,9 @@ from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 from detectors.aside import Aside
-from detectors.asking import Asking, Occasion
+from detectors.asking import Asking
 from detectors.batch import Batch, StageHits, stage_hits
+from detectors.elsewhere import Occasion
 from detectors.frozen import statically_frozen
 from detectors.glance import Glance
 from detectors.memory import DetectionEngine, FindingsCache, Memory, SharedFindings, Told
@@ -127,19 +128,30 @@ class Chain:
 
     async def inspect(self, segments: Sequence[Segment], options: InspectionOptions) -> Inspection:
         """Look at every segment. Never raises for a detector's failure: that is a run with a status."""
-        judging = options.context.judging
-        judged_by = b"" if judging is None else judging.tag
-        hashing = self.memory.hashing(options.content_key)
-        batch = Batch(segments, self._views, options.content_key, hashing, judged_by)
-        if options.engine is not None:
+        batch = self._batch(segments, options)
+        if options.engine is not None and not _added(options):  # an engine looks for what every policy looks for
             await self.memory.be_told(self._plans, batch, options.engine)
         return await self._inspect(batch, options)
+
+    def known(self, segments: Sequence[Segment], options: InspectionOptions) -> Mapping[bytes, StageHits]:
+        """Return what cheap stages know of texts by now, as `learn` of another process takes it."""
+        return self.memory.known(self._plans, self._batch(segments, options))
+
+    def learn(self, found: Mapping[bytes, StageHits]) -> None:
+        """Know from now on what another process knew."""
+        self.memory.learn(found)
 
     async def tell(self, segments: Sequence[Segment], options: InspectionOptions) -> tuple[Inspection, Told]:
         """As `inspect`, for another process that asks: with what each step said, if all of it could look."""
         batch = Batch(segments, self._views, b"", None)  # nobody's texts in particular: nothing of them is remembered
         inspection = await self._inspect(batch, options)
         return inspection, {plan.marks()[0]: values for plan, values in batch.said}
+
+    def _batch(self, segments: Sequence[Segment], options: InspectionOptions) -> Batch:
+        judging = options.context.judging
+        judged_by = b"" if judging is None else judging.tag
+        hashing = self.memory.hashing(options.content_key)
+        return Batch(segments, self._views, options.content_key, hashing, judged_by, _added(options))
 
     async def _inspect(self, batch: Batch, options: InspectionOptions) -> Inspection:
         findings: list[Finding] = []
@@ -219,6 +231,12 @@ class Chain:
             values[index] = stage_hits(found, exhausted=batch.lattice(index).exhausted)
             batch.add(index, values[index])
         return values if whole else {}
+
+
+def _added(options: InspectionOptions) -> bytes:
+    """Return what tells apart what a policy adds to what is looked for; nothing, if it adds nothing."""
+    lexicon = options.context.lexicon
+    return b"" if lexicon is None else lexicon.revision.encode()
 
 
 def _seconds_left(options: InspectionOptions, runs: Sequence[DetectorRun]) -> float:

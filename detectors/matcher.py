@@ -6,9 +6,7 @@ start-of-match tracking makes the database an order larger and every scan slower
 
 from __future__ import annotations
 
-import hashlib
-import platform
-import tempfile
+import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from typing import Literal, Protocol
 
 import re2
 
+from detectors.pattern_store import keep_stored, read_stored, stored_name
 from detectors.types import Span
 
 try:
@@ -29,7 +28,6 @@ else:
     _HAS_HYPERSCAN = True
 
 EngineName = Literal["hyperscan", "re2"]
-_DIGEST_SIZE = hashlib.sha256().digest_size
 
 
 class PatternSyntaxError(ValueError):
@@ -42,10 +40,14 @@ class PatternSyntaxError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """RE2 syntax. If it has a group, the first group is what was found and the rest is context."""
+    """RE2 syntax. If it has a group, the first group is what was found and the rest is context.
+
+    `bytewise` says that bytes may be matched for characters: `is_bytewise`, and nothing beyond ASCII folds into it.
+    """
 
     expression: str
     caseless: bool = False
+    bytewise: bool = False
 
 
 class _Engine(Protocol):
@@ -134,6 +136,56 @@ def _in_characters(data: bytes, places: Iterable[tuple[int, int]]) -> Iterator[S
         yield Span(characters, characters + len(data[start:end].decode()))
 
 
+class LiteralEngine:
+    """Literals of which every place's end is told, overlapping ones too; the rest of it is `literals.py`."""
+
+    def __init__(self, literals: Sequence[bytes]) -> None:
+        self._literals = literals
+        self._of_thread = threading.local()
+        self._database: hyperscan.Database | None = None
+        if not literals or not _HAS_HYPERSCAN:
+            return
+        try:
+            self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+            self._database.compile(
+                expressions=[re.escape(literal) for literal in literals],
+                ids=list(range(len(literals))),
+                elements=len(literals),
+                flags=[0] * len(literals),
+            )
+        except hyperscan.ArchitectureError:  # a CPU without the vector instructions it needs
+            self._database = None
+
+    def places(self, data: bytes, most: int) -> tuple[list[tuple[int, int]], set[int]]:
+        """Return (index, end) of `most` places, by their ends, and which literals occur behind those."""
+        found: list[tuple[int, int]] = []
+        further: set[int] = set()
+        if self._database is None:
+            found = sorted(self._searched(data), key=lambda place: (place[1], place[0]))
+            return found[:most], {index for index, _ in found[most:]}
+
+        def keep(index: int, _start: int, end: int, _flags: int, _context: object) -> None:
+            if len(found) < most:
+                found.append((index, end))
+            else:
+                further.add(index)
+
+        try:
+            scratch = self._of_thread.scratch
+        except AttributeError:
+            scratch = self._of_thread.scratch = hyperscan.Scratch(self._database)
+        self._database.scan(data, match_event_handler=keep, scratch=scratch)
+        return found, further
+
+    def _searched(self, data: bytes) -> Iterator[tuple[int, int]]:
+        """The same without Hyperscan: slower, for each literal is looked for by itself."""
+        for index, wanted in enumerate(self._literals):
+            start = data.find(wanted)
+            while start >= 0:
+                yield index, start + len(wanted)
+                start = data.find(wanted, start + 1)
+
+
 class EndMatcher:
     """Patterns that matter where they reach the end of a text."""
 
@@ -172,7 +224,11 @@ def _database(patterns: Sequence[Pattern], store: Path | None) -> hyperscan.Data
     """Return the compiled patterns, from the store if they are there; None where Hyperscan cannot run."""
     if not _HAS_HYPERSCAN:
         return None
-    file = None if store is None else store / f"{_store_key(patterns)}.hsdb"
+    file = (
+        None
+        if store is None
+        else store / stored_name(version("hyperscan"), (f"{p.caseless}{p.bytewise}\0{p.expression}" for p in patterns))
+    )
     database = None if file is None else _load(file)
     if database is not None:
         return database
@@ -183,61 +239,37 @@ def _database(patterns: Sequence[Pattern], store: Path | None) -> hyperscan.Data
     except hyperscan.error as exc:
         raise PatternSyntaxError(_guilty(patterns), f"hyperscan refuses it: {exc}") from exc
     if file is not None:
-        _save(file, hyperscan.dumpb(database))
+        keep_stored(file, hyperscan.dumpb(database))
     return database
 
 
 def _compile_all(patterns: Sequence[Pattern]) -> hyperscan.Database:
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    base = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_UTF8
+    base = hyperscan.HS_FLAG_SINGLEMATCH
     database.compile(
         expressions=[p.expression.encode() for p in patterns],
         ids=list(range(len(patterns))),
         elements=len(patterns),
-        flags=[base | (hyperscan.HS_FLAG_CASELESS if p.caseless else 0) for p in patterns],
+        flags=[
+            base
+            | (hyperscan.HS_FLAG_CASELESS if p.caseless else 0)
+            | (0 if p.bytewise else hyperscan.HS_FLAG_UTF8)  # characters of several bytes cost states, and time
+            for p in patterns
+        ],
     )
     return database
 
 
-def _store_key(patterns: Sequence[Pattern]) -> str:
-    """Name all that a compiled database depends on: the engine, the processor, the patterns in order."""
-    digest = hashlib.sha256(f"{version('hyperscan')}\0{platform.machine()}\0{_processor()}".encode())
-    for pattern in patterns:
-        digest.update(f"\0{pattern.caseless}\0{pattern.expression}".encode())
-    return digest.hexdigest()[:32]
-
-
-def _processor() -> str:
-    """Return the processor's feature flags where the system tells them: a database uses what it was compiled on."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
-
-
 def _load(file: Path) -> hyperscan.Database | None:
+    content = read_stored(file)
+    if content is None:
+        return None
     try:
-        stored = file.read_bytes()
-        digest, content = stored[:_DIGEST_SIZE], stored[_DIGEST_SIZE:]
-        if hashlib.sha256(content).digest() != digest:  # Hyperscan's own check lets some flipped bits pass
-            return None
         database = hyperscan.loadb(content, hyperscan.HS_MODE_BLOCK)
         database.scratch = hyperscan.Scratch(database)
-    except (OSError, hyperscan.error):  # not there, or of another engine: compiled afresh
+    except hyperscan.error:  # of another engine: compiled afresh
         return None
     return database
-
-
-def _save(file: Path, content: bytes) -> None:
-    """Keep the database for the next start; an installation that cannot be written to compiles each time."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as unfinished:
-            unfinished.write(hashlib.sha256(content).digest() + content)
-        Path(unfinished.name).replace(file)
-    except OSError:
-        return
 
 
 def _guilty(patterns: Sequence[Pattern]) -> int:

@@ -28,6 +28,13 @@ class SharedFindings(Protocol):
 
     async def get_many(self, tenant_id: int, keys: Sequence[bytes]) -> Sequence[StageHits | None]: ...
     async def put_many(self, tenant_id: int, stage: Stage, found: Mapping[bytes, StageHits]) -> None: ...
+    async def claim(self, tenant_id: int, keys: Sequence[bytes], seconds: float) -> Sequence[bool]:
+        """Return of each key whether the caller is the only one of all processes to ask, for so many seconds; true
+        where nobody can tell.
+        """
+
+    async def release(self, tenant_id: int, keys: Sequence[bytes]) -> None:
+        """Let others ask, because the answer is there or will not come."""
 
 
 Told = Mapping[bytes, Mapping[int, StageHits]]  # by a step's mark, then by the index of a text: what it said of it
@@ -98,6 +105,20 @@ class Memory:
         if len(wanted) < len(keys):
             keys = [keys[index] for index in wanted]
         return batch.recall(wanted, self._cache.get_many(keys))
+
+    def known(self, plans: Sequence[Plan], batch: Batch) -> Mapping[bytes, StageHits]:
+        """Return, by key, what every cheap step knows of the batch's texts."""
+        if self._cache is None or not batch.keyed:
+            return {}
+        keys = [key for plan in plans if plan.remembered and not plan.gated for key in batch.keys(plan)]
+        found = zip(keys, self._cache.get_many(keys), strict=True)
+        return {key: known for key, known in found if known is not None}
+
+    def learn(self, found: Mapping[bytes, StageHits]) -> None:
+        """Keep what a process like this one knew."""
+        if self._cache is not None:
+            for key, known in found.items():
+                self._cache.put(key, known)
 
     async def be_told(self, plans: Sequence[Plan], batch: Batch, engine: DetectionEngine) -> None:
         """Ask the engine about the texts that no cheap step knows all about, and keep what it tells as if looked up."""

@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 import detectors.decoders
 from detectors.beginnings import beginnings_of
+from detectors.bytewise import is_bytewise
 from detectors.decoding import Decoder
 from detectors.discovery import discover
 from detectors.documents import Document, nearest, read_document
@@ -176,7 +177,8 @@ def expression_of(signature: Signature) -> Pattern:
     """Return the pattern as the matcher takes it: for folded text its literals are folded in the same way."""
     if not signature.folded:
         return Pattern(signature.pattern)
-    return Pattern("".join(c if c.isascii() else _folded_literal(c) for c in signature.pattern), caseless=True)
+    expression = "".join(c if c.isascii() else _folded_literal(c) for c in signature.pattern)
+    return Pattern(expression, caseless=True, bytewise=is_bytewise(expression))
 
 
 def _folded_literal(character: str) -> str:

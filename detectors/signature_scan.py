@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from detectors.lexicon import DEEPEST, Lexicon
 from detectors.matcher import Matcher
 from detectors.national_ids import NATIONAL_IDS
 from detectors.rules import Signature, Status, build_matcher
@@ -21,7 +22,8 @@ class SignatureScan:
     Several detectors ask for the same batch in turn, each for its own categories: the first pays for the pass.
     """
 
-    def __init__(self, signatures: Sequence[Signature]) -> None:
+    def __init__(self, signatures: Sequence[Signature], revision: str = "") -> None:
+        self.revision = revision
         self._folded = tuple(s for s in signatures if s.folded)
         self._as_is = tuple(s for s in signatures if not s.folded)
         self._folded_matcher, self._as_is_matcher = build_matcher(self._folded), build_matcher(self._as_is)
@@ -30,16 +32,19 @@ class SignatureScan:
         """Return the hits of every signature for each segment's views, in order."""
         known: tuple[object, Sequence[tuple[Hit, ...]]] | None = context.shared.get(self)
         if known is None or known[0] is not batch:
-            known = context.shared[self] = (batch, [self._hits_of(views) for views in batch])
+            known = context.shared[self] = (batch, [self._hits_of(views, context.lexicon) for views in batch])
         return known[1]
 
-    def _hits_of(self, views: Sequence[View]) -> tuple[Hit, ...]:
+    def _hits_of(self, views: Sequence[View], lexicon: Lexicon | None) -> tuple[Hit, ...]:
         found: list[Hit] = []
+        level = lexicon.level(views[0].segment.origin) if lexicon is not None and views else DEEPEST
         for view in views:
             folded = "folded" in view.transforms
             matcher = self._folded_matcher if folded else self._as_is_matcher
             for index in matcher.matching(view.text):
-                found.extend(_hits(view, (self._folded if folded else self._as_is)[index], matcher, index))
+                signature = (self._folded if folded else self._as_is)[index]
+                if signature.level <= level:
+                    found.extend(_hits(view, signature, matcher, index))
         return _distinct(found) if found else ()
 
 

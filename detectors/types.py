@@ -24,6 +24,7 @@ from detectors.words import (
 if TYPE_CHECKING:  # what a guard is made of speaks these words
     from detectors.guard import Guard
     from detectors.judges.judging import Judging
+    from detectors.lexicon import Lexicon
 
 CANARY_RULE: Final = "PS-LEAK-101"  # which policies mask whatever else they say: a canary that is told is none any more
 
@@ -146,9 +147,8 @@ class Finding:
 @statically_frozen
 @dataclass(frozen=True, slots=True)
 class DetectorRun:
-    """One detector's account over one batch of segments: `seconds` of wall time, `reason` of a skip or failure.
-
-    `left_out` is how many of the segments it was not asked about, because they were decided without it.
+    """One detector's account over one batch of segments: `seconds` of wall time, `reason` of a skip or failure, and
+    how many of the segments it was not asked about (`left_out`), because they were decided without it.
     """
 
     detector: str
@@ -176,12 +176,15 @@ class Coverage:
 @statically_frozen
 @dataclass(frozen=True, slots=True)
 class InspectionContext:
-    """What a detector may know beside the views: whose traffic this is (nobody's: the command line), what an answer is
-    held against, who judges (nobody without `judging`), and what detectors of one inspection leave for each other.
+    """What a detector may know beside the views: the tenant whose traffic this is (none is the command line), what an
+    answer is held against (`guard`), what the policy adds to what is looked for (without a `lexicon` all signatures are
+    asked, whatever their level), and who judges (without `judging`, nobody). `shared` is what detectors of one
+    inspection leave for each other; it ends with the inspection.
     """
 
     tenant_id: int | None = None
     guard: Guard | None = None
+    lexicon: Lexicon | None = None
     shared: dict[object, Any] = field(default_factory=dict)
     judging: Judging | None = None
 

@@ -28,6 +28,7 @@ class Window:
         self._held_from = 0
         self._unjudged = 0
         self._open = False  # a finding goes on to where the text ends, or did when it was looked at
+        self._found = False  # what is held is found already, perhaps by words that were let go
         self._reach = reach
         self._look_at = self._least = 0  # how much must be held for another look, now and when a token has ended
 
@@ -47,8 +48,10 @@ class Window:
 
     @property
     def to_be_judged(self) -> bool:
-        """Tell whether so much came since all was judged that a finding could begin to slip out of `text`."""
-        return self._unjudged >= self._reach
+        """Tell whether so much came since all was judged that a finding could begin to slip out of `text`, or what is
+        held is one whose name was let go: alone it is a number like any other.
+        """
+        return self._found or self._unjudged >= self._reach
 
     @property
     def overgrown(self) -> bool:
@@ -93,6 +96,7 @@ class Window:
         for span, _ in sorted(replacements, reverse=True):
             if span.start < end < span.end:
                 end, self._open = max(span.start, self._held_from), True
+        self._found = any(span.end > end for span, _ in replacements)
         released = self.text[self._held_from : end]
         for span, replacement in sorted(replacements, reverse=True):
             if self._held_from < span.end <= end:

@@ -21,6 +21,7 @@ from proxy.codec import Codec, Refusal, Target
 from proxy.detour import Detour
 from proxy.exchange import Exchange
 from proxy.file_answer import FileAnswer
+from proxy.foreseeing import foresee, spoken
 from proxy.guarding import take_back
 from proxy.output_check import SaidInStream, joined, said_texts, verdict_on
 from proxy.paced import PacedStream
@@ -113,10 +114,10 @@ async def answer(
     if document is None:
         # An HTML page or a plain text could be anything, also an echo of the prompt: ours goes out instead.
         raise UpstreamError(exchange.upstream, "protocol")
-    return await _answerwhole(parts, exchange, codec, upstream.status, document, len(raw))
+    return await _answer_whole(parts, exchange, codec, upstream.status, document, len(raw))
 
 
-async def _answerwhole(
+async def _answer_whole(
     parts: Parts, exchange: Exchange, codec: Codec, given: int, document: dict[str, Any], size: int
 ) -> web.Response:
     policy, aside = _policy(exchange), parts.screen.aside
@@ -136,6 +137,7 @@ async def _answerwhole(
     restored = restoration is not None and restoration.restore(document, codec.layout)
     if restored or verdict.effect.edits:
         codec.without_copies(document)
+        await foresee(parts, exchange, spoken(codec.segments(document, Direction.RESPONSE)))
     if given < 300:
         await note_creations(parts, exchange, codec.creations(document))
     status = relayed_status(given)
@@ -217,6 +219,7 @@ async def _answer_stream(
         if not exchange.closed:  # our own failure: the handler's last line names it, and this is how far it came
             _sum_up(exchange, screen)
     await response.write_eof()
+    await foresee(parts, exchange, screen.said.texts())
     return response
 
 

@@ -34,6 +34,7 @@ from proxy.settings import Settings, load_settings
 from proxy.tracing import build_tracing
 from proxy.upstream import Upstreams
 from proxy.upstream_health import UpstreamHealth
+from proxy.warming import Warming
 from storage.api_keys import ApiKeyStore
 from storage.cache import LruFindingsCache
 from storage.data_keys import DataKeys
@@ -43,6 +44,7 @@ from storage.journal import Journal
 from storage.judge_breakers import JudgeBreakers
 from storage.key_encryption import key_ring_source
 from storage.limits import SlidingWindows
+from storage.pinned_findings import PinnedFindings
 from storage.postgres import Database
 from storage.provider_objects import ProviderObjects
 from storage.redis_client import RedisClient
@@ -90,6 +92,8 @@ class Worker:
     database: Database
     redis: RedisClient
     judges: Judges
+    engine: EngineClient | None
+    warming: Warming
 
     async def close(self) -> None:
         if self.parts.tracing is not None:
@@ -114,6 +118,7 @@ async def build_worker(
     await policies.recover()
     metrics, pool, upstreams = WorkerMetrics(number), ConnectionPool(), Upstreams(settings.upstreams)
     judges = build_judges(settings, redis, windows, metrics)
+    engine = EngineClient(settings.engine, pool, metrics) if settings.engine.url else None
     door = open_door(house_keys.egress_token(), settings.egress.read)
     parts = Parts(
         codecs=detection.codecs,
@@ -127,7 +132,7 @@ async def build_worker(
             detection.actions,
             judges,
             shared=SharedFindingsCache(redis, house_keys.findings_key),
-            engine=EngineClient(settings.engine, pool, metrics) if settings.engine.url else None,
+            engine=engine,
         ),
         upstreams=upstreams,
         pool=pool,
@@ -145,7 +150,8 @@ async def build_worker(
         worker=number,
         tracing=build_tracing(settings.tracing),
     )
-    return Worker(Handler(parts), parts, policies, windows, database, redis, judges)
+    warming = Warming(detection.chain, PinnedFindings(redis, house_keys.findings_key))
+    return Worker(Handler(parts), parts, policies, windows, database, redis, judges, engine, warming)
 
 
 def _key_directory(settings: Settings, database: Database, pepper: bytes) -> KeyDirectory:

@@ -24,7 +24,7 @@ class EngineSettings(BaseModel):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
-    in_flight: int = Field(default=256, ge=1)
+    in_flight: int = Field(default=64, ge=1)
     url: str = ""
     token: str = Field(default="", repr=False)
     deadline: float = Field(default=1.0, gt=0, le=30)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from detectors.aside import Aside
 from detectors.chain import REFINER_SECONDS, Chain, Inspection, InspectionOptions
@@ -17,13 +17,26 @@ from detectors.judges.judging import Judging
 from detectors.judges.types import Call
 from detectors.memory import DetectionEngine, Lookup, SharedFindings
 from detectors.seams import seams
-from detectors.types import Coverage, DetectorRun, Finding, InspectionContext, Segment, Stage
+from detectors.types import (
+    Coverage,
+    DetectorRun,
+    Direction,
+    Finding,
+    Hit,
+    InspectionContext,
+    Kind,
+    Origin,
+    Place,
+    Segment,
+    Stage,
+)
 from policies.candidates import decide_both
 from policies.engine import Actions
 from policies.types import ActionName, Facts, Mode, Policy, Verdict
 from proxy.judges import Judges
 from proxy.open_texts import OpenTexts
 from proxy.walk import Walk
+from proxy.warming import Sample
 
 Later = Callable[[], Coroutine[Any, Any, "Screened"]]
 
@@ -74,6 +87,12 @@ class Screen:
         self._chain, self._actions, self._judges = chain, actions, judges
         self._shared, self._engine = shared, engine
         self._aside = Aside()
+        self._sample: Sample | None = None
+
+    def take_sample(self) -> Sample | None:
+        """Return the first request since the last time."""
+        sample, self._sample = self._sample, None
+        return sample
 
     @property
     def aside(self) -> Aside:
@@ -123,6 +142,8 @@ class Screen:
             shared=self._shared,
             engine=self._engine,
         )
+        if self._sample is None and tenant_id is not None and walk.direction is Direction.REQUEST:
+            self._sample = Sample(tenant_id, walk.segments, options)
         inspection = await self._chain.inspect(segments, options)
         calls = () if judging is None else tuple(judging.calls)
         deciding = partial(self._decide, policy, inspection, facts)
@@ -161,6 +182,20 @@ class Screen:
 
         return OpenTexts(certain, policy.judges, facts.model, content_key, postpone=postpone)
 
+    async def foresee(self, texts: Sequence[str], tenant_id: int, content_key: bytes) -> None:
+        """Read what leaves as an answer as the next request will bring it back, so that it is known then. Nothing is
+        asked elsewhere, because the answer may be waiting; what is long is read when it comes back.
+        """
+        segments = [
+            Segment(Direction.REQUEST, Origin.ASSISTANT, Kind.TEXT, Place.VALUE, "", text)
+            for text in texts
+            if len(text) >= _WORTH_READING
+        ]
+        if segments and sum(len(segment.text) for segment in segments) <= MOST_FORESEEN:
+            aside = self._aside.for_reading(segments)
+            options = InspectionOptions(InspectionContext(tenant_id), content_key, gate=_LOCAL, aside=aside)
+            await self._chain.inspect(segments, options)
+
     def weigh(self, findings: tuple[Finding, ...], policy: Policy, facts: Facts) -> Verdict:
         """Return what the policy makes of findings that no detector of the chain made."""
         return self._decide(policy, Inspection(findings), facts)
@@ -172,6 +207,21 @@ class Screen:
 
     def _decide(self, policy: Policy, inspection: Inspection, facts: Facts) -> Verdict:
         return decide_both(policy, inspection, facts, self.revision, self._actions)
+
+
+class _Local:
+    """A gate for what nobody waits for: nothing is asked that costs money or milliseconds."""
+
+    def skip(self, stage: Stage, findings: Sequence[Finding]) -> str | None:
+        return "foreseen" if stage.expensive else None
+
+    def wanted(self, stage: Stage, segment: Segment, hits: Sequence[Hit]) -> bool:
+        return False
+
+
+_LOCAL: Final = _Local()
+_WORTH_READING: Final = 64  # characters of one text
+MOST_FORESEEN: Final = 64 << 10  # characters of one answer
 
 
 def with_seams(walk: Walk) -> Sequence[Segment]:

@@ -13,6 +13,7 @@ from detectors.types import Coverage, Direction, Kind, Origin, Place, Segment
 from detectors.window import Window
 from policies.types import BlockAs, Edit, Pseudonym, StopReason, Verdict
 from proxy.codec import Frame, JsonObject, Piece, Refusal, StreamReader, Usage
+from proxy.foreseeing import Said
 from proxy.guarding import take_back
 from proxy.json_document import JsonError
 from proxy.pointer import UneditableError, apply_edits, edit_text
@@ -85,6 +86,7 @@ class StreamScreen:
         self._windows: dict[str, Window] = {}
         self._waits_since: dict[str, float] = {}
         self.end, self.usage, self.tally, self.held = StreamEnd.OPEN, Usage(), Tally(), 0.0
+        self.said = Said()
 
     async def run(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """Yield the screened stream, what came together together. Raises UpstreamError where the upstream broke off."""
@@ -189,6 +191,7 @@ class StreamScreen:
         if self._restoration is not None:
             released = self._restoration.push(self._reader, channel, released, final=final)
         if released:
+            self.said.add(channel, released)
             yield self._reader.text_event(channel, released)
 
     def _ending(self, prefixes: tuple[str, ...]) -> list[str]:

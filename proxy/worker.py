@@ -31,6 +31,7 @@ from storage.house_keys import HouseKeys
 COLLECT_AFTER: Final = (10_000, 20, 20)
 # A thread that reads a long body must give the loop the interpreter soon after it asks; alone, the loop never asks.
 SWITCH_AFTER: Final = 0.001
+SETTLING: Final = 0.1  # seconds behind `edge.grace`: by then the supervisor lets nobody in any more
 _LOG: Final = structlog.get_logger("promptshield.worker")
 
 
@@ -75,7 +76,7 @@ async def run_worker(
             group.create_task(_every_second(lambda: _keep_current(worker, vitals, sender, refusals))),
         ]
         await stopping.wait()
-        await asyncio.sleep(edge.grace)
+        await asyncio.sleep(edge.grace + SETTLING)
         await runner.cleanup()
         for task in tasks:
             task.cancel()
@@ -87,7 +88,9 @@ def _route(worker: Worker, stopping: asyncio.Event) -> Callable[[web.BaseRequest
     """Health first, which needs no key; everything else is the handler's."""
 
     async def route(request: web.BaseRequest) -> web.StreamResponse:
-        health = data_plane_health(request, worker.parts.keys, draining=stopping.is_set())
+        engine = worker.engine
+        connected = engine is None or engine.connected
+        health = data_plane_health(request, worker.parts.keys, draining=stopping.is_set(), engine=connected)
         return await worker.handler(request) if health is None else health
 
     return route
@@ -110,6 +113,7 @@ async def _keep_current(worker: Worker, vitals: Vitals, sender: MetricsSender, r
     for name, state in worker.parts.health.states().items():
         metrics.gauge("promptshield_upstream_shut_workers", state is BreakerState.OPEN, (name,))
     metrics.lookups(worker.parts.screen.lookups())
+    await worker.warming.look(worker.parts.screen.take_sample())
     vitals.tell_breakers(worker.judges.states())
     vitals.tell_policies(worker.policies.policies, len(worker.policies.failures))
     vitals.tell()

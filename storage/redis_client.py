@@ -106,6 +106,37 @@ class RedisClient:
                 pipeline.set(key, value, ex=seconds)  # type: ignore[unused-awaitable]  # queued, not sent
             await pipeline.execute()
 
+    async def claim_many(self, keys: Sequence[str], seconds: float) -> Sequence[bool]:
+        """Take each key that nobody has, for so many seconds; return which ones are the caller's now."""
+        async with self._bounded("claim"):
+            pipeline = self._redis.pipeline(transaction=False)
+            for key in keys:
+                pipeline.set(key, b"1", nx=True, px=max(1, int(seconds * 1000)))  # type: ignore[unused-awaitable]  # queued
+            taken: list[object] = await pipeline.execute()
+        return [reply is True for reply in taken]
+
+    async def drop_many(self, keys: Sequence[str]) -> None:
+        async with self._bounded("del"):
+            await self._redis.delete(*keys)
+
+    async def hash_values(self, key: str, most: int) -> Mapping[bytes, bytes]:
+        """Return a hash, of which at most so many fields are looked at; empty where there is none."""
+        async with self._bounded("hash"):
+            found: object = await self._redis.hgetall(key)
+        if not isinstance(found, dict) or len(found) > 2 * most:
+            return {}
+        return {field: value for field, value in found.items() if isinstance(field, bytes) and isinstance(value, bytes)}
+
+    async def hash_add(self, key: str, values: Mapping[str, bytes], most: int, seconds: int) -> None:
+        """Add fields to a hash of at most so many, and keep it for so many seconds from now."""
+        async with self._bounded("hash"):
+            if await self._redis.hlen(key) + len(values) <= most:
+                pipeline = self._redis.pipeline(transaction=False)
+                fields = [part for pair in values.items() for part in pair]
+                pipeline.hset(key, items=fields)  # type: ignore[unused-awaitable]  # queued, not sent
+                pipeline.expire(key, seconds)  # type: ignore[unused-awaitable]  # queued, not sent
+                await pipeline.execute()
+
     @asynccontextmanager
     async def _bounded(self, call: str) -> AsyncIterator[None]:
         """Hold one call to the deadline and turn what goes wrong into StorageError."""

@@ -54,6 +54,20 @@ class SharedFindingsCache:
         with self._noted():
             await self._redis.set_many(values, KEPT[stage])
 
+    async def claim(self, tenant_id: int, keys: Sequence[bytes], seconds: float) -> Sequence[bool]:
+        """Return of each key whether nobody asks about it at this moment; then the caller does, for so many seconds."""
+        ours: Sequence[bool] = [True] * len(keys)
+        if keys and self._breaker.admits():
+            with self._noted():
+                ours = await self._redis.claim_many([_claim(tenant_id, key) for key in keys], seconds)
+        return ours
+
+    async def release(self, tenant_id: int, keys: Sequence[bytes]) -> None:
+        """Let others ask about these."""
+        if self._breaker.admits():
+            with self._noted():
+                await self._redis.drop_many([_claim(tenant_id, key) for key in keys])
+
     @contextmanager
     def _noted(self) -> Iterator[None]:
         """Tell the breaker how one question went; nobody else hears of it."""
@@ -70,3 +84,7 @@ class SharedFindingsCache:
 
 def _place(tenant_id: int, key: bytes) -> str:
     return f"tenant:{{{tenant_id}}}:findings:{key.hex()}"
+
+
+def _claim(tenant_id: int, key: bytes) -> str:
+    return f"tenant:{{{tenant_id}}}:asking:{key.hex()}"

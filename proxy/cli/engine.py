@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import BaseModel
 
 from detectors.documents import Document
 from detectors.errors import SettingsError
@@ -29,10 +30,17 @@ def engine(
     settings = load_settings(config)
     given = {key: value for key, value in {"host": host, "port": port}.items() if value is not None}
     asked = settings.engine.model_dump() | given
-    own = Document(Path("engine"), asked, None, SettingsError).validate(EngineSettings)
+    own = Document(Path("command line"), {"engine": asked}, None, SettingsError).validate(_Asked).engine
     detection = load_detection()
-    models = tuple(detector.name for detector in detection.chain.detectors if detector.stage > Stage.PATTERN)
-    run_loop(run_engine(EngineHandler(detection.chain, own, models), own, _say_ready))
+    loaded = [detector.name for detector in detection.chain.detectors if Stage.PATTERN < detector.stage < Stage.JUDGE]
+    panel = [judge.name for judge in sorted(settings.judges, key=lambda judge: judge.priority)]
+    run_loop(run_engine(EngineHandler(detection.chain, own, (*panel, *loaded)), own, _say_ready))
+
+
+class _Asked(BaseModel):
+    """The engine's settings as the command line leaves them."""
+
+    engine: EngineSettings
 
 
 def _say_ready(address: str) -> None:

@@ -15,7 +15,8 @@ from aiohttp import web
 from detectors.aside import Aside
 from detectors.chain import Chain, InspectionOptions
 from detectors.errors import EdgeError, SettingsError
-from detectors.types import Stage
+from detectors.lexicon import NOTHING_ADDED
+from detectors.types import InspectionContext, Stage
 from proxy.engine.answer import write_answer
 from proxy.engine.client import INSPECT
 from proxy.engine.question import read_question
@@ -71,7 +72,8 @@ class EngineHandler:
         async with asyncio.timeout(_BODY_SECONDS):
             raw = await request.read()
         question = await self._aside.run_if_long(len(raw), lambda: read_question(raw))
-        options = InspectionOptions(aside=self._aside.for_reading(question.segments), gate=_NO_JUDGES)
+        context = InspectionContext(lexicon=NOTHING_ADDED)
+        options = InspectionOptions(context, aside=self._aside.for_reading(question.segments), gate=_NO_JUDGES)
         inspection, told = await self._chain.tell(question.segments, options)
         body = write_answer(inspection, told, self._chain.revision, steps=question.steps)
         return body_response(200, body, {})

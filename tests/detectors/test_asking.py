@@ -57,6 +57,7 @@ class Shared:
     """What other processes know: a dict by tenant."""
 
     known: dict[tuple[int, bytes], StageHits] = field(default_factory=dict)
+    claimed: dict[tuple[int, bytes], float] = field(default_factory=dict)
     questions: int = 0
 
     async def get_many(self, tenant_id: int, keys: Sequence[bytes]) -> Sequence[StageHits | None]:
@@ -65,6 +66,16 @@ class Shared:
 
     async def put_many(self, tenant_id: int, stage: Stage, found: Mapping[bytes, StageHits]) -> None:
         self.known |= {(tenant_id, key): value for key, value in found.items()}
+
+    async def claim(self, tenant_id: int, keys: Sequence[bytes], seconds: float) -> Sequence[bool]:
+        now = asyncio.get_running_loop().time()
+        ours = [self.claimed.get((tenant_id, key), 0.0) <= now for key in keys]
+        self.claimed |= {(tenant_id, key): now + seconds for key, mine in zip(keys, ours, strict=True) if mine}
+        return ours
+
+    async def release(self, tenant_id: int, keys: Sequence[bytes]) -> None:
+        for key in keys:
+            self.claimed.pop((tenant_id, key), None)
 
 
 def chain_of(judge: Judge) -> Chain:
@@ -171,6 +182,43 @@ async def test_what_another_process_knows_is_not_asked_again_and_costs_one_quest
     assert len(inspection.findings) == 2
     assert inspection.coverage.cached == 2
     assert elsewhere.memory.counts[Stage.JUDGE][Lookup.SHARED] == 2
+
+
+async def test_of_all_processes_one_asks_a_judge_and_the_others_hear_the_answer() -> None:
+    judge, shared = Judge(), Shared()
+    chains = [chain_of(judge) for _ in range(4)]
+
+    *inspections, _ = await asyncio.gather(*(inspect(c, "new", shared=shared) for c in chains * 4), soon(judge))
+
+    assert judge.asked == ["new"]
+    assert {len(inspection.findings) for inspection in inspections if inspection} == {1}
+    assert shared.claimed == {}
+
+
+async def test_if_the_one_that_asks_is_cancelled_another_process_asks() -> None:
+    judge, shared = Judge(), Shared()
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(inspect(chain_of(judge), "new", shared=shared))
+        other = group.create_task(inspect(chain_of(judge), "new", shared=shared))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        first.cancel()
+        await soon(judge)
+
+    assert judge.asked == ["new", "new"]
+    assert other.result().runs[0].status is RunStatus.OK
+
+
+async def test_a_process_that_fell_while_asking_holds_up_nobody_for_good() -> None:
+    judge, shared = Judge(), Shared()
+    judge.answers.set()
+    await inspect(chain_of(judge), "new", shared=shared)
+    await shared.claim(7, [key for _, key in shared.known], 0.06)
+    shared.known.clear()
+
+    inspection = await inspect(chain_of(judge), "new", shared=shared, deadline=0.1)
+
+    assert (inspection.runs[0].status, inspection.runs[0].hits) == (RunStatus.OK, 1)
 
 
 async def test_without_a_key_everybody_asks_for_himself() -> None:

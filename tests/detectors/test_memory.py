@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from detectors.build import build_detectors
 from detectors.chain import Chain, InspectionOptions
 from detectors.memory import Lookup, Memory
-from detectors.types import Direction, Kind, Origin, Place, Segment, Stage
+from detectors.rules import load_signatures
+from detectors.selective import EitherWay
+from detectors.types import Direction, InspectionContext, Kind, Origin, Place, Segment, Stage
 from detectors.views import ViewBuilder
 from storage.cache import LruFindingsCache
 from tests.detectors.test_plan import Blind, Named
@@ -27,6 +32,21 @@ async def test_an_answer_that_comes_back_as_history_is_known_to_who_reads_no_dir
 
 async def test_an_answer_that_comes_back_is_new_to_who_reads_the_direction() -> None:
     assert await cached(Named("other")) == 0
+
+
+async def test_who_says_that_no_direction_is_read_reads_none(builder: ViewBuilder) -> None:
+    rules = load_signatures()
+    either_way = [d for d in build_detectors(rules) if isinstance(d, EitherWay)]
+    texts = [example for signature in rules.signatures for example in signature.examples.match]
+    said = []
+    for direction in Direction:
+        segments = [replace(ANSWER, direction=direction, text=text) for text in texts]
+        batch = [builder.build(segment).views for segment in segments]
+        said.append([await detector.inspect(batch, InspectionContext()) for detector in either_way])
+
+    assert len(either_way) >= 3
+    assert len(texts) > 100
+    assert said[0] == said[1]
 
 
 async def test_lookups_are_counted_by_stage() -> None:

@@ -83,3 +83,5 @@ def test_no_text_goes_unread_when_the_engine_is_killed_under_load(
     assert asked["answered"] > KILLED_AFTER / 2
     assert sum(count for result, count in asked.items() if result not in {"answered", "shut"}) >= 3
     assert asked["shut"] > 0
+    health = orjson.loads(urllib.request.urlopen(f"{product.url.removesuffix('/v1')}/health", timeout=5).read())  # noqa: S310
+    assert (health["status"], health["detection_engine"]) == ("healthy", "disconnected")

@@ -16,7 +16,7 @@ from policies.engine import decide
 from policies.testing import text_segment
 from policies.types import ActionName, Facts, Policy
 from proxy.app import Detection
-from proxy.cli.policy import load_named
+from proxy.cli.policy_files import load_named
 from tests.eval.sets import Labelled
 
 WHOLE: Final = "whole chain"

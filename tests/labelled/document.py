@@ -25,6 +25,10 @@ What is found by form, and how a match is made sure of. Written by `python -m te
   of a street). A name in the middle of a sentence is not.
 - Where several say the same place, the longest names it, and of equal ones the most certain.
 
+With the extra `promptshield[presidio]` installed, Presidio's pattern recognisers look too (`rule: PS-PRES-001`, kinds by Presidio's
+names, from a score of 0.4), but for e-mail, links and dates: its check of an e-mail address would ask the network. They cost tens of
+milliseconds a kilobyte and are held to the deadline of refiners. Running text of a stream does not wait for them.
+
 How well that works, beside other tools: [accuracy-entities.md](accuracy-entities.md).
 """
 _TITLES: Final = {Category.CREDENTIAL: "Credentials", Category.PII: "Personal data"}

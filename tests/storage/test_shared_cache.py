@@ -77,6 +77,25 @@ async def test_a_question_about_very_many_texts_is_cut(redis: RedisClient) -> No
     assert (len(known), known[0], known[-1]) == (len(keys), FOUND, None)
 
 
+async def test_of_all_processes_one_asks_until_it_lets_others(redis: RedisClient) -> None:
+    one, other, key = SharedFindingsCache(redis, KEY), SharedFindingsCache(redis, KEY), new_key()
+
+    assert await one.claim(7, [key], 5) == [True]
+    assert await other.claim(7, [key, new_key()], 5) == [False, True]
+    assert await other.claim(8, [key], 5) == [True]
+    await one.release(7, [key])
+    assert await other.claim(7, [key], 0.001) == [True]
+    await asyncio.sleep(0.005)
+    assert await one.claim(7, [key], 5) == [True]
+
+
+async def test_without_redis_everybody_asks() -> None:
+    cache = SharedFindingsCache(RedisClient.connect("redis://127.0.0.1:1/0"), KEY)
+
+    assert await cache.claim(7, [new_key(), new_key()], 5) == [True, True]
+    await cache.release(7, [new_key()])
+
+
 async def test_redis_away_is_a_miss() -> None:
     cache = SharedFindingsCache(RedisClient.connect("redis://127.0.0.1:1/0"), KEY)
 
