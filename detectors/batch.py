@@ -6,9 +6,13 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
+from detectors.digests import Digests
 from detectors.frozen import statically_frozen
-from detectors.types import Coverage, Finding, Hit, Kind, Segment, SegmentRef, Unscanned
+from detectors.plan import Plan
+from detectors.seams import Seam
+from detectors.types import Coverage, Direction, Finding, Hit, Kind, Segment, SegmentRef, Unscanned
 from detectors.views import Lattice, ViewBuilder
 
 MAX_TEXT = 4 << 20  # characters of one segment; what is longer is `unscanned: oversize`
@@ -25,13 +29,31 @@ class StageHits:
     exhausted: bool = False
 
 
+_NOTHING: Final = StageHits({})
+
+
+def stage_hits(found: Mapping[str, tuple[Hit, ...]], *, exhausted: bool) -> StageHits:
+    """Return what a stage found; of nothing, what nearly every text has, there is but one."""
+    return StageHits(found, exhausted) if found or exhausted else _NOTHING
+
+
 class Batch:
     """The segments of one inspection with what is known of each so far."""
 
-    def __init__(self, segments: Sequence[Segment], views: ViewBuilder) -> None:
+    def __init__(
+        self, segments: Sequence[Segment], views: ViewBuilder, content_key: bytes, digests: Digests | None
+    ) -> None:
         self.segments = segments
-        self.inspectable = [i for i, segment in enumerate(segments) if len(segment.text) <= MAX_TEXT]
-        self.cached: set[int] = set()
+        self.inspectable = [i for i, s in enumerate(segments) if isinstance(s, Seam) or len(s.text) <= MAX_TEXT]
+        self.looked: set[int] = set()  # read anew by detectors whose hits are remembered
+        self.told: dict[bytes, int] = {}  # by a step's mark: of how many segments the engine has told
+        self.said: list[tuple[Plan, Mapping[int, StageHits]]] = []  # what whole steps have said, to be told to others
+        self.unseen = 0  # how many segments the last stage had to read anew
+        self.keyed = digests is not None  # whether anything of this inspection may be remembered
+        self._content_key, self._hashing = content_key, digests
+        self._digests: Sequence[bytes] = ()
+        self._keys: tuple[Plan | None, Sequence[bytes]] = (None, ())
+        self._recalled: set[int] = set()
         self._views = views
         self._lattices: dict[int, Lattice] = {}
         self._found: dict[int, list[StageHits]] = {}  # of those segments in which anything was found
@@ -42,22 +64,66 @@ class Batch:
             self._lattices[index] = self._views.build(self.segments[index])
         return self._lattices[index]
 
+    def keys(self, plan: Plan) -> Sequence[bytes]:
+        """Return what a stage's hits in each segment are remembered by: the text's digest, which is made once for all
+        stages, and the stage's own mark.
+        """
+        known, keys = self._keys
+        if known is not plan:
+            if self._hashing is not None and not self._digests:
+                self._digests = self._hashing.of(self.segments)
+            asked, answered = plan.marks()
+            if asked == answered:
+                keys = [digest + asked for digest in self._digests]
+            else:
+                marks = [asked if s.direction is Direction.REQUEST else answered for s in self.segments]
+                keys = [digest + mark for digest, mark in zip(self._digests, marks, strict=True)]
+            self._keys = plan, keys
+        return keys
+
+    def recall(self, indexes: Sequence[int], known: Sequence[StageHits | None]) -> list[int]:
+        """Take in what a stage said of segments before; return those of which nothing is known."""
+        unseen: list[int] = []
+        for index, found in zip(indexes, known, strict=True):
+            if found is None:
+                unseen.append(index)
+            elif found is not _NOTHING:
+                self.add(index, found)
+        if not unseen:
+            self._recalled.update(indexes)
+        elif len(unseen) < len(indexes):
+            self._recalled.update(set(indexes).difference(unseen))
+        return unseen
+
+    @property
+    def claimed(self) -> Sequence[int]:
+        """The segments about which anything is claimed so far, in order."""
+        return sorted(self._found)
+
+    def claims(self, index: int) -> Sequence[tuple[str, Hit]]:
+        """Return what is claimed about a segment so far, by detector; of a seam, what no part shows by itself."""
+        found = self._found.get(index)
+        if found is None:
+            return ()
+        claims = [(name, hit) for stage in found for name, hits in stage.hits.items() for hit in hits]
+        segment = self.segments[index]
+        if segment.kind is not Kind.SEAM:
+            return claims
+        crossing = ((name, _without_span(hit)) for name, hit in _only_here(claims, segment.joints))
+        return list(dict.fromkeys(crossing))  # without their places, many are the same
+
     def add(self, index: int, found: StageHits) -> None:
         if found.hits:
             self._found.setdefault(index, []).append(found)
         if found.exhausted:
             self._exhausted.add(index)
 
-    def findings(self, content_key: bytes) -> list[Finding]:
+    def findings(self) -> list[Finding]:
         anchored: list[Finding] = []
-        for index, known in sorted(self._found.items()):
-            segment = self.segments[index]
-            claims = [(name, hit) for stage in known for name, hits in stage.hits.items() for hit in hits]
-            if segment.kind is Kind.SEAM:
-                crossing = ((name, _without_span(hit)) for name, hit in _only_here(claims, segment.joints))
-                claims = list(dict.fromkeys(crossing))  # without their places, many are the same
+        for index in self.claimed:
+            claims = self.claims(index)
             if claims:
-                ref = reference(segment, content_key)
+                ref = reference(self.segments[index], self._content_key)
                 anchored += [Finding(hit, ref, name) for name, hit in claims]
         return anchored
 
@@ -69,7 +135,8 @@ class Batch:
             unscanned[Unscanned.OVERSIZE] = unscanned.get(Unscanned.OVERSIZE, 0) + oversize
         if self._exhausted:
             unscanned[Unscanned.DECODE_BUDGET] = len(self._exhausted)
-        return Coverage(len(self.inspectable) - len(self.cached), len(self.cached), left_out.skipped, unscanned)
+        cached = len(self._recalled - self.looked) if self._recalled else 0
+        return Coverage(len(self.inspectable) - cached, cached, left_out.skipped, unscanned)
 
 
 def reference(segment: Segment, content_key: bytes) -> SegmentRef:

@@ -6,10 +6,11 @@ from typing import Protocol, runtime_checkable
 
 import detectors.builtin
 import detectors.decoders
-from detectors.chain import Chain, FindingsCache
+from detectors.chain import Chain
 from detectors.decoding import Decoder
 from detectors.discovery import discover
 from detectors.glance import Glance
+from detectors.memory import FindingsCache
 from detectors.rules import STORE, RuleSet
 from detectors.signature_scan import SignatureScan
 from detectors.types import Category, Detector

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from detectors.aside import Aside
-from detectors.batch import Batch, StageHits
-from detectors.errors import DetectorError
+from detectors.asking import Asking, Occasion
+from detectors.batch import Batch, StageHits, stage_hits
 from detectors.frozen import statically_frozen
 from detectors.glance import Glance
-from detectors.selective import reads_of
+from detectors.memory import DetectionEngine, FindingsCache, Memory, SharedFindings, Told
+from detectors.plan import Plan, plans_of
+from detectors.runs import look, skipped
 from detectors.types import (
     Coverage,
     Detector,
@@ -26,27 +26,23 @@ from detectors.types import (
     RunStatus,
     Segment,
     Stage,
-    View,
 )
 from detectors.views import ViewBuilder
 
 
-class FindingsCache(Protocol):
-    """Remembers stage hits of one tenant by content. Keys are already keyed hashes."""
-
-    def get(self, key: bytes) -> StageHits | None: ...
-    def put(self, key: bytes, value: StageHits) -> None: ...
-
-
 class StageGate(Protocol):
-    """Says whether a later stage can still change the outcome. Returns the reason to skip it, or None to run it."""
+    """Says, for one policy, whether a stage can still change the outcome. It holds up no required detector."""
 
-    def skip(self, stage: Stage, findings: Sequence[Finding]) -> str | None: ...
+    def skip(self, stage: Stage, findings: Sequence[Finding]) -> str | None:
+        """Return the reason to leave out a whole stage, None to go on to its texts."""
+
+    def wanted(self, stage: Stage, segment: Segment, hits: Sequence[Hit]) -> bool:
+        """Tell whether an expensive stage is to look at a segment, of which `hits` is all that is claimed so far."""
 
 
+DECIDED: Final = "decided"  # why an expensive stage was left out: no text was open
 _NOTHING = Coverage()
 Result = TypeVar("Result")
-Reads = Callable[[Segment, InspectionContext], bool]
 
 
 @statically_frozen
@@ -57,6 +53,7 @@ class InspectionOptions:
     `content_key` keys the hashes of texts (cache keys and `SegmentRef.content`); without it nothing is cached.
     `left_out` is what the segments do not hold, for the receipt: skipped by rule, or unscannable.
     `aside` is where the pattern stage reads what is too long for the event loop; without it all is read on the loop.
+    `shared` is what other processes know, asked before an expensive stage looks; `engine` another process that looks.
     """
 
     context: InspectionContext = field(default_factory=InspectionContext)
@@ -65,6 +62,8 @@ class InspectionOptions:
     gate: StageGate | None = None
     left_out: Coverage = _NOTHING
     aside: Aside | None = None
+    shared: SharedFindings | None = None
+    engine: DetectionEngine | None = None
 
 
 @statically_frozen
@@ -96,36 +95,6 @@ class Inspection:
         return tuple(sorted(names)) if names else ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """One stage: those whose hits the cache may keep, those that must look each time, and what keys depend on."""
-
-    stage: Stage
-    required: bool
-    remembered: tuple[Detector, ...]
-    fresh: tuple[tuple[Detector, Reads, DetectorRun], ...]  # with the account of one that has nothing to read
-    salt: bytes
-    recalled: tuple[DetectorRun, ...]  # the account of those that are remembered when all is known
-
-    @property
-    def members(self) -> tuple[Detector, ...]:
-        return (*self.remembered, *(detector for detector, _, _ in self.fresh))
-
-
-def _plan(stage: Stage, detectors: Sequence[Detector]) -> _Plan:
-    members = [d for d in detectors if d.stage is stage]
-    remembered = tuple(d for d in members if d.cacheable)
-    salt = "\0".join(["1", str(stage), *sorted(f"{d.name}={d.revision}" for d in remembered)])
-    return _Plan(
-        stage=stage,
-        required=any(d.required for d in members),
-        remembered=remembered,
-        fresh=tuple((d, reads_of(d), _account(d, RunStatus.OK, (), 0.0)) for d in members if not d.cacheable),
-        salt=salt.encode(),
-        recalled=tuple(_account(d, RunStatus.OK, (), 0.0) for d in remembered),
-    )
-
-
 def _excused(run: DetectorRun) -> bool:
     return run.status is RunStatus.SKIPPED and not run.required
 
@@ -142,110 +111,119 @@ class Chain:
         clock: Callable[[], float] = time.perf_counter,
         glance: Glance | None = None,
     ) -> None:
-        self._stages = tuple(_plan(stage, detectors) for stage in sorted({d.stage for d in detectors}))
-        self._views, self._cache, self._clock = views, cache, clock
+        self.detectors, self._plans = tuple(detectors), plans_of(detectors)
+        self._views, self._clock = views, clock
+        self.memory = Memory(cache)
+        self._asking = Asking(self.memory, clock)
         self.revision, self.glance = revision, glance
 
     async def inspect(self, segments: Sequence[Segment], options: InspectionOptions) -> Inspection:
         """Look at every segment. Never raises for a detector's failure: that is a run with a status."""
+        batch = Batch(segments, self._views, options.content_key, self.memory.hashing(options.content_key))
+        if options.engine is not None:
+            await self.memory.be_told(self._plans, batch, options.engine)
+        return await self._inspect(batch, options)
+
+    async def tell(self, segments: Sequence[Segment], options: InspectionOptions) -> tuple[Inspection, Told]:
+        """As `inspect`, for another process that asks: with what each step said, if all of it could look."""
+        batch = Batch(segments, self._views, b"", None)  # nobody's texts in particular: nothing of them is remembered
+        inspection = await self._inspect(batch, options)
+        return inspection, {plan.marks()[0]: values for plan, values in batch.said}
+
+    async def _inspect(self, batch: Batch, options: InspectionOptions) -> Inspection:
         findings: list[Finding] = []
         runs: list[DetectorRun] = []
-        batch = Batch(segments, self._views)
-        for plan in self._stages:
+        for plan in self._plans:
             reason = options.gate.skip(plan.stage, findings) if options.gate is not None else None
             if reason is not None and not plan.required:
-                runs += [_skipped(d, reason) for d in plan.members]
+                runs += [skipped(d, reason) for d in plan.members]
                 continue
-            look = self._look(plan, batch, options, runs)
+            wanted = _wanted(plan, batch, options.gate) if plan.gated else batch.inspectable
+            if not wanted and batch.inspectable:
+                runs += [skipped(d, DECIDED, len(batch.inspectable)) for d in plan.members]
+                continue
+            look = self._look(plan, wanted, batch, options, runs)
             if options.aside is not None and plan.stage is Stage.PATTERN:
                 findings = await options.aside.run(partial(_to_its_end, look))
             else:
                 findings = await look
+            if plan.remembered and batch.keyed:  # counted here, because the pattern stage may look in another thread
+                told = batch.told.get(plan.marks()[0], 0) if batch.told else 0
+                self.memory.count(plan, len(wanted) - batch.unseen, batch.unseen, told)
         return Inspection(tuple(findings), tuple(runs), batch.coverage(options.left_out))
 
     async def _look(
-        self, plan: _Plan, batch: Batch, options: InspectionOptions, runs: list[DetectorRun]
+        self, plan: Plan, wanted: Sequence[int], batch: Batch, options: InspectionOptions, runs: list[DetectorRun]
     ) -> list[Finding]:
-        """Run one stage over what it has not seen before; return all that is found by now."""
+        """Run one stage over what it has not seen before of `wanted`; return all that is found by now."""
         if plan.remembered:
-            keys = self._cache_keys(plan, batch.segments, options)
-            unseen = [i for i in batch.inspectable if not self._recall(keys, i, batch)]
-            if unseen:
-                await self._run_all(plan.remembered, unseen, keys, batch, options, runs)
+            unseen = self.memory.recall(plan, wanted, batch)
+            batch.unseen = len(unseen)
+            if plan.gated:
+                left_out = len(batch.inspectable) - len(wanted)
+                occasion = Occasion(options.context, options.shared, _seconds_left(options, runs), left_out)
+                runs.append(await self._asking.ask(plan, unseen, batch, occasion))
+            elif unseen:
+                values = await self._run_all(plan.remembered, unseen, batch, options, runs)
+                batch.looked.update(unseen)
+                batch.said.append((plan, values))
+                self.memory.remember(plan, values, batch)
             else:  # all is known: nobody has to look
                 runs += plan.recalled
         for detector, reads, unread in plan.fresh:
-            wanted = [i for i in batch.inspectable if reads(batch.segments[i], options.context)]
-            if wanted:
-                await self._run_all([detector], wanted, None, batch, options, runs)
+            own = [i for i in wanted if reads(batch.segments[i], options.context)]
+            if own:
+                await self._run_all([detector], own, batch, options, runs)
             else:
                 runs.append(unread)
-        return batch.findings(options.content_key)
+        return batch.findings()
 
     async def _run_all(
         self,
         detectors: Sequence[Detector],
         unseen: Sequence[int],
-        keys: Sequence[bytes] | None,
         batch: Batch,
         options: InspectionOptions,
         runs: list[DetectorRun],
-    ) -> None:
-        """Run detectors over the `unseen` segments, and remember by `keys` what they said if all of them could look."""
+    ) -> Mapping[int, StageHits]:
+        """Run detectors over the `unseen` segments. Return what may be remembered: nothing, if one could not look."""
         views = [batch.lattice(i).views for i in unseen]
         outcomes: list[tuple[str, Sequence[tuple[Hit, ...]]]] = []
-        cache = self._cache
+        whole = True
         for detector in detectors:
-            run, hits = await self._run(detector, views, options, runs)
+            seconds = 0.0 if detector.required else _seconds_left(options, runs)
+            run, hits = await look(detector, views, options.context, seconds, self._clock)
             runs.append(run)
             if hits is None:
-                cache = None  # what was not looked at by all is not remembered
+                whole = False
             elif run.hits:
                 outcomes.append((run.detector, hits))
+        values: dict[int, StageHits] = {}
         for position, index in enumerate(unseen):
             found = {name: hits[position] for name, hits in outcomes if hits[position]} if outcomes else {}
-            value = StageHits(found, batch.lattice(index).exhausted)
-            batch.add(index, value)
-            if cache is not None and keys is not None:
-                cache.put(keys[index], value)
+            values[index] = stage_hits(found, exhausted=batch.lattice(index).exhausted)
+            batch.add(index, values[index])
+        return values if whole else {}
 
-    def _recall(self, keys: Sequence[bytes] | None, index: int, batch: Batch) -> bool:
-        known = self._cache.get(keys[index]) if self._cache is not None and keys is not None else None
-        if known is not None:
-            batch.add(index, known)
-            batch.cached.add(index)
-        return known is not None
 
-    def _cache_keys(self, plan: _Plan, segments: Sequence[Segment], options: InspectionOptions) -> list[bytes] | None:
-        """Key = keyed BLAKE2b-256 over all that a stage's hits depend on; None when nothing may be remembered."""
-        if self._cache is None or not options.content_key:
-            return None
-        salt, key = plan.salt, options.content_key
-        return [hashlib.blake2b(salt + _content(s), key=key, digest_size=32).digest() for s in segments]
+def _seconds_left(options: InspectionOptions, runs: Sequence[DetectorRun]) -> float:
+    """Refiners share one deadline."""
+    return options.refiner_deadline - sum([run.seconds for run in runs if not run.required])
 
-    async def _run(
-        self, detector: Detector, views: Sequence[Sequence[View]], options: InspectionOptions, runs: list[DetectorRun]
-    ) -> tuple[DetectorRun, Sequence[tuple[Hit, ...]] | None]:
-        """Run one detector and account for it; hits are None when it could not look."""
-        started = self._clock()
-        try:
-            if detector.required:
-                # Required stages have work bounds and no clock, so load alone cannot make them fail.
-                found = await detector.inspect(views, options.context)
-            else:
-                left = options.refiner_deadline - sum([run.seconds for run in runs if not run.required])
-                async with asyncio.timeout(left):
-                    found = await detector.inspect(views, options.context)
-            hits = [tuple(hits) for _, hits in zip(views, found, strict=True)]
-            status, reason = RunStatus.OK, ""
-        except TimeoutError:
-            hits, status, reason = None, RunStatus.TIMEOUT, "deadline"
-        except DetectorError as exc:
-            hits, status, reason = None, RunStatus.UNAVAILABLE, exc.reason
-        except Exception as exc:  # noqa: BLE001 - whatever a detector throws, it did not look
-            hits, status, reason = None, RunStatus.ERROR, type(exc).__name__
-        seconds = self._clock() - started
-        return _account(detector, status, hits or (), seconds, reason), hits
+
+def _wanted(plan: Plan, batch: Batch, gate: StageGate | None) -> Sequence[int]:
+    """Return the segments that an expensive stage is to look at: those that its detector and the policy leave open."""
+    wants, segments = plan.wants, batch.segments
+    if wants is None and gate is None:
+        return batch.inspectable
+    wanted: list[int] = []
+    for index in batch.inspectable if wants is None else batch.claimed:
+        hits = [hit for _, hit in batch.claims(index)]
+        if wants is not None and not wants(segments[index], hits):
+            continue
+        if gate is None or gate.wanted(plan.stage, segments[index], hits):
+            wanted.append(index)
+    return wanted
 
 
 def _to_its_end(work: Coroutine[Any, Any, Result]) -> Result:
@@ -257,22 +235,3 @@ def _to_its_end(work: Coroutine[Any, Any, Result]) -> Result:
         return result
     work.close()
     raise RuntimeError("a detector of the pattern stage waits")
-
-
-def _content(segment: Segment) -> bytes:
-    head = f"\0{segment.origin}\0{segment.direction}\0{segment.kind}\0{segment.place}\0{segment.joints or ''}\0"
-    return (head + segment.text).encode("utf-8", "surrogatepass")
-
-
-def _account(
-    detector: Detector, status: RunStatus, hits: Sequence[Sequence[Hit]], seconds: float, reason: str = ""
-) -> DetectorRun:
-    count, confidence = 0, 0.0
-    if any(hits):
-        count = sum(map(len, hits))
-        confidence = max(hit.confidence for sequence in hits for hit in sequence)
-    return DetectorRun(detector.name, detector.stage, detector.required, status, count, confidence, seconds, reason)
-
-
-def _skipped(detector: Detector, reason: str) -> DetectorRun:
-    return _account(detector, RunStatus.SKIPPED, (), 0.0, reason)

@@ -3,49 +3,102 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from functools import cached_property
+from itertools import chain, groupby
+from operator import attrgetter
+from typing import Final
 
-from detectors.types import LEAST_TRUSTED_FIRST, Kind, Origin, Place, Segment
+from detectors.types import LEAST_TRUSTED_FIRST, Direction, Kind, Origin, Place, Segment
 
-REACH = 512  # characters taken from either side of a joint
-LAST_MESSAGES = 8
-LONGEST_RUN = 64 * 1024
-_RANK = {origin: rank for rank, origin in enumerate(LEAST_TRUSTED_FIRST)}
+REACH: Final = 512  # characters taken from either side of a joint
+LAST_MESSAGES: Final = 8
+LONGEST_RUN: Final = 64 * 1024
+_RANK: Final = {origin: rank for rank, origin in enumerate(LEAST_TRUSTED_FIRST)}
+_TEXT, _VALUE = Kind.TEXT, Place.VALUE  # looked up on their classes, members cost ten times as much
+_origin = attrgetter("origin")
 
 
-def seams(messages: Sequence[Sequence[Segment]]) -> list[Segment]:
+class Seam(Segment):
+    """The segment where `parts` meet. What it says is put together when somebody reads it: of a conversation that goes
+    on, most seams are known by their parts.
+    """
+
+    kind = Kind.SEAM
+    place = Place.VALUE
+
+    def __init__(self, parts: Sequence[Segment]) -> None:
+        self.parts = parts
+
+    @property
+    def direction(self) -> Direction:
+        return self.parts[-1].direction
+
+    @property
+    def pointer(self) -> str:
+        return self.parts[-1].pointer
+
+    @cached_property
+    def origin(self) -> Origin:
+        return min((part.origin for part in self.parts), key=_RANK.__getitem__)
+
+    @cached_property
+    def _pieces(self) -> Sequence[str]:
+        first, *between, last = self.parts
+        return [first.text[-REACH:], *(part.text for part in between), last.text[:REACH]]
+
+    @cached_property
+    def text(self) -> str:
+        return "\n".join(self._pieces)
+
+    @cached_property
+    def joints(self) -> tuple[int, ...]:
+        joints, position = [], 0
+        for piece in self._pieces[:-1]:
+            position += len(piece)
+            joints.append(position)
+            position += 1
+        return tuple(joints)
+
+
+def seams(messages: Sequence[Sequence[Segment]]) -> list[Seam]:
     """Return the seams of a conversation: `messages` holds, oldest first, the text segments of each message.
 
     Neighbours within a message, a run of one origin, and the last eight messages are joined by 512 characters of each;
     a run of shorter segments is joined whole, up to 64 KiB. Segments of one origin in the last eight messages are
     also joined with what lies between left out.
     """
-    texts = [[s for s in message if s.kind is Kind.TEXT and s.place is Place.VALUE and s.text] for message in messages]
+    texts = [[s for s in message if s.kind is _TEXT and s.place is _VALUE and s.text] for message in messages]
     recent = [s for message in texts[-LAST_MESSAGES:] for s in message]
-    found: dict[tuple[str, ...], Segment] = {}
+    found: dict[tuple[int, ...], Seam] = {}
     for run in (*_neighbourhoods(texts), recent, *_by_origin(recent)):
         for parts in _joined(run):
-            found.setdefault(tuple(part.pointer for part in parts), _seam(parts))
+            known = tuple(map(id, parts))
+            if known not in found:
+                found[known] = Seam(parts)
     return list(found.values())
 
 
 def _neighbourhoods(messages: Sequence[Sequence[Segment]]) -> Iterator[Sequence[Segment]]:
     """Runs of segments not all among the recent ones whose text may have been one: in one message, or of one origin."""
     older = messages[:-LAST_MESSAGES]
-    yield from older
+    if not older:
+        return
+    yield from (message for message in older if len(message) > 1)
     left = sum(map(len, older))
-    for _, group in groupby((s for message in messages for s in message), key=lambda s: s.origin):
+    for _, group in groupby(chain.from_iterable(messages), key=_origin):
+        if left <= 0:
+            return
         run = list(group)
-        if left > 0:
+        if len(run) > 1:
             yield run
         left -= len(run)
 
 
 def _by_origin(recent: Sequence[Segment]) -> Iterator[Sequence[Segment]]:
-    for origin in Origin:
-        same = [s for s in recent if s.origin is origin]
-        if 1 < len(same) < len(recent):
-            yield same
+    by_origin: dict[Origin, list[Segment]] = {}
+    for segment in recent:
+        by_origin.setdefault(segment.origin, []).append(segment)
+    yield from (same for same in by_origin.values() if 1 < len(same) < len(recent))
 
 
 def _joined(run: Sequence[Segment]) -> Iterator[Sequence[Segment]]:
@@ -54,12 +107,13 @@ def _joined(run: Sequence[Segment]) -> Iterator[Sequence[Segment]]:
     size, carried = 0, 1  # `carried` parts in front were joined before, or stand alone
     for part in run:
         stretch.append(part)
-        size += min(len(part.text), REACH)
+        length = len(part.text)
+        size += min(length, REACH)
         # A long segment ends a stretch and begins the next one: nothing reaches across it.
-        if len(stretch) > carried and (len(part.text) >= REACH or size > LONGEST_RUN):
+        if len(stretch) > carried and (length >= REACH or size > LONGEST_RUN):
             yield stretch
-            stretch = _end_of(stretch)
-            size, carried = sum(min(len(part.text), REACH) for part in stretch), len(stretch)
+            stretch = [part] if length >= REACH else _end_of(stretch)
+            size, carried = sum([min(len(part.text), REACH) for part in stretch]), len(stretch)
     if len(stretch) > carried:
         yield stretch
 
@@ -74,22 +128,3 @@ def _end_of(stretch: Sequence[Segment]) -> list[Segment]:
         kept.append(part)
         size += len(part.text)
     return kept[::-1]
-
-
-def _seam(parts: Sequence[Segment]) -> Segment:
-    first, last = parts[0], parts[-1]
-    texts = [first.text[-REACH:], *(part.text for part in parts[1:-1]), last.text[:REACH]]
-    joints, position = [], 0
-    for text in texts[:-1]:
-        position += len(text)
-        joints.append(position)
-        position += 1
-    return Segment(
-        direction=last.direction,
-        origin=min((part.origin for part in parts), key=_RANK.__getitem__),
-        kind=Kind.SEAM,
-        place=Place.VALUE,
-        pointer=last.pointer,
-        text="\n".join(texts),
-        joints=tuple(joints),
-    )

@@ -1,11 +1,13 @@
-"""Detectors that say which segments they read."""
+"""What detectors may say of themselves: which segments they read, and which they are worth their price for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol, runtime_checkable
 
-from detectors.types import Detector, InspectionContext, Segment
+from detectors.types import Detector, Hit, InspectionContext, Segment
+
+Wants = Callable[[Segment, Sequence[Hit]], bool]
 
 
 @runtime_checkable
@@ -18,9 +20,33 @@ class Selective(Protocol):
         """Tell whether anything may be found there."""
 
 
+@runtime_checkable
+class Sharpening(Protocol):
+    """What an expensive detector also is that sharpens others' claims: it is asked only about segments in which an
+    earlier stage claimed anything.
+    """
+
+    def wants(self, segment: Segment, hits: Sequence[Hit]) -> bool:
+        """Tell whether the local answer lies in this detector's band. Depends on its arguments and nothing else."""
+
+
+@runtime_checkable
+class EitherWay(Protocol):
+    """What a detector also is that claims the same of a text in a request as in an answer: then what it said of an
+    answer is known when that comes back as history.
+    """
+
+    either_way: Literal[True]
+
+
 def reads_of(detector: Detector) -> Callable[[Segment, InspectionContext], bool]:
     """Return what tells whether a detector reads a segment: everything, if it does not choose."""
     return detector.reads if isinstance(detector, Selective) else _everything
+
+
+def wants_of(detector: Detector) -> Wants | None:
+    """Return what tells a detector's band, None if it has none."""
+    return detector.wants if isinstance(detector, Sharpening) else None
 
 
 def _everything(_segment: Segment, _context: InspectionContext) -> bool:

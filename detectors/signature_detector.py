@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from detectors.rules import RuleSet
 from detectors.signature_scan import SignatureScan
@@ -14,6 +15,7 @@ class SignatureDetector:
     stage = Stage.PATTERN
     required = True
     cacheable = True
+    either_way: Literal[True] = True
 
     def __init__(self, name: str, scan: SignatureScan, categories: frozenset[Category], revision: str) -> None:
         self.name, self.revision = name, revision

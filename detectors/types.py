@@ -105,11 +105,18 @@ class Severity(IntEnum):
 
 
 class Stage(IntEnum):
-    """A detector's cost tier; the chain runs them in this order. Those of the first compute, and wait for nothing."""
+    """A detector's cost tier; the chain runs them in this order. Those of the first compute, and wait for nothing;
+    the last two cost so much that they look only at texts about which the others left it open.
+    """
 
     PATTERN = 1
     MODEL = 2
-    JUDGE = 3
+    REFINER = 3
+    JUDGE = 4
+
+    @property
+    def expensive(self) -> bool:
+        return self >= Stage.REFINER
 
 
 class RunStatus(StrEnum):
@@ -233,7 +240,10 @@ class Finding:
 @statically_frozen
 @dataclass(frozen=True, slots=True)
 class DetectorRun:
-    """One detector's account over one batch of segments: `seconds` of wall time, `reason` of a skip or failure."""
+    """One detector's account over one batch of segments: `seconds` of wall time, `reason` of a skip or failure.
+
+    `left_out` is how many of the segments it was not asked about, because they were decided without it.
+    """
 
     detector: str
     stage: Stage
@@ -243,6 +253,7 @@ class DetectorRun:
     confidence: float
     seconds: float
     reason: str = ""
+    left_out: int = 0
 
 
 @statically_frozen

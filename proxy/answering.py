@@ -13,6 +13,7 @@ from detectors.aside import FINDING
 from detectors.errors import UpstreamError
 from detectors.language import guess_language
 from detectors.types import Direction
+from policies.candidates import is_sampled
 from policies.phrases import waits_for_phrases
 from policies.types import BlockAs, Edit, Mode, Policy, StopReason, Verdict
 from proxy.closing import answer_headers, close, finish, finish_bytes
@@ -267,8 +268,9 @@ def _sum_up(exchange: Exchange, screen: StreamScreen) -> None:
 async def _judge(parts: Parts, exchange: Exchange, walk: Walk) -> Screened:
     assert exchange.identity is not None  # noqa: S101 - nobody is judged before being admitted
     identity = exchange.identity
-    policy, guard = _policy(exchange), exchange.guard
-    return await parts.screen.judge(walk, policy, exchange.facts(), identity.tenant_id, exchange.content_key, guard)
+    policy, guard, key = _policy(exchange), exchange.guard, exchange.content_key
+    sampled = is_sampled(policy, exchange.id, exchange.opened_at)
+    return await parts.screen.judge(walk, policy, exchange.facts(), identity.tenant_id, key, guard, sampled=sampled)
 
 
 def _glance_of(parts: Parts, exchange: Exchange, policy: Policy) -> Glancing:

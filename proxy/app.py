@@ -16,6 +16,7 @@ from policies.engine import Actions
 from policies.store import PolicyStore
 from proxy.codec import Codec
 from proxy.egress.door import open_door
+from proxy.engine.client import EngineClient
 from proxy.handler import Handler
 from proxy.hook import Hook
 from proxy.identity import KeyDirectory
@@ -40,6 +41,7 @@ from storage.provider_objects import ProviderObjects
 from storage.redis_client import RedisClient
 from storage.reviews import ReviewQueue
 from storage.revisions import read_revisions
+from storage.shared_cache import SharedFindingsCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +113,16 @@ async def build_worker(
         keys=keys,
         policies=policies,
         limits=windows,
-        screen=Screen(detection.chain, detection.actions),
+        screen=Screen(
+            detection.chain,
+            detection.actions,
+            shared=SharedFindingsCache(redis, house_keys.findings_key),
+            engine=EngineClient(settings.engine, pool, metrics) if settings.engine.url else None,
+        ),
         upstreams=upstreams,
         pool=pool,
         health=UpstreamHealth((*upstreams.all, *door.upstreams.values()), pool, metrics),
-        journal=Journal(
-            settings.journal_folder / instance,
-            settings.journal.sync,
-            disk_limit=settings.journal.disk_limit,
-        ),
+        journal=_journal(settings, instance),
         house_keys=house_keys,
         data_keys=DataKeys(database, key_ring_source(settings.keys_folder)),
         objects=ProviderObjects(database),
@@ -130,3 +133,7 @@ async def build_worker(
         worker=number,
     )
     return Worker(Handler(parts), parts, policies, windows, database, redis)
+
+
+def _journal(settings: Settings, instance: str) -> Journal:
+    return Journal(settings.journal_folder / instance, settings.journal.sync, disk_limit=settings.journal.disk_limit)

@@ -48,13 +48,14 @@ def parse(raw: bytes) -> Any:
     Raises JsonError, also beyond 64 levels, and beyond 100,000 arrays and objects.
     """
     body = raw.removeprefix(b"\xef\xbb\xbf")
-    if _openings(body) > MOST_CONTAINERS and _openings(_STRING.sub(b"", body)) > MOST_CONTAINERS:
+    openings = _openings(body)
+    if openings > MOST_CONTAINERS and _openings(_STRING.sub(b"", body)) > MOST_CONTAINERS:
         raise JsonError(f"more than {MOST_CONTAINERS} arrays and objects")
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as exc:
         raise JsonError(f"{exc.msg} at line {exc.lineno}, column {exc.colno}") from None
-    if _openings(body) > MAX_DEPTH and _deeper_than(document, MAX_DEPTH):
+    if openings > MAX_DEPTH and _deeper_than(document, MAX_DEPTH):
         raise JsonError(f"nested deeper than {MAX_DEPTH} levels")
     if _EXACT_NUMBERS.occurs_in(body):
         return _parse_exactly(body)

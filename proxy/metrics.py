@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from bisect import bisect_left
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import orjson
@@ -53,6 +53,7 @@ class WorkerMetrics:
         self._active: defaultdict[str, int] = defaultdict(int)
         self._finished: list[Finished] = []
         self.states: dict[str, object] = {}
+        self._lookups: dict[tuple[str, str], int] = {}
         self._began = False
 
     def count(self, name: str, labels: Labels = (), amount: float = 1) -> None:
@@ -116,6 +117,14 @@ class WorkerMetrics:
             counters[_SEGMENTS, ("skipped", reason)] += count
         for unscanned, count in coverage.unscanned.items():
             counters[_SEGMENTS, ("unscannable", str(unscanned))] += count
+
+    def lookups(self, totals: Mapping[tuple[str, str], int]) -> None:
+        """Count how texts became known, from totals by stage and level that only grow."""
+        for labels, total in totals.items():
+            new = total - self._lookups.get(labels, 0)
+            if new:
+                self._lookups[labels] = total
+                self._counters["promptshield_cache_lookups_total", labels] += new
 
     def take(self) -> list[bytes]:
         """Return the deltas as datagrams, each below the size a socket takes, and start again from zero."""

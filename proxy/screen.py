@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -11,8 +11,9 @@ from detectors.chain import Chain, Inspection, InspectionOptions, StageGate
 from detectors.frozen import statically_frozen
 from detectors.glance import UNSEEN, Seen
 from detectors.guard import Guard
+from detectors.memory import DetectionEngine, Lookup, SharedFindings
 from detectors.seams import seams
-from detectors.types import Coverage, DetectorRun, Finding, InspectionContext, Segment
+from detectors.types import Coverage, DetectorRun, Finding, InspectionContext, Segment, Stage
 from policies.candidates import decide_both
 from policies.engine import Actions
 from policies.types import Facts, Mode, Policy, Verdict
@@ -37,8 +38,16 @@ class Screened:
 class Screen:
     """Judges walked bodies. `inspect` is what the chain found, `judge` what the policy makes of it."""
 
-    def __init__(self, chain: Chain, actions: Actions, gate: StageGate | None = None) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        actions: Actions,
+        gate: StageGate | None = None,
+        shared: SharedFindings | None = None,
+        engine: DetectionEngine | None = None,
+    ) -> None:
         self._chain, self._actions, self._gate = chain, actions, gate
+        self._shared, self._engine = shared, engine
         self._aside = Aside()
 
     @property
@@ -50,6 +59,11 @@ class Screen:
     def revision(self) -> str:
         return self._chain.revision
 
+    def lookups(self) -> Mapping[tuple[str, str], int]:
+        """Return how often texts became known since the process began, by stage and level of the cache."""
+        rows = ((Stage(stage), row) for stage, row in enumerate(self._chain.memory.counts) if stage and any(row))
+        return {(stage.name.lower(), level.name.lower()): row[level] for stage, row in rows for level in Lookup}
+
     async def judge(
         self,
         walk: Walk,
@@ -58,8 +72,13 @@ class Screen:
         tenant_id: int | None,
         content_key: bytes,
         guard: Guard | None = None,
+        *,
+        sampled: bool = False,
     ) -> Screened:
-        """Return the verdict on everything that `walk` met, seams included. An answer is held against its `guard`."""
+        """Return the verdict on everything that `walk` met, seams included. An answer is held against its `guard`.
+
+        `sampled`: no stage is skipped because the policy in force knows enough, for its candidate's sake.
+        """
         left_out = Coverage(0, 0, walk.skipped, walk.unscanned)
         if policy.mode is Mode.OFF:  # walk, count and record only
             inspection = _unread(left_out, len(walk.segments))
@@ -67,7 +86,15 @@ class Screen:
         aside = self._aside.for_reading(walk.segments)
         segments = _with_seams(walk) if aside is None else await aside.run(partial(_with_seams, walk))
         context = InspectionContext(tenant_id, guard)
-        options = InspectionOptions(context, content_key, gate=self._gate, left_out=left_out, aside=aside)
+        options = InspectionOptions(
+            context,
+            content_key,
+            gate=None if sampled else self._gate,
+            left_out=left_out,
+            aside=aside,
+            shared=self._shared,
+            engine=self._engine,
+        )
         inspection = await self._chain.inspect(segments, options)
         if aside is None:
             return Screened(self._decide(policy, inspection, facts), inspection.runs)

@@ -18,6 +18,7 @@ from detectors.errors import SettingsError
 from policies.quantities import parse_size
 from proxy.edge_settings import EdgeSettings
 from proxy.egress.settings import EgressSettings
+from proxy.engine_settings import EngineSettings
 from storage.journal import Sync
 from storage.sink import SinkSettings, models_of, refuse_equal_names
 
@@ -124,6 +125,7 @@ class Settings(Strict):
     journal: JournalSettings = JournalSettings()
     identity: IdentitySettings = IdentitySettings()
     edge: EdgeSettings = EdgeSettings()
+    engine: EngineSettings = EngineSettings()
     metrics: MetricsSettings = MetricsSettings()
     egress: EgressSettings = EgressSettings()
     sinks: tuple[SinkSettings, ...] = ()
@@ -177,6 +179,9 @@ def load_settings(
         given["upstreams"] = _with_threshold(_default_upstreams(environment), environment)
     # By themselves first: an error in them stands in no file.
     Document(Path("environment"), given, None, SettingsError).validate(Settings)
+    engine = document.content.get("engine")
+    if "engine" in given and isinstance(engine, dict):
+        given["engine"] = engine | given["engine"]
     model = _with_sinks(document)
     return Document(document.file, document.content | given, document.root, SettingsError).validate(model)
 
@@ -254,6 +259,8 @@ def _from_environment(environment: Mapping[str, str], data: Path | None) -> dict
         password = environment.get("REDIS_PASSWORD", "")
         account = f":{quote(password, safe='')}@" if password else ""
         given["redis_url"] = f"redis://{account}{environment['REDIS_HOST']}:{environment.get('REDIS_PORT', '6379')}/0"
+    if environment.get("DETECTION_ENGINE_URL"):
+        given["engine"] = {"url": environment["DETECTION_ENGINE_URL"]}
     if environment.get("NUM_WORKERS"):
         given["workers"] = environment["NUM_WORKERS"]
     if data is not None or environment.get("PROMPTSHIELD_DATA"):

@@ -12,6 +12,13 @@ from proxy.screen import Screened
 
 Reason = TypeVar("Reason", bound=str)
 MOST_FINDINGS: Final = 1024  # kept of one stream; more of them change no verdict
+_SERIOUS: Final = {
+    RunStatus.SKIPPED: 0,
+    RunStatus.OK: 1,
+    RunStatus.TIMEOUT: 2,
+    RunStatus.UNAVAILABLE: 2,
+    RunStatus.ERROR: 2,
+}
 
 
 class Tally:
@@ -42,18 +49,19 @@ class Tally:
 
 
 def sum_runs(total: DetectorRun | None, run: DetectorRun) -> DetectorRun:
-    """Return two accounts of one detector as one: the worse status, hits and seconds added up."""
+    """Return two accounts of one detector as one: sums, and the worst status (whoever looked at all has looked)."""
     if total is None:
         return run
     return DetectorRun(
         total.detector,
         total.stage,
         total.required,
-        total.status if run.status is RunStatus.OK else run.status,
+        max(total.status, run.status, key=_SERIOUS.__getitem__),
         total.hits + run.hits,
         max(total.confidence, run.confidence),
         total.seconds + run.seconds,
         total.reason or run.reason,
+        total.left_out + run.left_out,
     )
 
 

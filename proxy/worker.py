@@ -97,6 +97,7 @@ async def _keep_current(worker: Worker, sender: MetricsSender, refusals: Refusal
     for name in report.loaded:
         _LOG.info("policy loaded", policy=name, revision=worker.policies.policies[name].revision)
     await worker.windows.flush()
+    worker.parts.metrics.lookups(worker.parts.screen.lookups())
     states = worker.parts.metrics.states
     states["heartbeat"] = time.time()
     states["policies"] = {name: policy.revision for name, policy in worker.policies.policies.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from detectors.batch import StageHits
 
@@ -20,17 +21,17 @@ class LruFindingsCache:
         self._entries: OrderedDict[bytes, StageHits] = OrderedDict()
         self._capacity, self._heaviest, self._weight = capacity, max(1, capacity // 100), 0
         self._lock = threading.Lock()
-        self.hits = self.misses = 0
 
-    def get(self, key: bytes) -> StageHits | None:
+    def get_many(self, keys: Sequence[bytes]) -> list[StageHits | None]:
+        """Return what is kept under each key, in order."""
+        entries, found = self._entries, list[StageHits | None]()
         with self._lock:
-            found = self._entries.get(key)
-            if found is None:
-                self.misses += 1
-                return None
-            self.hits += 1
-            self._entries.move_to_end(key)
-            return found
+            for key in keys:
+                value = entries.get(key)
+                if value is not None:
+                    entries.move_to_end(key)
+                found.append(value)
+        return found
 
     def put(self, key: bytes, value: StageHits) -> None:
         weight = _weight(value)

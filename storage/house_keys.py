@@ -45,6 +45,11 @@ class HouseKeys:
         """Return the word by which the data plane knows our own egress proxy."""
         return hashlib.blake2b(b"egress", key=self.content, digest_size=32).hexdigest()
 
+    @property
+    def findings_key(self) -> bytes:
+        """32 bytes that seal what the instances remember together of texts."""
+        return hashlib.blake2b(b"findings", key=self.content, digest_size=32).digest()
+
     def fingerprint(self) -> str:
         """Return a name for the pepper that tells two apart without giving it away."""
         return hashlib.blake2b(b"fingerprint", key=self.pepper, digest_size=8).hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -89,6 +89,22 @@ class RedisClient:
                 return await self._redis.evalsha(script.sha, len(keys), *keys, *args)
             except NoScriptError:
                 return await self._redis.eval(script.source, len(keys), *keys, *args)
+
+    async def get_many(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+        """Return the values of `keys`, in order, by one question; None where there is none."""
+        async with self._bounded("mget"):
+            reply: object = await self._redis.mget(keys)
+        if not isinstance(reply, list) or len(reply) != len(keys):
+            raise StorageError("redis mget: an answer of another shape")
+        return [value if isinstance(value, bytes) else None for value in reply]
+
+    async def set_many(self, values: Mapping[str, bytes], seconds: int) -> None:
+        """Keep values for so many seconds, by one question."""
+        async with self._bounded("set"):
+            pipeline = self._redis.pipeline(transaction=False)
+            for key, value in values.items():
+                pipeline.set(key, value, ex=seconds)  # type: ignore[unused-awaitable]  # queued, not sent
+            await pipeline.execute()
 
     @asynccontextmanager
     async def _bounded(self, call: str) -> AsyncIterator[None]:

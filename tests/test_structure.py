@@ -144,9 +144,9 @@ def test_blanket_excepts_stand_in_the_few_places_meant_for_them() -> None:
     }
     # Around detectors; last lines of the handler, of mitmproxy's hooks, of a forked child; the supervisor's clean-up.
     allowed = {
-        "detectors/chain.py",
         "detectors/glance.py",
         "proxy/egress/addon.py",
+        "detectors/runs.py",
         "proxy/handler.py",
         "proxy/processes.py",
         "proxy/supervisor.py",

@@ -16,7 +16,7 @@ from detectors.errors import PromptShieldError
 
 _HELP: Final = "An LLM firewall: serve it, test its policies, read its log."
 # Modules of this folder and what they offer: `app`, a group of commands, or a command of the module's own name.
-_COMMANDS: Final = ("serve", "scan", "doctor", "egress")
+_COMMANDS: Final = ("serve", "engine", "egress", "scan", "doctor")
 _GROUPS: Final = {
     "tenant": ("tenants", "Tenants."),
     "key": ("keys", "API keys."),

@@ -31,6 +31,14 @@ _COUNTERS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
         "Pieces of text by what became of them; reason: why a rule skipped them or nobody could look.",
         ("status", "reason"),
     ),
+    "promptshield_cache_lookups_total": (
+        "Texts by how a stage came to know of them: local, shared (Redis), joined (somebody was asking already), miss.",
+        ("stage", "level"),
+    ),
+    "promptshield_engine_questions_total": (
+        "Questions to the detection engine by how they ended; of all but answered, the proxy's own chain looked.",
+        ("result",),
+    ),
     "promptshield_upstream_failures_total": ("Requests that an upstream did not answer.", ("upstream", "kind")),
     "promptshield_requests_refused_total": ("Requests refused before anybody judged their text.", ("reason",)),
     "promptshield_candidate_disagreements_total": (

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.batch import MAX_TEXT, StageHits, reference
-from detectors.chain import Chain, Inspection, InspectionOptions
+from detectors.chain import DECIDED, Chain, Inspection, InspectionOptions
 from detectors.errors import DetectorError
 from detectors.seams import seams
 from detectors.types import (
@@ -72,6 +72,9 @@ class Finder:
 class Remembering(dict[bytes, StageHits]):
     """The smallest findings cache."""
 
+    def get_many(self, keys: Sequence[bytes]) -> Sequence[StageHits | None]:
+        return [self.get(key) for key in keys]
+
     def put(self, key: bytes, value: StageHits) -> None:
         self[key] = value
 
@@ -86,6 +89,21 @@ class Skipping:
     def skip(self, stage: Stage, findings: Sequence[Finding]) -> str | None:
         self.shown.append((stage, len(findings)))
         return self.stages.get(stage)
+
+    def wanted(self, stage: Stage, segment: Segment, hits: Sequence[Hit]) -> bool:
+        return not any(hit.kind == "CERTAIN" for hit in hits)
+
+
+@dataclass
+class Banded(Finder):
+    """A refiner that is worth its price for texts with an open claim about them."""
+
+    name: str = "banded"
+    stage: Stage = Stage.REFINER
+    required: bool = False
+
+    def wants(self, segment: Segment, hits: Sequence[Hit]) -> bool:
+        return any(hit.kind == "OPEN" for hit in hits)
 
 
 def _hit(kind: str, span: Span | None) -> Hit:
@@ -198,6 +216,71 @@ async def test_a_stage_that_the_gate_skips_is_recorded_with_its_reason() -> None
     assert gate.shown == [(Stage.PATTERN, 0), (Stage.MODEL, 1)]
     assert refiner.seen == []
     assert inspection.undecided == ()
+
+
+async def test_an_expensive_detector_looks_only_where_it_is_wanted() -> None:
+    banded = Banded("open")
+    inspection = await _inspect(Finder("open"), banded, texts=["open", "shut", "an open question"])
+
+    assert banded.seen == [["open", "an open question"]]
+    assert [(run.status, run.left_out, run.hits) for run in inspection.runs] == [
+        (RunStatus.OK, 0, 2),
+        (RunStatus.OK, 1, 2),
+    ]
+
+
+async def test_an_expensive_detector_that_nobody_wants_is_accounted_for_as_skipped() -> None:
+    inspection = await _inspect(Finder(), Banded("open"))
+
+    assert _status(inspection)["banded"] == (RunStatus.SKIPPED, DECIDED)
+    assert inspection.undecided == ()
+    assert inspection.runs[1].left_out == 2
+
+
+async def test_the_gate_of_a_policy_leaves_out_texts_that_are_decided() -> None:
+    judge = Finder("open", name="judge", stage=Stage.JUDGE, required=False)
+    options = InspectionOptions(content_key=KEY, gate=Skipping({}))
+
+    await _inspect(Finder("certain"), judge, texts=["certain and open", "open"], options=options)
+
+    assert judge.seen == [["open"]]
+
+
+async def test_what_one_expensive_detector_says_makes_the_next_one_wanted() -> None:
+    similar = Banded("open", name="similar", stage=Stage.REFINER)
+    opener = Finder("open", name="opener", stage=Stage.REFINER, required=False)
+
+    await _inspect(opener, similar, texts=["open", "shut"])
+
+    assert similar.seen == [["open"]]
+
+
+async def test_a_text_that_was_left_out_is_not_remembered_as_looked_at() -> None:
+    cache, banded = Remembering(), Banded("open")
+    await _inspect(Finder("never"), banded, texts=["open"], cache=cache)
+
+    await _inspect(Finder("open", revision="2"), banded, texts=["open"], cache=cache)
+
+    assert banded.seen == [["open"]]
+
+
+async def test_a_refiner_that_fails_is_undecided_only_where_it_was_wanted() -> None:
+    failing = Banded("open", throws=DetectorError("banded", "full"))
+
+    decided = await _inspect(Finder("open"), failing, texts=["shut"])
+    undecided = await _inspect(Finder("open"), failing, texts=["shut", "open"])
+
+    assert decided.degraded == ()
+    assert [(run.detector, run.left_out) for run in undecided.undecided] == [("banded", 1)]
+
+
+async def test_a_text_counts_as_known_only_if_no_stage_had_to_read_it() -> None:
+    cache = Remembering()
+    await _inspect(Finder(), texts=["open"], cache=cache)
+
+    inspection = await _inspect(Finder(), _refiner(stage=Stage.JUDGE), texts=["open"], cache=cache)
+
+    assert (inspection.coverage.scanned, inspection.coverage.cached) == (1, 0)
 
 
 async def test_no_gate_skips_a_required_detector() -> None:

@@ -67,7 +67,7 @@ class _BrokenViews(ViewBuilder):
 
 
 class _BrokenScreen(Screen):
-    async def judge(self, *_: object) -> Screened:
+    async def judge(self, *_: object, **__: object) -> Screened:
         raise ArithmeticError
 
 

@@ -167,3 +167,13 @@ def test_a_control_plane_that_is_gone_stops_no_worker(metrics: WorkerMetrics, ki
     theirs.close()
     with ours:
         MetricsSender(metrics, ours).send()
+
+
+def test_lookups_are_counted_from_totals_that_only_grow() -> None:
+    metrics = WorkerMetrics(1)
+    for total in (3, 3, 8):
+        metrics.lookups({("judge", "local"): total, ("judge", "miss"): 0})
+
+    rows = [row for raw in metrics.take() for row in orjson.loads(raw)["rows"] if row[0] == "c"]
+
+    assert rows == [["c", "promptshield_cache_lookups_total", ["judge", "local"], 8.0]]

@@ -94,6 +94,42 @@ async def test_the_second_look_at_the_same_text_comes_from_the_cache(judge: Judg
     assert first.verdict.action is second.verdict.action
 
 
+async def test_an_answer_is_not_new_when_the_next_request_repeats_it(judge: Judge) -> None:
+    said = "The capital of France is Paris, as it has been for about a thousand years."
+    answered = {"choices": [{"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}]}
+    await judge(answered, Direction.RESPONSE)
+
+    screened = await judge(asks(said, role="assistant"))
+
+    assert (screened.verdict.coverage.scanned, screened.verdict.coverage.cached) == (0, 1)
+
+
+@pytest.mark.slow
+async def test_no_verdict_and_no_finding_is_inherited_from_another_tenant(
+    screen: Screen, make_policy: Callable[[str], Policy]
+) -> None:
+    lenient, strict = make_policy("mode: monitor"), make_policy("")
+    for number in range(1000):
+        text = f"Write to customer{number}@example.org." if number % 2 else f"Note {number}: {ATTACK}"
+        walk = CODEC.segments(asks(text), Direction.REQUEST)
+        one = (await screen.judge(walk, lenient, Facts(at=0.0), 1, b"1" * 32)).verdict
+        other = (await screen.judge(walk, strict, Facts(at=0.0), 2, b"2" * 32)).verdict
+
+        assert (one.coverage.cached, other.coverage.cached) == (0, 0)
+        assert (one.action, other.action) == (ActionName.FLAG, ActionName.MASK if number % 2 else ActionName.BLOCK)
+
+
+async def test_lookups_are_told_by_stage_and_level(judge: Judge, screen: Screen) -> None:
+    before = dict(screen.lookups())
+    text = "Another sentence that nobody has said before."
+    for _ in range(3):
+        await judge(asks(text))
+
+    grown = {labels: total - before.get(labels, 0) for labels, total in screen.lookups().items()}
+
+    assert (grown["pattern", "local"], grown["pattern", "miss"]) == (2, 1)
+
+
 async def test_media_is_counted_and_weighed_by_the_policy(judge: Judge, make_policy: Callable[[str], Policy]) -> None:
     url = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"
     body = asks([{"type": "image_url", "image_url": {"url": url}}])

@@ -1,0 +1,58 @@
+"""The detection engine: where `promptshield engine` listens, and how proxies reach one."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Final, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from policies.quantities import parse_size
+
+SHORTEST_TOKEN: Final = 24  # characters
+
+
+class EngineSettings(BaseModel):
+    """`host`, `port` and `in_flight` (questions at once, beyond them 503) are the engine's own. `url` is that of the
+    engine which proxies ask, empty where each detects by itself; `deadline` (seconds) bounds the whole question, after
+    `threshold` failures in a row nobody asks for `recovery` seconds. `token` is what both sides know, `body` (bytes)
+    the largest question.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    in_flight: int = Field(default=256, ge=1)
+    url: str = ""
+    token: str = Field(default="", repr=False)
+    deadline: float = Field(default=1.0, gt=0, le=30)
+    threshold: int = Field(default=3, ge=1)
+    recovery: float = Field(default=5.0, gt=0)
+    body: Annotated[int, BeforeValidator(parse_size)] = 8 << 20
+
+    @field_validator("url")
+    @classmethod
+    def _is_http(cls, url: str) -> str:
+        parts = urlsplit(url)
+        more = parts.username or parts.password or parts.query or parts.fragment
+        if url and (parts.scheme not in {"http", "https"} or not parts.hostname or more):
+            raise ValueError("expected http(s)://host[:port] without user, password, query or fragment")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _is_not_open_to_strangers(self) -> Self:
+        if not is_loopback(self.host) and not self.token:
+            raise ValueError("an engine that listens beyond this machine needs engine.token")
+        if self.token and len(self.token) < SHORTEST_TOKEN:
+            raise ValueError(f"engine.token is too short: {SHORTEST_TOKEN} random characters or more")
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host, as it is written in settings, is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
