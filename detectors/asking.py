@@ -10,7 +10,8 @@ from detectors.flights import Flight, Flights, Landed, arrival
 from detectors.memory import Lookup, Memory, SharedFindings
 from detectors.plan import Plan
 from detectors.runs import account, look
-from detectors.types import Detector, DetectorRun, Hit, InspectionContext, RunStatus
+from detectors.types import Detector, DetectorRun, Hit, InspectionContext, RunStatus, Stage
+from detectors.undecided import Undecided
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +80,14 @@ class Asking:
         if not own:
             return landed
         try:
+            if context.judging is not None and detector.stage is Stage.JUDGE:
+                context.judging.known |= {id(batch.segments[index]): batch.hits(index) for index in own}
             views = [batch.lattice(index).views for index in own]
             run, hits = await look(detector, views, context, seconds, self._clock)
             said: Sequence[tuple[Hit, ...] | None] = [None] * len(own) if hits is None else hits
             for index, claims in zip(own, said, strict=True):
-                landed[index] = Landed(_found(detector, claims, batch, index), run.status, run.reason)
+                status, reason = (run.status, run.reason) if claims is None else _fared(claims)
+                landed[index] = Landed(_found(detector, claims, batch, index), status, reason)
         finally:  # also where we are cancelled: then it is anybody's question again
             for index, key in own.items():
                 if key:
@@ -101,7 +105,7 @@ class Asking:
         counts = self._memory.counts[plan.stage]
         counts[Lookup.MISS] += len(led)
         counts[Lookup.JOINED] += len(landed.keys() - led.keys())
-        fresh = {index: known[index] for index in led if index in known}
+        fresh = {index: known[index] for index in led if index in known and landed[index].status is RunStatus.OK}
         batch.said.append((plan, fresh))
         if fresh and batch.keyed:
             self._memory.remember(plan, fresh, batch)
@@ -116,10 +120,16 @@ def _found(detector: Detector, claims: tuple[Hit, ...] | None, batch: Batch, ind
     return stage_hits({detector.name: claims} if claims else {}, exhausted=batch.lattice(index).exhausted)
 
 
+def _fared(claims: tuple[Hit, ...]) -> tuple[RunStatus, str]:
+    return (claims.status, claims.reason) if isinstance(claims, Undecided) else (RunStatus.OK, "")
+
+
 def _account(detector: Detector, landed: Iterable[Landed], seconds: float, left_out: int) -> DetectorRun:
-    """Return one account of all that landed: it failed if any of it did."""
+    """Return one account of all that landed: it fared as with the text that went worst."""
     outcomes = list(landed)
-    failed = next((outcome for outcome in outcomes if outcome.found is None), None)
+    undecided = [outcome for outcome in outcomes if outcome.status is not RunStatus.OK]
+    failed = next((outcome for outcome in undecided if outcome.status is not RunStatus.SKIPPED), None)
+    failed = failed or next(iter(undecided), None)
     hits = [claims for outcome in outcomes if outcome.found is not None for claims in outcome.found.hits.values()]
     status, reason = (RunStatus.OK, "") if failed is None else (failed.status, failed.reason)
     return account(detector, status, hits, seconds, reason, left_out)

@@ -12,7 +12,7 @@ from detectors.digests import Digests
 from detectors.frozen import statically_frozen
 from detectors.plan import Plan
 from detectors.seams import Seam
-from detectors.types import Coverage, Direction, Finding, Hit, Kind, Segment, SegmentRef, Unscanned
+from detectors.types import Coverage, Direction, Finding, Hit, Kind, Segment, SegmentRef, Stage, Unscanned
 from detectors.views import Lattice, ViewBuilder
 
 MAX_TEXT = 4 << 20  # characters of one segment; what is longer is `unscanned: oversize`
@@ -41,7 +41,12 @@ class Batch:
     """The segments of one inspection with what is known of each so far."""
 
     def __init__(
-        self, segments: Sequence[Segment], views: ViewBuilder, content_key: bytes, digests: Digests | None
+        self,
+        segments: Sequence[Segment],
+        views: ViewBuilder,
+        content_key: bytes,
+        digests: Digests | None,
+        judged_by: bytes = b"",
     ) -> None:
         self.segments = segments
         self.inspectable = [i for i, s in enumerate(segments) if isinstance(s, Seam) or len(s.text) <= MAX_TEXT]
@@ -50,7 +55,7 @@ class Batch:
         self.said: list[tuple[Plan, Mapping[int, StageHits]]] = []  # what whole steps have said, to be told to others
         self.unseen = 0  # how many segments the last stage had to read anew
         self.keyed = digests is not None  # whether anything of this inspection may be remembered
-        self._content_key, self._hashing = content_key, digests
+        self._content_key, self._hashing, self._judged_by = content_key, digests, judged_by
         self._digests: Sequence[bytes] = ()
         self._keys: tuple[Plan | None, Sequence[bytes]] = (None, ())
         self._recalled: set[int] = set()
@@ -66,13 +71,15 @@ class Batch:
 
     def keys(self, plan: Plan) -> Sequence[bytes]:
         """Return what a stage's hits in each segment are remembered by: the text's digest, which is made once for all
-        stages, and the stage's own mark.
+        stages, the stage's own mark, and for judges who they are and what they see.
         """
         known, keys = self._keys
         if known is not plan:
             if self._hashing is not None and not self._digests:
                 self._digests = self._hashing.of(self.segments)
             asked, answered = plan.marks()
+            if plan.stage is Stage.JUDGE:
+                asked, answered = asked + self._judged_by, answered + self._judged_by
             if asked == answered:
                 keys = [digest + asked for digest in self._digests]
             else:
@@ -111,6 +118,10 @@ class Batch:
             return claims
         crossing = ((name, _without_span(hit)) for name, hit in _only_here(claims, segment.joints))
         return list(dict.fromkeys(crossing))  # without their places, many are the same
+
+    def hits(self, index: int) -> Sequence[Hit]:
+        """Return all hits in a segment so far, in its own places: of a seam also those that a part reports."""
+        return [hit for stage in self._found.get(index, ()) for hits in stage.hits.values() for hit in hits]
 
     def add(self, index: int, found: StageHits) -> None:
         if found.hits:

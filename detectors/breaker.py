@@ -84,6 +84,11 @@ class Breaker:
         else:
             self._calm = self._machine.current_state == pybreaker.STATE_CLOSED
 
+    def trip(self, seconds: float) -> None:
+        """Open it for that long: somebody else has found that the service does not work."""
+        self._machine.open()
+        self._calm, self._opened_at = False, self._clock() + seconds - self._recovery
+
     def abandon(self) -> None:
         """End a call of which nobody will know how it would have gone: a caller that was cancelled."""
         self._trying = False

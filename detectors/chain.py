@@ -27,6 +27,7 @@ from detectors.types import (
     Segment,
     Stage,
 )
+from detectors.undecided import SPENT
 from detectors.views import ViewBuilder
 
 
@@ -89,6 +90,11 @@ class Inspection:
         )
 
     @property
+    def spent(self) -> bool:
+        """Tell whether a refiner left texts alone because its budget is spent: what the others say is all there is."""
+        return any(run.status is RunStatus.SKIPPED and run.reason == SPENT for run in self.runs)
+
+    @property
     def degraded(self) -> tuple[str, ...]:
         """The names of all that failed or stayed undecided, sorted."""
         names = {run.detector for run in self.runs if run.status is not RunStatus.OK and not _excused(run)}
@@ -119,7 +125,10 @@ class Chain:
 
     async def inspect(self, segments: Sequence[Segment], options: InspectionOptions) -> Inspection:
         """Look at every segment. Never raises for a detector's failure: that is a run with a status."""
-        batch = Batch(segments, self._views, options.content_key, self.memory.hashing(options.content_key))
+        judging = options.context.judging
+        judged_by = b"" if judging is None else judging.tag
+        hashing = self.memory.hashing(options.content_key)
+        batch = Batch(segments, self._views, options.content_key, hashing, judged_by)
         if options.engine is not None:
             await self.memory.be_told(self._plans, batch, options.engine)
         return await self._inspect(batch, options)
@@ -134,6 +143,8 @@ class Chain:
         findings: list[Finding] = []
         runs: list[DetectorRun] = []
         for plan in self._plans:
+            if plan.takes_part is not None and not plan.takes_part(options.context):
+                continue
             reason = options.gate.skip(plan.stage, findings) if options.gate is not None else None
             if reason is not None and not plan.required:
                 runs += [skipped(d, reason) for d in plan.members]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from detectors.runs import account
-from detectors.selective import EitherWay, Wants, reads_of, wants_of
+from detectors.selective import EitherWay, Occasional, TakesPart, Wants, reads_of, wants_of
 from detectors.types import Detector, DetectorRun, Direction, InspectionContext, RunStatus, Segment, Stage
 
 Reads = Callable[[Segment, InspectionContext], bool]
@@ -18,8 +18,8 @@ class Plan:
     """One step of the chain: those whose hits may be remembered, and those that must look each time (with the account
     of one that has nothing to read).
 
-    A `gated` step is asked only about texts whose
-    local answer is undecided: `wants` says so for its detector, the caller's gate for the policy.
+    A `gated` step is asked only about texts whose local answer is undecided: `wants` says so for its detector, the
+    caller's gate for the policy. Of an inspection that it does not take part in, it has no account.
     """
 
     stage: Stage
@@ -29,6 +29,7 @@ class Plan:
     recalled: tuple[DetectorRun, ...]  # the account of those that are remembered when all is known
     gated: bool
     wants: Wants | None
+    takes_part: TakesPart | None
     _marks: tuple[bytes, bytes]
 
     @property
@@ -66,6 +67,7 @@ def _plan(members: Sequence[Detector]) -> Plan:
         recalled=tuple(account(d, RunStatus.OK, (), 0.0) for d in remembered),
         gated=gated,
         wants=wants_of(members[0]) if gated else None,
+        takes_part=members[0].takes_part if gated and isinstance(members[0], Occasional) else None,
         _marks=_marks(stage, remembered),
     )
 

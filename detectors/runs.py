@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from detectors.errors import DetectorError
 from detectors.types import Detector, DetectorRun, Hit, InspectionContext, RunStatus, View
+from detectors.undecided import Undecided
 
 Looked = tuple[DetectorRun, Sequence[tuple[Hit, ...]] | None]
 
@@ -33,7 +34,9 @@ async def look(
         else:
             async with asyncio.timeout(seconds_left):
                 found = await detector.inspect(views, context)
-        hits = [tuple(hits) for _, hits in zip(views, found, strict=True)]
+        hits = [hits if isinstance(hits, tuple) else tuple(hits) for _, hits in zip(views, found, strict=True)]
+        if not detector.required:
+            status, reason = _worst_of(hits)
     except TimeoutError:
         status, reason = RunStatus.TIMEOUT, "deadline"
     except DetectorError as exc:
@@ -41,6 +44,14 @@ async def look(
     except Exception as exc:  # noqa: BLE001 - whatever a detector throws, it did not look
         status, reason = RunStatus.ERROR, type(exc).__name__
     return account(detector, status, hits or (), clock() - started, reason, left_out), hits
+
+
+def _worst_of(hits: Sequence[tuple[Hit, ...]]) -> tuple[RunStatus, str]:
+    """Return how a refiner fared: as with the text that went worst."""
+    undecided = [found for found in hits if isinstance(found, Undecided)]
+    failed = [found for found in undecided if found.status is not RunStatus.SKIPPED]
+    worst = next(iter(failed or undecided), None)
+    return (RunStatus.OK, "") if worst is None else (worst.status, worst.reason)
 
 
 def account(

@@ -8,6 +8,7 @@ from typing import Literal, Protocol, runtime_checkable
 from detectors.types import Detector, Hit, InspectionContext, Segment
 
 Wants = Callable[[Segment, Sequence[Hit]], bool]
+TakesPart = Callable[[InspectionContext], bool]
 
 
 @runtime_checkable
@@ -37,6 +38,14 @@ class EitherWay(Protocol):
     """
 
     either_way: Literal[True]
+
+
+@runtime_checkable
+class Occasional(Protocol):
+    """What an expensive detector also is that some inspections do without."""
+
+    def takes_part(self, context: InspectionContext) -> bool:
+        """Tell whether an inspection has any use for it."""
 
 
 def reads_of(detector: Detector) -> Callable[[Segment, InspectionContext], bool]:

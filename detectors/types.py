@@ -11,6 +11,7 @@ from detectors.frozen import statically_frozen
 
 if TYPE_CHECKING:  # what a guard is made of speaks these words
     from detectors.guard import Guard
+    from detectors.judges.judging import Judging
 
 CANARY_RULE: Final = "PS-LEAK-101"  # which policies mask whatever else they say: a canary that is told is none any more
 
@@ -240,9 +241,8 @@ class Finding:
 @statically_frozen
 @dataclass(frozen=True, slots=True)
 class DetectorRun:
-    """One detector's account over one batch of segments: `seconds` of wall time, `reason` of a skip or failure.
-
-    `left_out` is how many of the segments it was not asked about, because they were decided without it.
+    """One detector's account over one batch of segments: `seconds` of wall time, `reason` of a skip or failure,
+    `left_out` how many of the segments it was not asked about, because they were decided without it.
     """
 
     detector: str
@@ -270,15 +270,15 @@ class Coverage:
 @statically_frozen
 @dataclass(frozen=True, slots=True)
 class InspectionContext:
-    """What a detector may know beside the views: the tenant whose traffic this is. No tenant means the command line.
-
-    `guard` is what an answer is held against, None where there is no answer. `shared` is what detectors of one
+    """What a detector may know beside the views: the tenant whose traffic this is (none is the command line), what an
+    answer is held against (`guard`), and who judges (without `judging`, nobody). `shared` is what detectors of one
     inspection leave for each other; it ends with the inspection.
     """
 
     tenant_id: int | None = None
     guard: Guard | None = None
     shared: dict[object, Any] = field(default_factory=dict)
+    judging: Judging | None = None
 
 
 class Detector(Protocol):

@@ -38,7 +38,8 @@ def decide(policy: Policy, inspection: Inspection, facts: Facts, ruleset_revisio
     `intended_action` says what it would have done; under `mode: off` nothing is decided.
     """
     degraded = inspection.degraded
-    nothing = not inspection.findings and not inspection.coverage.unscanned and not degraded
+    spent = inspection.spent
+    nothing = not inspection.findings and not inspection.coverage.unscanned and not degraded and not spent
     if nothing or policy.mode is Mode.OFF:
         return _nothing(policy, inspection, ruleset_revision)  # most text: nothing to weigh
     counted, pardoned = _parted(inspection.findings, policy, facts.at)
@@ -51,6 +52,8 @@ def decide(policy: Policy, inspection: Inspection, facts: Facts, ruleset_revisio
     outcome = _weigh_unscanned(outcome, policy, inspection.coverage.unscanned)
     if degraded:
         outcome = _weigh_failure(outcome, policy)
+    if spent:
+        outcome = _Outcome(_at_least_flag(outcome.action), outcome.effect, outcome.reason)
     enforced = policy.mode is Mode.ENFORCE
     return Verdict(
         action=outcome.action if enforced else _lighter(outcome.action),
@@ -186,8 +189,11 @@ def _weigh_failure(outcome: _Outcome, policy: Policy) -> _Outcome:
         return outcome
     if policy.failure_mode is FailureMode.CLOSED:
         return _Outcome(ActionName.ERROR, Effect(stop=True, labels=outcome.effect.labels), StopReason.UNINSPECTED)
-    action = max(outcome.action, ActionName.FLAG, key=lambda name: name.weight)
-    return _Outcome(action, outcome.effect, outcome.reason)
+    return _Outcome(_at_least_flag(outcome.action), outcome.effect, outcome.reason)
+
+
+def _at_least_flag(action: ActionName) -> ActionName:
+    return max(action, ActionName.FLAG, key=lambda name: name.weight)
 
 
 def _lighter(action: ActionName) -> ActionName:

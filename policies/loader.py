@@ -12,6 +12,7 @@ from detectors.documents import Document, parse_document, read_document
 from detectors.errors import PolicyError
 from detectors.types import CANARY_RULE, Unscanned
 from policies.answer_schema import compile_schema
+from policies.judging_schema import judge_policy, slow_streams
 from policies.layers import PRESETS, Layer, Library, preset_names, shipped_file
 from policies.leakage import Leakage
 from policies.output import RULE_IDS, OutputRules
@@ -178,6 +179,8 @@ def _policy(
         webhooks=_webhooks(contents, platform),
         preamble=_last((c.preamble for c in contents), ""),
         refusals={language: text for c in contents for language, text in c.refusals.items()},
+        judges=judge_policy([c.judges for c in contents]),
+        streams=slow_streams([c.streams for c in contents]),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from detectors.types import Origin, Unscanned
+from policies.judging_schema import JudgesDocument, StreamsDocument
 from policies.preamble import check_preamble
 from policies.routes import ROUTE_PATH, why_closed
 from policies.rule_schema import RuleDocument
@@ -197,6 +198,8 @@ class PolicyDocument(Strict):
     candidate: CandidateDocument | None = None
     preamble: Annotated[str, AfterValidator(check_preamble)] | None = None
     refusals: dict[LanguageCode, Annotated[str, Field(min_length=3, max_length=500)]] = Field(default_factory=dict)
+    judges: JudgesDocument = JudgesDocument()
+    streams: StreamsDocument = StreamsDocument()
     tests: tuple[TestDocument, ...] = ()
 
 

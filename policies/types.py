@@ -14,6 +14,7 @@ from detectors.types import Coverage, Finding, Origin, Unscanned
 from policies.amounts import Budget, PolicyLimits, Rate
 from policies.effects import Edit, Effect, Pseudonym, Route
 from policies.facts import Facts
+from policies.judging import JudgePolicy, SlowStreams
 from policies.leakage import Leakage
 from policies.matcher import Circumstances, Condition, Match
 from policies.output import OutputRules
@@ -111,6 +112,8 @@ class Policy:
     retain_bodies_days: int  # never more than retain_days: bodies go with their row at the latest
     routes: tuple[OpenRoute, ...] = ()  # those without a placeholder first
     restore_in_tools: frozenset[str] = frozenset()  # names of tools whose arguments get real values back
+    judges: JudgePolicy | None = None
+    streams: SlowStreams = SlowStreams()  # noqa: RUF009 - immutable
     output: OutputRules | None = None
     candidate: Candidate | None = None
     webhooks: tuple[Webhook, ...] = ()

@@ -23,18 +23,21 @@ from proxy.exchange import Exchange
 from proxy.file_answer import FileAnswer
 from proxy.guarding import take_back
 from proxy.output_check import SaidInStream, joined, said_texts, verdict_on
+from proxy.paced import PacedStream
 from proxy.parts import Parts
 from proxy.pointer import UneditableError, apply_edits
 from proxy.provider_state import note_creations
 from proxy.pseudonym_keeping import name_values, restoration_of
 from proxy.remembrance import hear, listen, remember, remember_stream
-from proxy.responses import retry_headers, upstream_headers
-from proxy.screen import Screened
+from proxy.responses import SOON_DECIDED, retry_headers, upstream_headers
+from proxy.screen import Screened, WhenJudged
+from proxy.slow_reading import slow_reading
 from proxy.sse import SSE, begins_stream
 from proxy.streaming import Glancing, StreamEnd, StreamScreen, left_to_the_judge
 from proxy.transcript import Transcript
 from proxy.upstream import UpstreamAnswer
-from proxy.upstream_reading import error_code, once, overheard, read_error, relayed_status, timed, whole
+from proxy.upstream_chunks import once, overheard, timed, whole
+from proxy.upstream_errors import error_code, read_error, relayed_status
 from proxy.walk import Walk
 from storage.types import Outcome
 
@@ -55,10 +58,12 @@ async def screen_document(
     document: Any,
     walk: Walk,
     editable: Editable = all,
+    judges: WhenJudged = WhenJudged.BEFORE,
     detour: Detour | None = None,
 ) -> Verdict:
     """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop, and so
-    does one that is not `editable`: whoever asked could not carry it out.
+    does one that is not `editable`: whoever asked could not carry it out. Who has `judges` asked beside what comes next
+    must await `exchange.later`.
 
     Where the verdict on a request names a route, `detour` is taken, and what was found is decided once more, for the
     new way; a request for which there is none stops.
@@ -66,23 +71,23 @@ async def screen_document(
     take_back(document, walk)
     if walk.direction is Direction.REQUEST and _policy(exchange).reads_language:
         exchange.language = guess_language("\n".join(segment.text for segment in walk.newest_user_texts()))
-    screened = await _judge(parts, exchange, walk)
+    screened = await _judge(parts, exchange, walk, judges)
     route, labels = screened.verdict.effect.route, screened.verdict.effect.labels
     if route is not None and walk.direction is Direction.REQUEST:
         if detour is not None and detour.take(route):
-            screened = (await _judge(parts, exchange, walk)).with_labels(labels)
+            screened = (await _judge(parts, exchange, walk, judges)).with_labels(labels)
         else:
-            screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
+            screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs, screened.calls)
     await remember(parts, exchange, document, walk, screened.verdict)
     edits = screened.verdict.effect.edits
     if edits and not editable(edits):
-        screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
+        screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs, screened.calls)
     elif edits:
         try:
             named = name_values(parts, exchange, document, edits)
             await parts.screen.aside.run_if_long(len(edits) * FINDING, partial(apply_edits, document, named))
         except UneditableError:
-            screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
+            screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs, screened.calls)
     exchange.keep(screened, walk.direction)
     return screened.verdict
 
@@ -156,7 +161,7 @@ async def refuse(
         exchange.end(Outcome.REJECTED if asked else Outcome.BLOCKED_RESPONSE, 503, "inspection_unavailable")
         what = "request" if asked else "answer"
         body = codec.error(503, "inspection_unavailable", f"The {what} could not be inspected.")
-        return await finish(parts, exchange, body, retry_headers(503))
+        return await finish(parts, exchange, body, SOON_DECIDED if exchange.still_judged else retry_headers(503))
     refusal = _refusal(exchange, policy, verdict, direction)
     outcome = Outcome.BLOCKED_REQUEST if asked else Outcome.BLOCKED_RESPONSE
     if asked or policy.block_as is BlockAs.ERROR or document is None:
@@ -186,7 +191,7 @@ async def _answer_stream(
     said = None if policy.output is None else SaidInStream(reader, policy.output)
     screen = StreamScreen(
         reader,
-        lambda walk: _judge(parts, exchange, walk),
+        lambda walk: _judge(parts, exchange, walk, WhenJudged.NEVER),
         lambda verdict: _refusal(exchange, policy, verdict, Direction.RESPONSE),
         policy.block_as,
         partial(hear, transcript, exchange),
@@ -196,12 +201,14 @@ async def _answer_stream(
         glance=_glance_of(parts, exchange, policy),
         told=None if said is None else said.hear,
     )
+    slow = slow_reading(exchange, policy, screen, lambda walk: _judge(parts, exchange, walk))
+    stream = screen if slow is None else PacedStream(screen, slow, policy.streams)
     response = web.StreamResponse(headers={"Content-Type": reader.content_type, "Cache-Control": "no-cache"})
     response.headers.update(answer_headers(exchange))
     exchange.status = 200
     await response.prepare(request)
     try:
-        await _relay(parts, exchange, screen, transcript, said, response, chunks)
+        await _relay(parts, exchange, screen, stream, transcript, said, response, chunks)
     except (asyncio.CancelledError, ConnectionError):
         await _close_stream(parts, exchange, screen, transcript)
         raise
@@ -217,6 +224,7 @@ async def _relay(
     parts: Parts,
     exchange: Exchange,
     screen: StreamScreen,
+    stream: StreamScreen | PacedStream,
     transcript: Transcript | None,
     said: SaidInStream | None,
     response: web.StreamResponse,
@@ -224,12 +232,12 @@ async def _relay(
 ) -> None:
     """Send what the screen lets through, up to the event that ends the stream, which waits for the journal."""
     try:
-        async for data in screen.run(chunks if transcript is None else overheard(chunks, transcript)):
-            ends, sent = screen.end is not StreamEnd.OPEN, data
-            if said is not None and screen.end is StreamEnd.FINISHED:
+        async for data in stream.run(chunks if transcript is None else overheard(chunks, transcript)):
+            sent = data
+            if said is not None and stream.ended and screen.end is StreamEnd.FINISHED:
                 whole = verdict_on(parts, exchange, _policy(exchange), said.texts)
                 sent = data if whole is None else screen.weigh(whole, data)
-            sent = await _ending(parts, exchange, screen, transcript, sent) if ends else data
+            sent = await _ending(parts, exchange, screen, transcript, sent) if stream.ended else data
             if sent:  # nothing, where the client has the event from a connection that it lost
                 await response.write(sent)
     except UpstreamError as exc:
@@ -265,12 +273,12 @@ def _sum_up(exchange: Exchange, screen: StreamScreen) -> None:
         exchange.keep(total, Direction.RESPONSE)
 
 
-async def _judge(parts: Parts, exchange: Exchange, walk: Walk) -> Screened:
+async def _judge(parts: Parts, exchange: Exchange, walk: Walk, judges: WhenJudged = WhenJudged.BEFORE) -> Screened:
     assert exchange.identity is not None  # noqa: S101 - nobody is judged before being admitted
-    identity = exchange.identity
-    policy, guard, key = _policy(exchange), exchange.guard, exchange.content_key
+    policy, facts, tenant_id = _policy(exchange), exchange.facts(), exchange.identity.tenant_id
+    key, guard = exchange.content_key, exchange.guard
     sampled = is_sampled(policy, exchange.id, exchange.opened_at)
-    return await parts.screen.judge(walk, policy, exchange.facts(), identity.tenant_id, key, guard, sampled=sampled)
+    return await parts.screen.judge(walk, policy, facts, tenant_id, key, guard, sampled=sampled, judges=judges)
 
 
 def _glance_of(parts: Parts, exchange: Exchange, policy: Policy) -> Glancing:

@@ -20,12 +20,14 @@ from proxy.engine.client import EngineClient
 from proxy.handler import Handler
 from proxy.hook import Hook
 from proxy.identity import KeyDirectory
+from proxy.judge_settings import JudgeSettings
+from proxy.judges import Judges
 from proxy.metrics import WorkerMetrics
 from proxy.parts import Parts
 from proxy.pool.connection_pool import ConnectionPool
 from proxy.releases import Releases
 from proxy.screen import Screen
-from proxy.settings import Settings
+from proxy.settings import Settings, load_settings
 from proxy.upstream import Upstreams
 from proxy.upstream_health import UpstreamHealth
 from storage.api_keys import ApiKeyStore
@@ -34,6 +36,7 @@ from storage.data_keys import DataKeys
 from storage.embedded import EngineUrls
 from storage.house_keys import HouseKeys
 from storage.journal import Journal
+from storage.judge_breakers import JudgeBreakers
 from storage.key_encryption import key_ring_source
 from storage.limits import SlidingWindows
 from storage.postgres import Database
@@ -42,6 +45,7 @@ from storage.redis_client import RedisClient
 from storage.reviews import ReviewQueue
 from storage.revisions import read_revisions
 from storage.shared_cache import SharedFindingsCache
+from storage.types import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +83,11 @@ class Worker:
     windows: SlidingWindows
     database: Database
     redis: RedisClient
+    judges: Judges
 
     async def close(self) -> None:
         await self.parts.pool.close()
+        await self.judges.close()
         await self.windows.flush()
         await self.redis.close()
         await self.database.close()
@@ -98,24 +104,20 @@ async def build_worker(
     windows = SlidingWindows(redis, lambda: settings.workers)
     policies = policy_store(settings, detection)
     await policies.recover()
-    keys = KeyDirectory(
-        ApiKeyStore(database, house_keys.pepper),
-        partial(read_revisions, database),
-        house_keys.pepper,
-        settings.identity.max_stale,
-    )
     metrics, pool, upstreams = WorkerMetrics(number), ConnectionPool(), Upstreams(settings.upstreams)
+    judges = build_judges(settings, redis, windows, metrics)
     door = open_door(house_keys.egress_token(), settings.egress.read)
     parts = Parts(
         codecs=detection.codecs,
         hooks=detection.hooks,
         door=door,
-        keys=keys,
+        keys=_key_directory(settings, database, house_keys.pepper),
         policies=policies,
         limits=windows,
         screen=Screen(
             detection.chain,
             detection.actions,
+            judges,
             shared=SharedFindingsCache(redis, house_keys.findings_key),
             engine=EngineClient(settings.engine, pool, metrics) if settings.engine.url else None,
         ),
@@ -132,7 +134,21 @@ async def build_worker(
         instance=instance,
         worker=number,
     )
-    return Worker(Handler(parts), parts, policies, windows, database, redis)
+    return Worker(Handler(parts), parts, policies, windows, database, redis, judges)
+
+
+def _key_directory(settings: Settings, database: Database, pepper: bytes) -> KeyDirectory:
+    store, revisions = ApiKeyStore(database, pepper), partial(read_revisions, database)
+    return KeyDirectory(store, revisions, pepper, settings.identity.max_stale)
+
+
+def build_judges(settings: Settings, redis: RedisClient, limits: Limits, metrics: WorkerMetrics) -> Judges:
+    """Build a worker's judges, which follow the settings file."""
+
+    def load() -> tuple[JudgeSettings, ...]:
+        return load_settings(settings.file, data=settings.data).judges
+
+    return Judges(settings.judges, JudgeBreakers(redis), limits, metrics, settings.file, load)
 
 
 def _journal(settings: Settings, instance: str) -> Journal:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from detectors.guard import Guard
+from detectors.judges.types import Call
 from detectors.types import DetectorRun, Direction
+from detectors.undecided import STILL_JUDGING
 from policies.types import ActionName, Facts, Policy, Verdict
 from proxy.codec import JsonObject, Usage, Words
 from proxy.pseudonyms import Pseudonyms
@@ -45,6 +47,7 @@ class Exchange:
     model: str = ""
     fallbacks: tuple[str, ...] = ()  # models that take over from it
     language: str = ""  # guessed, where the policy asks for it
+    detoured: bool = False  # the policy sent it another way than was asked for
     asked_model: str = ""  # where the policy sent the request to another one
     upstream: str = ""
     streaming: bool = False
@@ -52,6 +55,8 @@ class Exchange:
     request: Verdict | None = None
     response: Verdict | None = None
     runs: dict[str, DetectorRun] = field(default_factory=dict)
+    judge_calls: list[Call] = field(default_factory=list)
+    later: Callable[[], Coroutine[Any, Any, Screened]] | None = None  # what judges still have to say
     outcome: Outcome = Outcome.REJECTED
     status: int = 0
     error_code: str = ""
@@ -113,6 +118,9 @@ class Exchange:
             self.request = screened.verdict
         else:
             self.response = screened.verdict
+        self.later = screened.later
+        if screened.calls:
+            self.judge_calls += screened.calls
         for run in screened.runs:
             known = self.runs.get(run.detector)
             self.runs[run.detector] = run if known is None else sum_runs(known, run)
@@ -133,6 +141,11 @@ class Exchange:
         if response is None or not response.degraded:
             return names
         return tuple(sorted({*names, *response.degraded}))
+
+    @property
+    def still_judged(self) -> bool:
+        """Tell whether a judge is on its way to an answer, so that the same request may soon be decided."""
+        return any(run.reason == STILL_JUDGING for run in self.runs.values())
 
     def overhead_seconds(self) -> float:
         """Return what passing through us cost so far: all the time that was not the upstream's."""

@@ -11,8 +11,10 @@ from aiohttp import web
 
 from detectors.errors import EdgeError, UpstreamError
 from detectors.types import Direction
+from policies.types import Verdict
 from proxy.admission import admit, hold_to_policy
 from proxy.answering import answer, refuse, screen_document
+from proxy.beside import send_while_judged
 from proxy.closing import close, finish
 from proxy.codec import Codec, Target, Words
 from proxy.detour import Detour
@@ -32,6 +34,7 @@ from proxy.pseudonym_keeping import keep_with_conversations
 from proxy.refusals import METRIC, reason_of
 from proxy.responses import retry_headers
 from proxy.routing import choose_codec, default_codec, error_codec, open_route
+from proxy.screen import WhenJudged
 from storage.types import Outcome
 
 _LOG: Final = structlog.get_logger("promptshield.proxy")
@@ -120,7 +123,7 @@ class Handler:
         if references:  # objects live at one upstream
             upstreams = await hold_references(parts, exchange, codec, references, upstreams)
         detour = Detour(parts, exchange, codec, target, body, upstreams)
-        verdict = await screen_document(parts, exchange, body, walk, detour=detour)
+        verdict = await screen_document(parts, exchange, body, walk, judges=WhenJudged.BESIDE, detour=detour)
         target, upstreams = detour.target, detour.upstreams
         if verdict.effect.stop:
             return await refuse(parts, exchange, codec, verdict, Direction.REQUEST, policy)
@@ -128,7 +131,10 @@ class Handler:
         await keep_with_conversations(parts, exchange)
         content = codec.write_body(body)
         path = codec.upstream_path(target)
-        sent = await forward(parts, exchange, upstreams, codec, target, path, content, request.headers, presented)
+        sending = forward(parts, exchange, upstreams, codec, target, path, content, request.headers, presented)
+        sent = await send_while_judged(exchange, sending)
+        if isinstance(sent, Verdict):
+            return await refuse(parts, exchange, codec, sent, Direction.REQUEST, policy)
         try:
             return await answer(parts, exchange, codec, target, request, sent)
         finally:

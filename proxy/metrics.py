@@ -23,6 +23,7 @@ HISTOGRAMS: Final = {
     "detection_duration_seconds": SECONDS_BUCKETS,
     "detection_confidence_histogram": CONFIDENCE_BUCKETS,
     "promptshield_overhead_seconds": SECONDS_BUCKETS,
+    "promptshield_judge_seconds": (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0),
 }
 _SEGMENTS: Final = "promptshield_segments_total"
 MAX_DATAGRAM: Final = 60_000  # bytes of rows

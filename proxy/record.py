@@ -14,6 +14,7 @@ from detectors.types import ATTACK, Category, Coverage, Direction
 from policies.facts import kept_facts
 from policies.types import ActionName, CandidateVerdict, Judged, Verdict
 from proxy.exchange import Exchange, heaviest
+from proxy.judge_receipt import judges_json
 from proxy.pointer import shown
 from proxy.stored_bodies import bodies_json, last_day
 from storage.canonical import FORM, canonical_json
@@ -246,6 +247,8 @@ def _coverage(exchange: Exchange) -> str:
         receipts.append(f'"request":{_receipt(exchange.request.coverage)}')
     if exchange.response is not None:
         receipts.append(f'"response":{_receipt(exchange.response.coverage)}')
+    if exchange.judge_calls:
+        receipts.append(f'"judges":{judges_json(exchange.judge_calls)}')
     return f"{{{','.join(receipts)}}}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from aiohttp import web
@@ -36,6 +37,7 @@ _HOP_BY_HOP: Final = frozenset(
     }
 )
 _RELAYED: Final = frozenset({"retry-after", "retry-after-ms"})
+SOON_DECIDED: Final[Mapping[str, str]] = MappingProxyType({"retry-after": "3"})  # a judge will have answered by then
 _PLAIN: Final = re.compile(r"[!-~]{1,256}")  # no spaces
 
 

@@ -2,37 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import partial
+from typing import Any
 
 from detectors.aside import Aside
-from detectors.chain import Chain, Inspection, InspectionOptions, StageGate
+from detectors.chain import Chain, Inspection, InspectionOptions
 from detectors.frozen import statically_frozen
 from detectors.glance import UNSEEN, Seen
 from detectors.guard import Guard
+from detectors.judges.judging import Judging
+from detectors.judges.types import Call
 from detectors.memory import DetectionEngine, Lookup, SharedFindings
 from detectors.seams import seams
 from detectors.types import Coverage, DetectorRun, Finding, InspectionContext, Segment, Stage
 from policies.candidates import decide_both
 from policies.engine import Actions
-from policies.types import Facts, Mode, Policy, Verdict
+from policies.types import ActionName, Facts, Mode, Policy, Verdict
+from proxy.judges import Judges
+from proxy.open_texts import OpenTexts
 from proxy.walk import Walk
 
 
 @statically_frozen
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """A verdict with the account of the detectors that led to it."""
+    """A verdict with the account of the detectors and the calls of judges that led to it.
+
+    `later` is there while judges have still to be asked about a text that may go on without them: whoever lets it go
+    on must await it, once, and obey the verdict that it returns.
+    """
 
     verdict: Verdict
     runs: tuple[DetectorRun, ...]
+    calls: tuple[Call, ...] = ()
+    later: Callable[[], Coroutine[Any, Any, Screened]] | None = None
 
     def with_labels(self, labels: tuple[str, ...]) -> Screened:
         """Return it with the labels of an earlier decision on the same text beside its own."""
         effect = self.verdict.effect
         merged = replace(effect, labels=tuple(sorted({*effect.labels, *labels})))
         return replace(self, verdict=replace(self.verdict, effect=merged))
+
+
+class WhenJudged(StrEnum):
+    """When judges are asked: before there is a verdict; where the policy has it so, beside the upstream by whoever
+    awaits `later`; or not at all, since a window of a stream is none of the pieces that judges read.
+    """
+
+    BEFORE = "before"
+    BESIDE = "beside"
+    NEVER = "never"
 
 
 class Screen:
@@ -42,11 +64,11 @@ class Screen:
         self,
         chain: Chain,
         actions: Actions,
-        gate: StageGate | None = None,
+        judges: Judges | None = None,
         shared: SharedFindings | None = None,
         engine: DetectionEngine | None = None,
     ) -> None:
-        self._chain, self._actions, self._gate = chain, actions, gate
+        self._chain, self._actions, self._judges = chain, actions, judges
         self._shared, self._engine = shared, engine
         self._aside = Aside()
 
@@ -74,6 +96,7 @@ class Screen:
         guard: Guard | None = None,
         *,
         sampled: bool = False,
+        judges: WhenJudged = WhenJudged.BEFORE,
     ) -> Screened:
         """Return the verdict on everything that `walk` met, seams included. An answer is held against its `guard`.
 
@@ -85,20 +108,56 @@ class Screen:
             return Screened(self._decide(policy, inspection, facts), inspection.runs)
         aside = self._aside.for_reading(walk.segments)
         segments = _with_seams(walk) if aside is None else await aside.run(partial(_with_seams, walk))
-        context = InspectionContext(tenant_id, guard)
+        judging = None if judges is WhenJudged.NEVER else self._judging(policy, tenant_id)
+        postpone = judges is WhenJudged.BESIDE and policy.judges is not None and policy.judges.concurrent
+        gate = self._gate(policy, facts, content_key, postpone=postpone)
+        context = InspectionContext(tenant_id, guard, judging=judging)
         options = InspectionOptions(
             context,
             content_key,
-            gate=None if sampled else self._gate,
-            left_out=left_out,
-            aside=aside,
+            _patience(judging),
+            None if sampled else gate,
+            left_out,
+            aside,
             shared=self._shared,
             engine=self._engine,
         )
         inspection = await self._chain.inspect(segments, options)
-        if aside is None:
-            return Screened(self._decide(policy, inspection, facts), inspection.runs)
-        return Screened(await aside.run(partial(self._decide, policy, inspection, facts)), inspection.runs)
+        calls = () if judging is None else tuple(judging.calls)
+        deciding = partial(self._decide, policy, inspection, facts)
+        verdict = deciding() if aside is None else await aside.run(deciding)
+        if not gate.postponed or verdict.effect.stop:
+            return Screened(verdict, inspection.runs, calls)
+        again = replace(
+            options, gate=self._gate(policy, facts, content_key), left_out=Coverage(), aside=None, engine=None
+        )
+        later = partial(self._judge_later, inspection, gate.postponed, again, policy, facts)
+        return Screened(verdict, tuple(run for run in inspection.runs if run.stage is not Stage.JUDGE), calls, later)
+
+    async def _judge_later(
+        self, first: Inspection, postponed: Sequence[Segment], options: InspectionOptions, policy: Policy, facts: Facts
+    ) -> Screened:
+        """Have judges read what was put off, and decide again on all that was found."""
+        second = await self._chain.inspect(postponed, options)
+        own = tuple(run for run in second.runs if run.stage is Stage.JUDGE)
+        names = {run.detector for run in own}
+        findings = (*first.findings, *(finding for finding in second.findings if finding.detector in names))
+        runs = (*(run for run in first.runs if run.stage is not Stage.JUDGE), *own)
+        judging = options.context.judging
+        calls = () if judging is None else tuple(judging.calls)
+        return Screened(self._decide(policy, Inspection(findings, runs, first.coverage), facts), own, calls)
+
+    def _judging(self, policy: Policy, tenant_id: int | None) -> Judging | None:
+        if policy.judges is None or self._judges is None or tenant_id is None:  # nobody's budget pays for it
+            return None
+        return self._judges.judging(policy.judges, tenant_id)
+
+    def _gate(self, policy: Policy, facts: Facts, content_key: bytes, *, postpone: bool = False) -> OpenTexts:
+        def certain(findings: Sequence[Finding]) -> bool:
+            verdict = self._decide(policy, Inspection(tuple(findings)), facts)
+            return verdict.intended_action is ActionName.BLOCK and verdict.disagreement is None
+
+        return OpenTexts(certain, policy.judges, facts.model, content_key, postpone=postpone)
 
     def weigh(self, findings: tuple[Finding, ...], policy: Policy, facts: Facts) -> Verdict:
         """Return what the policy makes of findings that no detector of the chain made."""
@@ -121,3 +180,9 @@ def _with_seams(walk: Walk) -> Sequence[Segment]:
 
 def _unread(left_out: Coverage, segments: int) -> Inspection:
     return Inspection(coverage=Coverage(0, 0, {**left_out.skipped, "mode_off": segments}, left_out.unscanned))
+
+
+def _patience(judging: Judging | None) -> float:
+    """Return how long (seconds) refiners may take in all: judges keep their own deadline, behind the others'."""
+    default = InspectionOptions().refiner_deadline
+    return default if judging is None else default + judging.terms.deadline

@@ -11,24 +11,22 @@ from types import GenericAlias
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, create_model, field_validator
 
-from detectors.documents import Document, JsonObject, read_document
+from detectors.documents import Document, read_document
 from detectors.errors import SettingsError
 from policies.quantities import parse_size
 from proxy.edge_settings import EdgeSettings
 from proxy.egress.settings import EgressSettings
 from proxy.engine_settings import EngineSettings
+from proxy.judge_settings import JudgesSettings, with_judges
+from proxy.upstream_defaults import default_upstreams, with_threshold
 from storage.journal import Sync
 from storage.sink import SinkSettings, models_of, refuse_equal_names
 
 DEFAULT_FILE: Final = Path("promptshield.yaml")
 DEFAULT_DATA: Final = Path(".promptshield")
 _REFERENCE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}|^os\.environ/([A-Za-z_][A-Za-z0-9_]*)$")
-_OTHER_PROVIDERS: Final = (
-    ("anthropic", "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY"),
-    ("gemini", "https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_KEY"),
-)
 _WEAK: Final = frozenset({"sk-1234", "changeme", "password", "secret", "admin", "master"})
 
 
@@ -129,6 +127,8 @@ class Settings(Strict):
     metrics: MetricsSettings = MetricsSettings()
     egress: EgressSettings = EgressSettings()
     sinks: tuple[SinkSettings, ...] = ()
+    judges: JudgesSettings = ()
+    _file: Path | None = PrivateAttr(default=None)  # where all this was read from, or would have been
 
     @field_validator("upstreams")
     @classmethod
@@ -144,6 +144,10 @@ class Settings(Strict):
     def _are_told_apart(cls, sinks: tuple[SinkSettings, ...]) -> tuple[SinkSettings, ...]:
         refuse_equal_names(sinks)
         return sinks
+
+    @property
+    def file(self) -> Path | None:
+        return self._file
 
     @property
     def checkpoints_folder(self) -> Path:
@@ -173,38 +177,27 @@ def load_settings(
     environment: Mapping[str, str] = os.environ,
 ) -> Settings:
     """Read the file (default `promptshield.yaml`, if there); `environment` and `data` win. Raises SettingsError."""
-    document = _with_breakers(_document(file, environment), environment)
+    document = with_judges(_with_breakers(_document(file, environment), environment), environment)
     given = _from_environment(environment, data)
     if not document.content.get("upstreams"):
-        given["upstreams"] = _with_threshold(_default_upstreams(environment), environment)
+        given["upstreams"] = with_threshold(default_upstreams(environment), environment)
     # By themselves first: an error in them stands in no file.
     Document(Path("environment"), given, None, SettingsError).validate(Settings)
     engine = document.content.get("engine")
     if "engine" in given and isinstance(engine, dict):
         given["engine"] = engine | given["engine"]
     model = _with_sinks(document)
-    return Document(document.file, document.content | given, document.root, SettingsError).validate(model)
+    settings = Document(document.file, document.content | given, document.root, SettingsError).validate(model)
+    settings._file = document.file  # noqa: SLF001 - ours to say
+    return settings
 
 
 def _with_breakers(document: Document, environment: Mapping[str, str]) -> Document:
     upstreams = document.content.get("upstreams")
     if not isinstance(upstreams, list):
         return document
-    content = document.content | {"upstreams": _with_threshold(upstreams, environment)}
+    content = document.content | {"upstreams": with_threshold(upstreams, environment)}
     return Document(document.file, content, document.root, SettingsError)
-
-
-def _with_threshold(upstreams: list[Any], environment: Mapping[str, str]) -> list[Any]:
-    """Give upstreams whose breaker names no threshold that of CIRCUIT_BREAKER_THRESHOLD."""
-    threshold = environment.get("CIRCUIT_BREAKER_THRESHOLD")
-    if not threshold:
-        return upstreams
-    return [
-        {**upstream, "breaker": {"threshold": threshold, **(upstream.get("breaker") or {})}}
-        if isinstance(upstream, dict) and isinstance(upstream.get("breaker", {}), dict)
-        else upstream
-        for upstream in upstreams
-    ]
 
 
 def _with_sinks(document: Document) -> type[Settings]:
@@ -248,13 +241,8 @@ def _interpolated(value: Any, loc: tuple[str | int, ...], document: Document, en
 def _from_environment(environment: Mapping[str, str], data: Path | None) -> dict[str, Any]:
     """The documented names. A Redis given by host, port and password becomes a URL."""
     given: dict[str, Any] = {}
-    names = {
-        "DATABASE_URL": "database_url",
-        "DATABASE_OWNER_URL": "database_owner_url",
-        "DATABASE_READ_URL": "database_read_url",
-        "REDIS_URL": "redis_url",
-    }
-    given |= {key: environment[name] for name, key in names.items() if environment.get(name)}
+    names = ("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_READ_URL", "REDIS_URL")
+    given |= {name.lower(): environment[name] for name in names if environment.get(name)}
     if environment.get("REDIS_HOST") and "redis_url" not in given:
         password = environment.get("REDIS_PASSWORD", "")
         account = f":{quote(password, safe='')}@" if password else ""
@@ -273,27 +261,3 @@ def _refuse_weak_master_key(key: str | None) -> None:
     if key is not None and (len(key) < 24 or key.lower() in _WEAK or len(set(key)) < 8):
         problem = "PROMPTSHIELD_MASTER_KEY is too weak: use 24 random characters or more (openssl rand -base64 32)"
         raise SettingsError("environment", None, problem)
-
-
-def _default_upstreams(environment: Mapping[str, str]) -> list[JsonObject]:
-    """What serves models when the file names nobody: whoever a credential is there for, else the demo upstream."""
-    found: list[JsonObject] = []
-    if environment.get("OPENROUTER_API_KEY"):
-        found.append(
-            {
-                "name": "openrouter",
-                "base_url": "https://openrouter.ai/api/v1",
-                "credential": environment["OPENROUTER_API_KEY"],
-                "models": ["*/*"],
-                "priority": 10,
-            }
-        )
-    if environment.get("OPENAI_API_KEY"):
-        base = environment.get("OPENAI_API_BASE") or "https://api.openai.com/v1"
-        found.append({"name": "openai", "base_url": base, "credential": environment["OPENAI_API_KEY"], "priority": 20})
-    found += [
-        {"name": name, "dialect": name, "base_url": base, "credential": environment[variable], "priority": 20}
-        for name, base, variable in _OTHER_PROVIDERS
-        if environment.get(variable)
-    ]
-    return found

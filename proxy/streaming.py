@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
 from enum import StrEnum
 from typing import Final
@@ -24,12 +24,17 @@ from proxy.walk import Walk
 Judge = Callable[[Walk], Awaitable[Screened]]
 Glancing = Callable[[Segment, str], Awaitable[Seen]]
 Heard = Callable[[str, int, Walk, Verdict], None]
+LetGo = Callable[[str, str], None]
 Reveal = Callable[[JsonObject], Awaitable[None]]
 _HELD_IN_ALL: Final = 1 << 20  # characters over all channels of one stream
 _MOST_CHANNELS: Final = 512
 
 
 def _nobody(_channel: str, _base: int, _walk: Walk, _verdict: Verdict) -> None:
+    return
+
+
+def _untold(_channel: str, _text: str) -> None:
     return
 
 
@@ -59,8 +64,8 @@ class StreamScreen:
     256 characters stay behind. `refuse` makes the refusal for a verdict; `heard` is told of every text that was judged:
     its channel (empty for the rest of an event), where in the channel it begins, the walk and the verdict. `reveal` is
     awaited with each event's document before that is sent. `restoration` puts values back into what
-    was judged without them. `told` hears what goes out on each channel, before
-    that. The event that ends the stream is yielded last, by itself.
+    was judged without them. `told` hears what goes out on each channel, before that. The event that ends the stream is
+    yielded last, by itself. Whoever sets `let_go` is told of each text that may leave, and its channel.
     """
 
     def __init__(
@@ -79,13 +84,14 @@ class StreamScreen:
     ) -> None:
         self._hears_told = told
         self._glance = glance
+        self.let_go: LetGo = _untold
         self._restoration = restoration
         self._enforcing, self._heard, self._reveal = enforcing, heard, reveal
         self._reader, self._judge, self._refuse, self._block_as = reader, judge, refuse, block_as
         self._windows: dict[str, Window] = {}
         self.end, self.usage, self.tally = StreamEnd.OPEN, Usage(), Tally()
 
-    async def run(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def run(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """Yield the screened stream, what came together together. Raises UpstreamError where the upstream broke off."""
         ready: list[bytes] = []
         end, ending = StreamEnd.OPEN, b""
@@ -113,6 +119,15 @@ class StreamScreen:
             yield b"".join(ready)
         self.end = end
         yield ending
+
+    @property
+    def ended(self) -> bool:
+        return self.end is not StreamEnd.OPEN
+
+    def stop(self, verdict: Verdict) -> bytes:
+        """Return the event that ends the stream for a verdict on what has been let go before."""
+        self.end, event = self._stopped(verdict)
+        return event
 
     def weigh(self, verdict: Verdict, ending: bytes) -> bytes:
         """Take in the verdict on the answer as a whole, now that it is over; return the event that ends it then."""
@@ -162,6 +177,7 @@ class StreamScreen:
             self._reader.released(channel, released)
             if self._hears_told is not None:
                 self._hears_told(channel, released)
+            self.let_go(channel, released)
         if self._restoration is not None:
             released = self._restoration.push(self._reader, channel, released, final=final)
         if released:

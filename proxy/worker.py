@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
+from detectors.errors import SettingsError
 from proxy.app import Detection, Worker, build_worker
 from proxy.edge import EdgeServer
 from proxy.health import data_plane_health
@@ -96,15 +97,27 @@ async def _keep_current(worker: Worker, sender: MetricsSender, refusals: Refusal
         _LOG.error("policy not loaded, the last good revision stays", policy=file, problem=problem)
     for name in report.loaded:
         _LOG.info("policy loaded", policy=name, revision=worker.policies.policies[name].revision)
+    await _follow_judges(worker)
     await worker.windows.flush()
     worker.parts.metrics.lookups(worker.parts.screen.lookups())
     states = worker.parts.metrics.states
     states["heartbeat"] = time.time()
     states["policies"] = {name: policy.revision for name, policy in worker.policies.policies.items()}
     states["upstreams"] = worker.parts.health.states()
+    states["judges"] = worker.judges.states()
     states["policy_failures"] = len(worker.policies.failures)
     states["limits_degraded"] = worker.windows.degraded
     sender.send()
+
+
+async def _follow_judges(worker: Worker) -> None:
+    """Take in judges of a changed settings file; a file that cannot be used leaves the last ones in force."""
+    try:
+        if await worker.judges.reload():
+            _LOG.info("judges exchanged", judges=sorted(worker.judges.states()))
+    except SettingsError as exc:
+        worker.parts.metrics.count("promptshield_judge_reload_failures_total")
+        _LOG.error("judges not loaded, the last good ones stay", problem=str(exc))
 
 
 async def _every_second(work: Callable[[], Awaitable[None]]) -> None:

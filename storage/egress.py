@@ -66,6 +66,16 @@ def is_refused(address: str, allowed: Sequence[Network] = ()) -> bool:
     return _is_within(parsed, _REFUSED)
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer with as much of its body as was wanted; `complete` is False where there was more."""
+
+    status: int
+    content_type: str
+    body: bytes
+    complete: bool
+
+
 class Egress:
     """Posts to one destination. Follows no redirect, keeps no cookie, uses no proxy of the environment."""
 
@@ -85,6 +95,19 @@ class Egress:
             host = urlsplit(self._destination.url).hostname
             raise UnavailableError(f"{host} cannot be reached: {type(exc).__name__}") from exc
 
+    async def fetch(self, path: str, body: bytes, headers: Mapping[str, str], most: int) -> Fetched:
+        """As `post`, to `path` below the destination, with at most `most` bytes of the answer's body."""
+        try:
+            async with self._opened().post(
+                self._destination.url + path, data=body, headers=headers, allow_redirects=False
+            ) as response:
+                content = await _read_at_most(response, most + 1)
+                kind = response.headers.get("Content-Type", "")
+                return Fetched(response.status, kind, content[:most], len(content) <= most)
+        except (ClientError, TimeoutError, OSError) as exc:
+            host = urlsplit(self._destination.url).hostname
+            raise UnavailableError(f"{host} cannot be reached: {type(exc).__name__}") from exc
+
     async def close(self) -> None:
         if self._session is not None:
             session, self._session = self._session, None
@@ -98,7 +121,7 @@ class Egress:
                 resolver=ThreadedResolver(),  # the system's, with its hosts file
                 use_dns_cache=False,
                 socket_factory=self._socket,
-                ssl=ssl.create_default_context(cafile=self._destination.ca_file),
+                ssl=ssl.create_default_context(cafile=self._destination.ca_file) if self._is_secret else True,
             )
             self._session = ClientSession(
                 connector=connector,
@@ -108,11 +131,14 @@ class Egress:
             )
         return self._session
 
+    @property
+    def _is_secret(self) -> bool:
+        return urlsplit(self._destination.url).scheme != "http"
+
     def _socket(self, address: tuple[Any, ...]) -> socket.socket:
         family, kind, protocol, _, (host, *_) = address
-        plain = urlsplit(self._destination.url).scheme == "http"
         allowed = self._destination.allowed
-        if is_refused(host, allowed) or (plain and not _is_within(_without_disguise(host), allowed)):
+        if is_refused(host, allowed) or (not self._is_secret and not _is_within(_without_disguise(host), allowed)):
             raise PermissionError("the address lies in a network that is not allowed")
         return socket.socket(family, kind, protocol)
 
@@ -133,6 +159,13 @@ async def _read_to_the_end(response: ClientResponse) -> None:
     size = 0
     while size < _ANSWER and (chunk := await response.content.readany()):
         size += len(chunk)
+
+
+async def _read_at_most(response: ClientResponse, most: int) -> bytes:
+    content = bytearray()
+    while len(content) < most and (chunk := await response.content.readany()):
+        content += chunk
+    return bytes(content[:most])
 
 
 def _seconds(text: str | None) -> float | None:

@@ -26,13 +26,15 @@ def scan(
     text: Annotated[str | None, typer.Option(help="One text instead of standard input.")] = None,
     origin: Annotated[str, typer.Option(help="Who wrote --text: user, tool, document, system ...")] = "user",
     policy: Annotated[Path, typer.Option(help="A policy file or preset/<name>.")] = STANDARD,
-    no_judges: Annotated[bool, typer.Option("--no-judges", help="Local detectors only.")] = False,
+    no_judges: Annotated[
+        bool, typer.Option("--no-judges", help="Local detectors only; judges are never asked here.")
+    ] = False,
 ) -> None:
     """Judge JSON lines {"text": ..., "origin": ...} from standard input; write one JSON line each.
 
     Extra keys are kept. A line that cannot be read gives a line with "error", and exit code 1 at the end.
     """
-    # There is no judge yet, so leaving judges out changes nothing; the option is there for scripts that must say so.
+    # No judge is ever asked here, where nobody's budget pays for it; the option is for scripts that must say so.
     del no_judges
     detection = load_detection()
     loaded = load_named(policy, detection)

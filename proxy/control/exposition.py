@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from detectors.breaker import BreakerState
 from proxy.control.upkeep import UpkeepCounts
 from proxy.metrics import HISTOGRAMS
 from storage.shipper import ShippingCounts
@@ -26,6 +27,10 @@ _COUNTERS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     ),
     "tenant_requests_total": ("Requests with a valid key.", ("tenant_id",)),
     "circuit_breaker_failures_total": ("Failures counted by a judge's circuit breaker.", ("model",)),
+    "promptshield_judge_calls_total": ("Calls of judges by how they ended.", ("model", "result")),
+    "promptshield_judge_cost_usd_total": ("What calls of judges cost, in US dollars.", ("model",)),
+    "promptshield_judge_shadow_total": ("Rulings of judges in training beside those obeyed.", ("model", "result")),
+    "promptshield_judge_reload_failures_total": ("Times that changed judges did not load.", ()),
     "promptshield_requests_total": ("Exchanges by outcome and action.", ("tenant_id", "outcome", "action")),
     "promptshield_segments_total": (
         "Pieces of text by what became of them; reason: why a rule skipped them or nobody could look.",
@@ -57,6 +62,7 @@ _HISTOGRAMS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
         "Highest confidence of a detector that found something.",
         ("tenant_id", "model"),
     ),
+    "promptshield_judge_seconds": ("Time that one call of a judge took.", ("model",)),
     "promptshield_overhead_seconds": ("Time an exchange spent in PromptShield, without the upstream.", ()),
 }
 
@@ -85,6 +91,7 @@ _UPKEEP: Final[Mapping[str, str]] = {
     "retention_failures": "Looks for what has expired that could not finish, and are made again.",
 }
 
+_CAREFUL: Final = (BreakerState.CLOSED, BreakerState.HALF_OPEN, BreakerState.OPEN)
 Key = tuple[str, tuple[str, ...]]
 
 
@@ -146,7 +153,11 @@ class Exposition(Collector):
             active.add_metric((tenant,), count)
         yield active
         state = "1 for a judge's current breaker state, else 0."
-        yield GaugeMetricFamily("circuit_breaker_state", state, labels=("model", "state"))
+        breakers = GaugeMetricFamily("circuit_breaker_state", state, labels=("model", "state"))
+        for model, current in self._breakers().items():
+            for name in BreakerState:
+                breakers.add_metric((model, name), float(name is current))
+        yield breakers
         yield from self._gauges()
 
     def _gauges(self) -> Iterator[Metric]:
@@ -185,6 +196,14 @@ class Exposition(Collector):
         states = [self.states[worker].get("upstreams", {}) for worker in self._live()]
         names = sorted({name for state in states for name in state})
         return {name: sum(state.get(name) == "open" for state in states) for name in names}
+
+    def _breakers(self) -> dict[str, BreakerState]:
+        """Return each judge's state: of what live workers say the most careful, since they learn it one by one."""
+        found: dict[str, BreakerState] = {}
+        for worker in self._live():
+            for model, state in self.states[worker].get("judges", {}).items():
+                found[model] = max(found.get(model, BreakerState.CLOSED), BreakerState(state), key=_CAREFUL.index)
+        return found
 
     def _active_now(self) -> dict[str, int]:
         total: defaultdict[str, int] = defaultdict(int)

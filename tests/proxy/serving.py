@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from proxy.app import Detection
 from proxy.edge_settings import EdgeSettings
 from proxy.egress.door import open_door
 from proxy.handler import Handler
+from proxy.judges import Judges
 from proxy.metrics import WorkerMetrics
 from proxy.parts import Parts
 from proxy.pool.connection_pool import ConnectionPool
@@ -56,6 +57,7 @@ class Serving:
     client: TestClient[web.BaseRequest, None]
     journal: Path
     objects: Objects
+    metrics: WorkerMetrics
 
     async def ask(
         self, path: str, body: object = None, *, method: str = "POST", key: str = "acme-key", **headers: str
@@ -72,7 +74,11 @@ class Serving:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, detection: Detection, policy: Policy, *upstreams: UpstreamSettings
+    folder: Path,
+    detection: Detection,
+    policy: Policy,
+    *upstreams: UpstreamSettings,
+    judges: Callable[[WorkerMetrics], Judges] | None = None,
 ) -> AsyncIterator[Serving]:
     """Serve in front of `upstreams`."""
 
@@ -86,15 +92,15 @@ async def serving(
         "policies": SimpleNamespace(policy_for=lambda _tenant, _app: policy),
         "house_keys": SimpleNamespace(tenant_content_key=lambda tenant_id: bytes([tenant_id]) * 32),
         "objects": objects,
-        "hooks": detection.hooks,
-        "door": open_door("egress-token", {}),
         "limits": None,
         "releases": releases,
         "data_keys": None,
     }
     parts = Parts(
         codecs=detection.codecs,
-        screen=Screen(detection.chain, detection.actions),
+        hooks=detection.hooks,
+        door=open_door("egress-token", {}),
+        screen=Screen(detection.chain, detection.actions, judges and judges(metrics)),
         upstreams=Upstreams(upstreams),
         pool=pool,
         health=UpstreamHealth(upstreams, pool, metrics),
@@ -108,7 +114,7 @@ async def serving(
     client: TestClient[web.BaseRequest, None] = TestClient(RawTestServer(Handler(parts)))
     try:
         async with client:
-            yield Serving(client, folder, objects)
+            yield Serving(client, folder, objects, metrics)
     finally:
         await pool.close()
         parts.journal.close()

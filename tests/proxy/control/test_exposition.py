@@ -74,7 +74,9 @@ def test_the_journal_is_told_of_as_a_whole_and_by_sink(exposition: Exposition) -
         'promptshield_journal_lag_seconds{sink="postgres"} 1.5',
         'promptshield_journal_lag_seconds{sink="siem"} 0.0',
     ]
-    helped = [line for line in exposition.text()[0].decode().splitlines() if line.startswith("# HELP promptshield_j")]
+    helped = [
+        line for line in exposition.text()[0].decode().splitlines() if line.startswith("# HELP promptshield_journal")
+    ]
     assert len(helped) == 13  # each name once, that of the workers' failures with them
 
 

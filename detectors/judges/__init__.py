@@ -1,0 +1,1 @@
+"""Language models as detectors: what they are asked, what of their answers counts, and in which order."""

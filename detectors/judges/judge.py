@@ -1,0 +1,148 @@
+"""One judge: whether it may be asked now, one call of it, and how fast it usually is."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections import deque
+from collections.abc import Callable
+from statistics import median
+from typing import Final
+
+from detectors.breaker import Breaker, BreakerState
+from detectors.judges.dialects import SPEECHES, estimate, failure_of, read_answer
+from detectors.judges.prompt import Prompt, prompt_for
+from detectors.judges.reading import EchoError, UnreadableError, read_ruling
+from detectors.judges.types import (
+    Call,
+    CallResult,
+    JudgeSpec,
+    Purse,
+    Question,
+    Reply,
+    Ruling,
+    SharedBreakers,
+    Transport,
+    TransportError,
+)
+
+_REMEMBERED: Final = 50  # calls whose times tell how fast a judge is
+_JSON: Final = "application/json"
+
+
+class Judge:
+    """A judge with its wire and its breaker. Every failure counts there: time-outs, errors, answers nobody can read.
+
+    `clock` is monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        spec: JudgeSpec,
+        transport: Transport,
+        shared: SharedBreakers,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.spec, self._transport, self._shared, self._clock = spec, transport, shared, clock
+        self._breaker = Breaker(spec.threshold, spec.recovery, clock)
+        self._name = identity(spec)
+        self._times: deque[float] = deque(maxlen=_REMEMBERED)
+
+    @property
+    def state(self) -> BreakerState:
+        return self._breaker.state
+
+    @property
+    def typical_seconds(self) -> float:
+        """The median time of its last answers, 0 while nobody knows."""
+        return median(self._times) if self._times else 0.0
+
+    async def admits(self) -> bool:
+        """Tell whether it may be asked now, by what this worker and all others know. Whoever is admitted must `ask`."""
+        elsewhere = await self._shared.seconds_open(self._name)
+        if elsewhere > 0:
+            self._breaker.trip(elsewhere)
+        if not self._breaker.admits():
+            return False
+        if self._breaker.state is BreakerState.HALF_OPEN and not await self._may_try():
+            self._breaker.abandon()
+            return False
+        return True
+
+    async def _may_try(self) -> bool:
+        return await self._shared.may_try(self._name, self.spec.timeout)
+
+    async def ask(self, question: Question, purse: Purse) -> Call:
+        """Ask, once, for at most the judge's own time-out; never raises but for cancellation."""
+        prompt, started = prompt_for(question), self._clock()
+        expense = await purse.take(estimate(self.spec, prompt))
+        if expense is None:
+            self._breaker.abandon()
+            return Call(self.spec.name, CallResult.BUDGET, 0.0, shadow=self.spec.shadow)
+        result, ruling, cost = None, None, 0
+        try:
+            async with asyncio.timeout(self.spec.timeout):
+                ruling, cost = await self._answer(question, prompt)
+            result = CallResult.ANSWERED
+        except TimeoutError:
+            result = CallResult.TIMEOUT
+        except TransportError as exc:
+            result = exc.result
+        except _NoRulingError as exc:
+            result, cost = exc.result, exc.cost
+        finally:
+            if result is None:  # cancelled: nobody knows how it would have gone
+                self._breaker.abandon()
+        seconds = self._clock() - started
+        if result is not CallResult.TIMEOUT:  # what is still being worked on may be charged
+            expense.settle(cost)
+        await self._note(result, seconds)
+        return Call(self.spec.name, result, seconds, cost, ruling, self.spec.shadow)
+
+    async def _answer(self, question: Question, prompt: Prompt) -> tuple[Ruling, int]:
+        speech = SPEECHES[self.spec.dialect]
+        reply = await self._transport.post(speech.path(self.spec), speech.request(self.spec, prompt))
+        answer = read_answer(self.spec, _good(reply).body)
+        try:
+            return read_ruling(self.spec.name, answer.text, prompt, question.text), answer.cost
+        except EchoError:
+            raise _NoRulingError(CallResult.ECHO, answer.cost) from None
+        except UnreadableError:
+            raise _NoRulingError(CallResult.UNREADABLE, answer.cost) from None
+
+    async def _note(self, result: CallResult, seconds: float) -> None:
+        if result is CallResult.ANSWERED:
+            self._times.append(seconds)
+            self._breaker.note(failed=False)
+            await self._shared.answered(self._name)
+            return
+        self._breaker.note(failed=True)
+        left_alone = await self._shared.failed(self._name, self.spec.threshold, self.spec.recovery)
+        if left_alone > 0:
+            self._breaker.trip(left_alone)
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+
+class _NoRulingError(Exception):
+    """An answer came, and cost something, and says nothing."""
+
+    def __init__(self, result: CallResult, cost: int) -> None:
+        self.result, self.cost = result, cost
+        super().__init__(result)
+
+
+def identity(spec: JudgeSpec) -> str:
+    """Return what tells a judge from others however they are called: where it is, and which model it asks."""
+    parts = f"{spec.dialect}\0{spec.endpoint}\0{spec.model}"
+    return f"{spec.name}-{hashlib.blake2b(parts.encode(), digest_size=6).hexdigest()}"
+
+
+def _good(reply: Reply) -> Reply:
+    if not 200 <= reply.status < 300:
+        raise TransportError(failure_of(reply.status))
+    if reply.content_type.partition(";")[0].strip().lower() != _JSON:
+        raise TransportError(CallResult.PROTOCOL)
+    return reply

@@ -1,0 +1,80 @@
+"""One judge: its breaker, its time-out, and what its calls cost."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from detectors.breaker import BreakerState
+from detectors.judges.types import CallResult
+from tests.detectors.judges.conftest import QUESTION, MakeJudge, Purse, Shared, Wire
+from tests.detectors.test_breaker import Clock
+
+
+@pytest.mark.parametrize("failing", [r for r in CallResult if r.counts_against and not r.suspicious])
+async def test_every_failure_counts_and_the_fifth_opens_it(make_judge: MakeJudge, failing: CallResult) -> None:
+    judge = make_judge("kimi", Wire(failing=failing))
+    for _ in range(5):
+        assert await judge.admits()
+        assert (await judge.ask(QUESTION, Purse())).result is failing
+    assert (judge.state, await judge.admits()) == (BreakerState.OPEN, False)
+
+
+@pytest.mark.parametrize("text", ["All is well.", QUESTION.text + " " + QUESTION.text])
+async def test_answers_that_say_nothing_count_and_cost(make_judge: MakeJudge, text: str) -> None:
+    judge, purse = make_judge("kimi", Wire(text=text), threshold=1), Purse()
+    call = await judge.ask(QUESTION, purse)
+    assert (call.ruling, call.cost, purse.settled, judge.state) == (None, 500, [500], BreakerState.OPEN)
+    assert call.result.suspicious
+
+
+async def test_its_own_time_out_counts_and_keeps_what_was_set_aside(make_judge: MakeJudge) -> None:
+    judge, purse = make_judge("kimi", Wire(seconds=5), timeout=0.01, threshold=1), Purse()
+    assert (await judge.ask(QUESTION, purse)).result is CallResult.TIMEOUT
+    assert (judge.state, purse.settled) == (BreakerState.OPEN, [])
+
+
+async def test_a_spent_budget_asks_nobody_and_blames_nobody(make_judge: MakeJudge) -> None:
+    wire = Wire()
+    judge = make_judge("kimi", wire, threshold=1)
+    assert (await judge.ask(QUESTION, Purse(calls=0))).result is CallResult.BUDGET
+    assert (wire.asked, judge.state) == (0, BreakerState.CLOSED)
+
+
+async def test_what_other_workers_know_shuts_it_here_too(make_judge: MakeJudge) -> None:
+    shared = Shared(open_for=20)
+    judge = make_judge("kimi", Wire(), shared)
+    assert (await judge.admits(), judge.state) == (False, BreakerState.OPEN)
+
+
+async def test_of_all_workers_one_tries_a_judge_that_was_open(make_judge: MakeJudge) -> None:
+    clock, shared = Clock(), Shared(trials=1)
+    workers = [make_judge("kimi", Wire(failing=CallResult.SERVER), shared, clock, threshold=1) for _ in range(4)]
+    for judge in workers:
+        await judge.ask(QUESTION, Purse())
+    clock.now += 31
+    assert [await judge.admits() for judge in workers] == [True, False, False, False]
+
+
+async def test_a_trial_that_was_cancelled_leaves_its_place(make_judge: MakeJudge) -> None:
+    clock, wire = Clock(), Wire(failing=CallResult.SERVER)
+    judge = make_judge("kimi", wire, Shared(trials=9), clock, threshold=1)
+    await judge.ask(QUESTION, Purse())
+    clock.now += 31
+    wire.gate = asyncio.Event()
+    assert await judge.admits()
+    trial = asyncio.ensure_future(judge.ask(QUESTION, Purse()))
+    await asyncio.sleep(0)
+    assert not await judge.admits()
+    trial.cancel()
+    await asyncio.wait([trial])
+    assert await judge.admits()
+
+
+async def test_an_answer_tells_all_workers_and_how_long_it_took(make_judge: MakeJudge) -> None:
+    shared = Shared()
+    judge = make_judge("kimi", Wire(seconds=0.005), shared)
+    assert (await judge.ask(QUESTION, Purse())).result is CallResult.ANSWERED
+    assert len(shared.answers) == 1
+    assert judge.typical_seconds >= 0.005
