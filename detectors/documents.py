@@ -9,14 +9,14 @@ import typing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from yaml import CSafeLoader, MappingNode, MarkedYAMLError, Node, SequenceNode, YAMLError
 from yaml.events import CollectionEndEvent, CollectionStartEvent
 from yaml.reader import ReaderError
 
-from detectors.errors import ConfigurationError
+from detectors.errors import ConfigurationError, Problem
 
 MAX_SIZE = 256 * 1024
 MAX_DEPTH = 32
@@ -40,6 +40,14 @@ for _tag, _form, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_form})$"), [*_first, ""])
 
 
+class Comment(NamedTuple):
+    """A comment with its `#`, and where it stands (from 0)."""
+
+    line: int
+    column: int
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One parsed YAML mapping and where each of its keys stands."""
@@ -51,17 +59,24 @@ class Document:
 
     def line(self, loc: Loc, *, of_key: bool = False) -> int | None:
         """Return the 1-based line of the value at `loc` (or of its key), or of the deepest part that exists."""
-        node, line = self.root, None
+        return self.place(loc, of_key=of_key)[0]
+
+    def place(self, loc: Loc, *, of_key: bool = False) -> tuple[int | None, int | None]:
+        """Return line and column, both 1-based, as `line` does; a document without content has none."""
+        node, mark = self.root, None
         for step in loc:
             found = _child(node, step)
             if found is None:
                 break
             key, node = found
-            line = (key if of_key and isinstance(step, str) else node).start_mark.line + 1
-        return line if line is not None else (None if self.root is None else self.root.start_mark.line + 1)
+            mark = (key if of_key and isinstance(step, str) else node).start_mark
+        if mark is None and self.root is not None:
+            mark = self.root.start_mark
+        return (None, None) if mark is None else (mark.line + 1, mark.column + 1)
 
     def complain(self, loc: Loc, problem: str, *, of_key: bool = True) -> ConfigurationError:
-        return self.error(self.file, self.line(loc, of_key=of_key), problem)
+        line, column = self.place(loc, of_key=of_key)
+        return self.error(self.file, line, problem, column=column)
 
     def validate(self, model: type[Model]) -> Model:
         """Build `model` from the content. Raises the document's own error, one line for each problem found."""
@@ -69,23 +84,28 @@ class Document:
             return model.model_validate(self.content)
         except ValidationError as exc:
             problems = [self._describe(model, dict(item)) for item in exc.errors(include_input=False)]
-            raise self.error(self.file, problems[0][0], problems[0][1], more=problems[1:]) from None
+            first, *more = problems
+            raise self.error(self.file, first.line, first.text, column=first.column, more=more) from None
 
-    def _describe(self, model: type[BaseModel], item: JsonObject) -> tuple[int | None, str]:
+    def _describe(self, model: type[BaseModel], item: JsonObject) -> Problem:
         loc = tuple(step for step in item["loc"])
         key = str(loc[-1]) if loc else ""
         if item["type"] == "extra_forbidden":
             hint = nearest(key, _field_names(model, loc[:-1]))
-            return self.line(loc, of_key=True), f"unknown key '{key}'{hint}"
+            return self._problem(loc, f"unknown key '{key}'{hint}", of_key=True)
         if item["type"] == "missing":
-            return self.line(loc[:-1]), f"missing key '{key}'"
+            return self._problem(loc[:-1], f"missing key '{key}'")
         value = _dig(self.content, loc)
         hint = ""
         if isinstance(value, str) and "expected" in item.get("ctx", {}):
             expected = str(item["ctx"]["expected"]).replace(" or ", ",").split(",")
             hint = nearest(value, [word.strip(" '") for word in expected])
         message = str(item["msg"]).removeprefix("Value error, ")
-        return self.line(loc), f"{'.'.join(map(str, loc)) or 'document'}: {message}{hint}"
+        return self._problem(loc, f"{'.'.join(map(str, loc)) or 'document'}: {message}{hint}")
+
+    def _problem(self, loc: Loc, text: str, *, of_key: bool = False) -> Problem:
+        line, column = self.place(loc, of_key=of_key)
+        return Problem(line, text, column)
 
 
 def read_document(file: Path, error: type[ConfigurationError] = ConfigurationError) -> Document:
@@ -118,12 +138,29 @@ def parse_document(text: str, file: Path, error: type[ConfigurationError] = Conf
         raise error(file, text.count("\n", 0, exc.start) + 1, "half a surrogate pair is not allowed") from exc
     except MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
-        raise error(file, None if mark is None else mark.line + 1, f"{exc.problem or exc.context}") from exc
+        line, column = (None, None) if mark is None else (mark.line + 1, mark.column + 1)
+        raise error(file, line, f"{exc.problem or exc.context}", column=column) from exc
     except (YAMLError, ValueError, RecursionError) as exc:
         raise error(file, None, f"not YAML: {type(exc).__name__}") from exc
     if not isinstance(content, dict):
         raise error(file, 1, "expected a mapping of keys to values")
     return Document(file, content, root, error)
+
+
+def comments_in(text: str) -> list[Comment]:
+    """Return the comments of a text that parses, in their order: what stands between two tokens."""
+    loader, found, end = _Loader(text), list[Comment](), 0
+    while (token := loader.get_token()) is not None:
+        found += _between(text, end, token.start_mark.index)
+        end = max(end, token.end_mark.index)
+    return [*found, *_between(text, end, len(text))]
+
+
+def _between(text: str, start: int, end: int) -> Iterator[Comment]:
+    for match in re.finditer(r"#[^\r\n]*", text[start:end]):
+        at = start + match.start()
+        line_start = text.rfind("\n", 0, at) + 1
+        yield Comment(text.count("\n", 0, at), at - line_start, match.group().rstrip())
 
 
 def nearest(word: str, known: Sequence[str]) -> str:

@@ -22,10 +22,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 
 class PromptShieldError(Exception):
     """Root of everything we raise on purpose."""
+
+
+class Problem(NamedTuple):
+    """What is wrong with a document, and where: line and column count from 1, None where there is no such place."""
+
+    line: int | None
+    text: str
+    column: int | None = None
 
 
 class ConfigurationError(PromptShieldError):
@@ -37,11 +46,14 @@ class ConfigurationError(PromptShieldError):
         line: int | None,
         problem: str,
         *,
-        more: Sequence[tuple[int | None, str]] = (),
+        column: int | None = None,
+        more: Sequence[Problem] = (),
     ) -> None:
         self.file, self.line, self.problem = str(file), line, problem
-        lines = [(line, problem), *more]
-        super().__init__("\n".join(f"{self.file}:{n}: {p}" if n else f"{self.file}: {p}" for n, p in lines))
+        self.problems = (Problem(line, problem, column), *more)
+        super().__init__(
+            "\n".join(f"{self.file}:{p.line}: {p.text}" if p.line else f"{self.file}: {p.text}" for p in self.problems)
+        )
 
 
 class SettingsError(ConfigurationError):

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from detectors.judges.types import Send, Strategy, Terms
 from detectors.types import Category, Direction, Origin
+from policies.amounts import Budget
 from policies.judging import JudgeMatch, JudgePolicy, Slow, SlowStreams
 from policies.quantities import parse_budget, parse_rate, parse_share
 
@@ -69,7 +70,7 @@ class JudgesDocument(_Strict):
     strategy: Strategy | None = None
     deadline: Annotated[float, Field(gt=0, le=_LONGEST)] | None = None
     send: Send | None = None
-    budget: Annotated[Any, BeforeValidator(parse_budget)] = None
+    budget: Annotated[Budget, BeforeValidator(parse_budget)] | None = None
     calls: Annotated[Any, BeforeValidator(parse_rate)] = None
     concurrent: bool | None = None
 
@@ -104,8 +105,8 @@ def judge_policy(documents: Sequence[JudgesDocument]) -> JudgePolicy | None:
         always_origins=frozenset(origins),
         always_models=models,
         sample=sample,
-        usd=budget[0] if budget else None,
-        usd_seconds=budget[1] if budget else 86_400,
+        usd=budget.usd if budget else None,
+        usd_seconds=budget.seconds if budget else 86_400,
         calls=calls.limit if calls else None,
         calls_seconds=calls.seconds if calls else 86_400,
         concurrent=_last((document.concurrent for document in documents), False),

@@ -51,6 +51,10 @@ def preset_names() -> tuple[str, ...]:
     return shipped_names("preset")
 
 
+def pack_names() -> tuple[str, ...]:
+    return shipped_names("pack")
+
+
 def shipped_file(name: str) -> Path:
     kind, _, stem = name.partition("/")
     return _SHIPPED[kind] / f"{stem}.yaml"

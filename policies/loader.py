@@ -12,6 +12,7 @@ from detectors.documents import Document, parse_document, read_document
 from detectors.errors import PolicyError
 from detectors.types import CANARY_RULE, Unscanned
 from policies.answer_schema import compile_schema
+from policies.expectations import TestDocument
 from policies.judging_schema import judge_policy, slow_streams
 from policies.layers import PRESETS, Layer, Library, preset_names, shipped_file
 from policies.leakage import Leakage
@@ -20,7 +21,7 @@ from policies.platform_file import PLATFORM, PlatformFile, platform_file
 from policies.references import check_references, check_routed
 from policies.routes import OpenRoute
 from policies.rule_merge import merged_rules
-from policies.schema import ExclusionDocument, PolicyDocument, TestDocument
+from policies.schema import ExclusionDocument, PolicyDocument
 from policies.types import (
     ActionName,
     AuditLevel,
@@ -58,6 +59,7 @@ class LoadedPolicy:
     tests: tuple[TestDocument, ...]
     file: Path
     sources: tuple[Path, ...] = ()
+    own_rules: tuple[str, ...] = ()  # the ids of the rules that stand in the file itself
 
 
 def load_policy(
@@ -89,7 +91,9 @@ def _load(document: Document, policy_id: str, known_rules: frozenset[str], libra
     files = [layer.document.file for layer in layers if layer.kind == "file"]
     files += [] if platform is None else [platform.document.file]
     files += [] if candidate is None else candidate[1]
-    return LoadedPolicy(policy, layers[-1].content.tests, document.file, tuple(dict.fromkeys(files)))
+    own = layers[-1]
+    own_rules = tuple(rule.id for rule in own.rules)
+    return LoadedPolicy(policy, own.content.tests, document.file, tuple(dict.fromkeys(files)), own_rules)
 
 
 def _platform(document: Document, library: Library) -> PlatformFile | None:
@@ -175,12 +179,12 @@ def _policy(
         retain_bodies_days=retain_bodies_days,
         routes=_routes(contents),
         restore_in_tools=frozenset(_last((c.pseudonyms.restore_in_tools for c in contents), ())),
+        judges=judge_policy([c.judges for c in contents]),
+        streams=slow_streams([c.streams for c in contents]),
         candidate=candidate,
         webhooks=_webhooks(contents, platform),
         preamble=_last((c.preamble for c in contents), ""),
         refusals={language: text for c in contents for language, text in c.refusals.items()},
-        judges=judge_policy([c.judges for c in contents]),
-        streams=slow_streams([c.streams for c in contents]),
     )
 
 

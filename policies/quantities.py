@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from policies.types import Rate
+from policies.types import Budget, Rate
 
 _SECONDS: Final = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "day": 86400}
 _FACTORS: Final = {"": 1, "k": 1000, "m": 1000_000}
@@ -30,13 +30,13 @@ def parse_rate(value: object) -> Rate:
     return Rate(limit, _SECONDS[match.group(3)])
 
 
-def parse_budget(value: object) -> tuple[float, int]:
-    """Read `50 USD/day` or `0.5 USD/hour` as dollars and seconds. Raises ValueError."""
+def parse_budget(value: object) -> Budget:
+    """Read `50 USD/day` or `0.5 USD/hour`. Raises ValueError."""
     text = " ".join(value.split()) if isinstance(value, str) else ""
     match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?USD ?(?:per|/) ?([a-z]+)", text)
     if match is None or match.group(2) not in _SECONDS or float(match.group(1)) == 0:
         raise ValueError("expected a budget such as 50 USD/day (s, min, hour, day)")
-    return float(match.group(1)), _SECONDS[match.group(2)]
+    return Budget(float(match.group(1)), _SECONDS[match.group(2)])
 
 
 def parse_share(value: object) -> float:

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from detectors.types import Origin, Unscanned
+from detectors.types import Unscanned
+from policies.expectations import TestDocument
 from policies.judging_schema import JudgesDocument, StreamsDocument
 from policies.preamble import check_preamble
 from policies.routes import ROUTE_PATH, why_closed
@@ -142,37 +143,6 @@ class CandidateDocument(Strict):
     rollout: ShareText = 0.0
 
 
-class TestDocument(Strict):
-    """One text by one origin, and the action the policy must take on it."""
-
-    __test__ = False  # not a test class of our own suite
-    name: str
-    user: str | None = None
-    tool: str | None = None
-    document: str | None = None
-    system: str | None = None
-    assistant: str | None = None
-    expect: Literal["allow", "flag", "pseudonymise", "mask", "block"]
-
-    @property
-    def text(self) -> tuple[Origin, str]:
-        given = (
-            (Origin.USER, self.user),
-            (Origin.TOOL, self.tool),
-            (Origin.TOOL, self.document),
-            (Origin.SYSTEM, self.system),
-            (Origin.ASSISTANT, self.assistant),
-        )
-        return next((origin, text) for origin, text in given if text is not None)
-
-    @model_validator(mode="after")
-    def _one_text(self) -> TestDocument:
-        texts = (self.user, self.tool, self.document, self.system, self.assistant)
-        if sum(text is not None for text in texts) != 1:
-            raise ValueError("a test has exactly one of user, tool, document, system, assistant")
-        return self
-
-
 class PolicyDocument(Strict):
     """A tenant's policy file."""
 
@@ -193,13 +163,13 @@ class PolicyDocument(Strict):
     leakage: LeakageDocument = LeakageDocument()
     audit: AuditDocument = AuditDocument()
     pseudonyms: PseudonymsDocument = PseudonymsDocument()
+    judges: JudgesDocument = JudgesDocument()
+    streams: StreamsDocument = StreamsDocument()
     output: OutputDocument | None = None
     webhooks: Annotated[tuple[WebhookDocument, ...], Field(max_length=8)] = ()
     candidate: CandidateDocument | None = None
     preamble: Annotated[str, AfterValidator(check_preamble)] | None = None
     refusals: dict[LanguageCode, Annotated[str, Field(min_length=3, max_length=500)]] = Field(default_factory=dict)
-    judges: JudgesDocument = JudgesDocument()
-    streams: StreamsDocument = StreamsDocument()
     tests: tuple[TestDocument, ...] = ()
 
 

@@ -63,10 +63,6 @@ def _zone(value: object) -> object:
         raise ValueError("expected a time zone that this machine knows, such as UTC or Europe/Berlin") from None
 
 
-def _budget(value: object) -> object:
-    return Budget(*parse_budget(value))
-
-
 def _network(value: object) -> object:
     try:
         return ip_network(value if isinstance(value, str) else "")
@@ -87,7 +83,7 @@ LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2}$")]
 Languages = Annotated[tuple[LanguageCode, ...], *Listed]
 SeverityName = Annotated[Severity, BeforeValidator(_severity)]
 RateText = Annotated[Rate, BeforeValidator(parse_rate)]
-BudgetText = Annotated[Budget, BeforeValidator(_budget)]
+BudgetText = Annotated[Budget, BeforeValidator(parse_budget)]
 ShareText = Annotated[float, BeforeValidator(parse_share)]
 SizeText = Annotated[int, BeforeValidator(parse_size)]
 DaysText = Annotated[int, BeforeValidator(parse_days)]

@@ -1,12 +1,11 @@
-"""The policies in force: files are the truth, reloaded when they change; a bad file leaves the last good revision."""
+"""The policies in force, reloaded when their files change; a bad file leaves the last good revision."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -15,10 +14,11 @@ from typing import Final
 from detectors.chain import Chain
 from detectors.errors import PolicyError
 from policies.engine import Actions
+from policies.folders import PolicyFolders
 from policies.layers import Library, Stamp
 from policies.loader import LoadedPolicy, load_policy, load_preset
 from policies.platform_file import PLATFORM
-from policies.testing import run_tests, screen_preamble
+from policies.testing import RequestReader, run_tests, screen_preamble
 from policies.types import Policy
 
 DEFAULT = "default"
@@ -43,11 +43,18 @@ class PolicyStore:
     """
 
     def __init__(
-        self, folder: Path, chain: Chain, actions: Actions, known_rules: Iterable[str], last_good: Path | None = None
+        self,
+        folders: PolicyFolders,
+        chain: Chain,
+        actions: Actions,
+        known_rules: Iterable[str],
+        last_good: Path | None = None,
+        reader: RequestReader | None = None,
     ) -> None:
-        self._folder, self._chain, self._actions, self._last_good = folder, chain, actions, last_good
+        self._folders, self._chain, self._actions, self._last_good = folders, chain, actions, last_good
+        self._reader = reader
         self._known_rules = frozenset(known_rules)
-        self._library = Library(folder)
+        self._library = Library(folders.own)
         self._fallback = load_preset("preset/standard").policy
         self._policies: dict[str, Policy] = {DEFAULT: self._fallback}
         self._stamps: dict[str, Stamp] = {}
@@ -88,9 +95,9 @@ class PolicyStore:
         """Look at the folder once: load what is new, drop what is gone, keep the last good of what is broken."""
         async with self._lock:
             try:
-                stamps = await asyncio.to_thread(_stamps, self._folder)
+                stamps = await asyncio.to_thread(self._folders.stamps)
             except OSError as exc:
-                return self._blind(PolicyError(self._folder, None, f"cannot be listed: {exc.strerror}"))
+                return self._blind(PolicyError(self._folders.own, None, f"cannot be listed: {exc.strerror}"))
             changed = self._changed(stamps)
             removed = tuple(name for name in self._stamps if name not in stamps and not _is_shared(name))
             good: dict[str, Policy] = {}
@@ -128,17 +135,17 @@ class PolicyStore:
         return _report((), (), {} if known is not None and str(known) == str(why) else {_FOLDER: why})
 
     async def _load_one(self, name: str) -> Policy:
-        file = self._folder / f"{name}.yaml"
+        file = self._folders.file(name)
         if _NAME.fullmatch(name) is None:
             raise PolicyError(file, None, "no tenant or app can have this name, so it would never be in force")
         loaded = await asyncio.to_thread(load_policy, file, name, self._known_rules, self._library)
         await screen_preamble(loaded, self._chain, self._actions)
         await self._prove(loaded)
-        sources = [source.relative_to(self._folder) for source in loaded.sources]
         if self._last_good is not None:
-            for source in sources:
-                await asyncio.to_thread(keep_copy, self._folder / source, self._last_good / source)
-        self._sources[name] = frozenset(source.with_suffix("").as_posix() for source in sources)
+            for source in loaded.sources:
+                await asyncio.to_thread(keep_copy, source, self._last_good / self._folders.relative(source))
+        named = (self._folders.relative(source).with_suffix("") for source in loaded.sources)
+        self._sources[name] = frozenset(source.as_posix() for source in named)
         return loaded.policy
 
     def _recall(self, name: str) -> Policy | None:
@@ -152,10 +159,9 @@ class PolicyStore:
             return None
 
     async def _prove(self, loaded: LoadedPolicy) -> None:
-        for result in await run_tests(loaded, self._chain, self._actions):
+        for result in await run_tests(loaded, self._chain, self._actions, self._reader):
             if not result.passed:
-                problem = f"test '{result.name}' expected {result.expected}, got {result.action}"
-                raise PolicyError(loaded.file, None, problem)
+                raise PolicyError(loaded.file, None, f"test '{result.name}' {result.problems[0]}")
 
     def _swap(self, good: dict[str, Policy], removed: Iterable[str]) -> None:
         """One assignment, so that a request sees the old set or the new one, never a mixture."""
@@ -185,28 +191,3 @@ def keep_copy(file: Path, copy: Path) -> None:
 
 def _report(loaded: Iterable[str], removed: tuple[str, ...], failures: dict[str, PolicyError]) -> ReloadReport:
     return ReloadReport(tuple(loaded), removed, MappingProxyType({name: str(why) for name, why in failures.items()}))
-
-
-def _stamps(folder: Path) -> dict[str, Stamp]:
-    """Every policy file with what changes when it does: `<slug>.yaml` and `<slug>/<app>.yaml`. Raises OSError."""
-    return dict(_stamps_in(folder, "", deeper=True))
-
-
-def _stamps_in(folder: Path, prefix: str, *, deeper: bool) -> Iterator[tuple[str, Stamp]]:
-    with os.scandir(folder) as listed:
-        entries = list(listed)
-    for entry in entries:
-        name = f"{prefix}{entry.name}"
-        # Hidden: the unfinished files of editors, version control, the inside of a mounted config map.
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            if deeper:
-                yield from _stamps_in(folder / entry.name, f"{name}/", deeper=False)
-        elif name.endswith(".yaml"):
-            try:
-                status = entry.stat()
-            except FileNotFoundError:  # gone between the listing and the look
-                continue
-            # The change time too: a file moved over another may bring an old modification time along.
-            yield name.removesuffix(".yaml"), (status.st_mtime_ns, status.st_ctime_ns, status.st_size)

@@ -36,8 +36,7 @@ from proxy.sse import SSE, begins_stream
 from proxy.streaming import Glancing, StreamEnd, StreamScreen, left_to_the_judge
 from proxy.transcript import Transcript
 from proxy.upstream import UpstreamAnswer
-from proxy.upstream_chunks import once, overheard, timed, whole
-from proxy.upstream_errors import error_code, read_error, relayed_status
+from proxy.upstream_reading import error_code, once, overheard, read_error, relayed_status, timed, whole
 from proxy.walk import Walk
 from storage.types import Outcome
 
@@ -58,15 +57,15 @@ async def screen_document(
     document: Any,
     walk: Walk,
     editable: Editable = all,
-    judges: WhenJudged = WhenJudged.BEFORE,
     detour: Detour | None = None,
+    judges: WhenJudged = WhenJudged.BEFORE,
 ) -> Verdict:
     """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop, and so
-    does one that is not `editable`: whoever asked could not carry it out. Who has `judges` asked beside what comes next
-    must await `exchange.later`.
+    does one that is not `editable`: whoever asked could not carry it out.
 
     Where the verdict on a request names a route, `detour` is taken, and what was found is decided once more, for the
-    new way; a request for which there is none stops.
+    new way; a request for which there is none stops. Who has `judges` asked beside what comes next must await
+    `exchange.later`.
     """
     take_back(document, walk)
     if walk.direction is Direction.REQUEST and _policy(exchange).reads_language:
@@ -199,8 +198,9 @@ async def _answer_stream(
         restoration_of(exchange),
         enforcing=policy.mode is Mode.ENFORCE,
         glance=_glance_of(parts, exchange, policy),
-        told=None if said is None else said.hear,
     )
+    if said is not None:
+        screen.listen(said.hear)
     slow = slow_reading(exchange, policy, screen, lambda walk: _judge(parts, exchange, walk))
     stream = screen if slow is None else PacedStream(screen, slow, policy.streams)
     response = web.StreamResponse(headers={"Content-Type": reader.content_type, "Cache-Control": "no-cache"})
@@ -234,10 +234,11 @@ async def _relay(
     try:
         async for data in stream.run(chunks if transcript is None else overheard(chunks, transcript)):
             sent = data
-            if said is not None and stream.ended and screen.end is StreamEnd.FINISHED:
-                whole = verdict_on(parts, exchange, _policy(exchange), said.texts)
-                sent = data if whole is None else screen.weigh(whole, data)
-            sent = await _ending(parts, exchange, screen, transcript, sent) if stream.ended else data
+            if stream.ended:
+                if said is not None and screen.end is StreamEnd.FINISHED:
+                    whole = verdict_on(parts, exchange, _policy(exchange), said.texts)
+                    sent = data if whole is None else screen.weigh(whole, data)
+                sent = await _ending(parts, exchange, screen, transcript, sent)
             if sent:  # nothing, where the client has the event from a connection that it lost
                 await response.write(sent)
     except UpstreamError as exc:
@@ -278,7 +279,7 @@ async def _judge(parts: Parts, exchange: Exchange, walk: Walk, judges: WhenJudge
     policy, facts, tenant_id = _policy(exchange), exchange.facts(), exchange.identity.tenant_id
     key, guard = exchange.content_key, exchange.guard
     sampled = is_sampled(policy, exchange.id, exchange.opened_at)
-    return await parts.screen.judge(walk, policy, facts, tenant_id, key, guard, sampled=sampled, judges=judges)
+    return await parts.screen.judge(walk, policy, facts, tenant_id, key, guard, judges=judges, sampled=sampled)
 
 
 def _glance_of(parts: Parts, exchange: Exchange, policy: Policy) -> Glancing:

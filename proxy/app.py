@@ -13,11 +13,13 @@ from detectors.discovery import discover
 from detectors.rules import RuleSet, load_signatures
 from policies.build import build_actions
 from policies.engine import Actions
+from policies.folders import PolicyFolders
 from policies.store import PolicyStore
 from proxy.codec import Codec
 from proxy.egress.door import open_door
 from proxy.engine.client import EngineClient
 from proxy.handler import Handler
+from proxy.held_policies import held_folder
 from proxy.hook import Hook
 from proxy.identity import KeyDirectory
 from proxy.judge_settings import JudgeSettings
@@ -26,6 +28,7 @@ from proxy.metrics import WorkerMetrics
 from proxy.parts import Parts
 from proxy.pool.connection_pool import ConnectionPool
 from proxy.releases import Releases
+from proxy.request_reader import CodecReader
 from proxy.screen import Screen
 from proxy.settings import Settings, load_settings
 from proxy.upstream import Upstreams
@@ -70,7 +73,9 @@ def load_detection() -> Detection:
 def policy_store(settings: Settings, detection: Detection) -> PolicyStore:
     """Return the store of the installation's policies, not yet loaded."""
     known_rules, last_good = rule_ids(detection.rules), settings.data / "last-good-policies"
-    return PolicyStore(settings.policies_folder, detection.chain, detection.actions, known_rules, last_good)
+    folders = PolicyFolders(settings.policies_folder, held_folder(settings))
+    reader = CodecReader(detection.codecs)
+    return PolicyStore(folders, detection.chain, detection.actions, known_rules, last_good, reader)
 
 
 @dataclass(slots=True)

@@ -138,7 +138,7 @@ def read_target(request: web.BaseRequest) -> Target:
     if headers.get("Upgrade", "h2c").lower() != "h2c":
         raise EdgeError(400, "upgrade_refused", "Protocol upgrades are not offered here.")
     path, _, query = request.raw_path.partition("?")
-    below, mount = _normal_path(path)
+    below, mount = normal_path(path)
     return Target(request.method, below, query, mount)
 
 
@@ -151,7 +151,7 @@ def _refuse_repeated(headers: CIMultiDictProxy[str]) -> None:
 
 
 @lru_cache(maxsize=256)
-def _normal_path(path: str) -> tuple[str, str]:
+def normal_path(path: str) -> tuple[str, str]:
     """Return the path below its mount, and the mount's dialect.
 
     Raises EdgeError 404 for whatever could be read in two ways.

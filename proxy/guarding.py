@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from detectors.canary import canary_of, canary_sentence, without_sentence
-from detectors.carried import Request
-from detectors.fingerprints import Fingerprints
-from detectors.guard import Guard
 from detectors.types import Direction, Kind, Origin, Place, Segment
-from policies.leakage import Leakage
 from policies.preamble import framed, without_preamble
 from policies.types import Mode, Policy
 from proxy.codec import Codec, JsonObject
 from proxy.exchange import Exchange
 from proxy.pointer import resolve_parent
 from proxy.walk import Walk
-
-# Neither said by anybody in the conversation nor read there.
-_NOT_SAID: Final = frozenset({Origin.SYSTEM, Origin.TOOL_DEFINITION, Origin.METADATA})
 
 
 def guard_answer(exchange: Exchange, policy: Policy, codec: Codec, document: JsonObject, walk: Walk) -> None:
@@ -35,9 +28,7 @@ def guard_answer(exchange: Exchange, policy: Policy, codec: Codec, document: Jso
     if policy.leakage.canary and policy.mode is Mode.ENFORCE:
         canary = canary_of(exchange.content_key)
         codec.place_canary(document, canary_sentence(canary))
-    exchange.guard = Guard(
-        canary, _fingerprints(policy.leakage, texts), _request(texts, walk.newest_user_texts()), policy.leakage.hosts
-    )
+    exchange.guard = policy.leakage.guard(canary, texts, walk.newest_user_texts())
 
 
 def take_back(document: Any, walk: Walk) -> None:
@@ -63,17 +54,3 @@ def take_back(document: Any, walk: Walk) -> None:
 
 def _with(segments: list[Segment], changed: dict[int, Segment]) -> list[Segment]:
     return [segment for segment in (changed.get(id(s), s) for s in segments) if segment.text]
-
-
-def _request(texts: list[Segment], newest: list[Segment]) -> Request:
-    last = {id(segment) for segment in newest}
-    system = [s.text for s in texts if s.origin is Origin.SYSTEM]
-    others = [s.text for s in reversed(texts) if s.origin is not Origin.SYSTEM and id(s) not in last]
-    return Request([s.text for s in newest], [*system, *others])
-
-
-def _fingerprints(leakage: Leakage, texts: list[Segment]) -> Fingerprints | None:
-    prompt = [s.text for s in texts if s.origin is Origin.SYSTEM] if leakage.fingerprints else []
-    if not prompt:
-        return None
-    return Fingerprints(prompt, [s.text for s in reversed(texts) if s.origin not in _NOT_SAID], leakage.words)

@@ -123,7 +123,7 @@ class Handler:
         if references:  # objects live at one upstream
             upstreams = await hold_references(parts, exchange, codec, references, upstreams)
         detour = Detour(parts, exchange, codec, target, body, upstreams)
-        verdict = await screen_document(parts, exchange, body, walk, judges=WhenJudged.BESIDE, detour=detour)
+        verdict = await screen_document(parts, exchange, body, walk, detour=detour, judges=WhenJudged.BESIDE)
         target, upstreams = detour.target, detour.upstreams
         if verdict.effect.stop:
             return await refuse(parts, exchange, codec, verdict, Direction.REQUEST, policy)

@@ -15,6 +15,8 @@ import orjson
 
 import policies
 from detectors.errors import StorageError
+from policies.schema import policy_schema
+from proxy.held_policies import fetch_held, held_folder
 from proxy.settings import Settings
 from storage.api_keys import ApiKeyStore
 from storage.claim import claim_database
@@ -53,6 +55,7 @@ async def prepare_database(settings: Settings, house_keys: HouseKeys, urls: Engi
     database = await Database.connect(urls.database_url, size=1)
     try:
         await claim_database(database, house_keys.fingerprint())
+        await fetch_held(database, held_folder(settings))  # before anybody could be served by another policy
         return await _demo_key(settings, house_keys, database)
     finally:
         await database.close()
@@ -65,6 +68,15 @@ def prepare_policies(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for template in sorted(_TEMPLATES.glob("*.yaml")):
         shutil.copyfile(template, folder / template.name)
+
+
+def publish_schema(data: Path) -> None:
+    """Write the JSON Schema of policy files where the first line of the templates points editors to."""
+    folder = data / "schema"
+    folder.mkdir(parents=True, exist_ok=True)
+    unfinished = folder / ".policy.schema.json.new"
+    unfinished.write_bytes(orjson.dumps(policy_schema(), option=orjson.OPT_INDENT_2))
+    unfinished.replace(folder / "policy.schema.json")
 
 
 async def _demo_key(settings: Settings, house_keys: HouseKeys, database: Database) -> str:

@@ -40,7 +40,7 @@ class PacedStream:
         self._wait = terms.max_wait if terms.slow is Slow.HOLD else 0.0
         self._held: deque[_Piece] = deque()
         self.ended = False
-        screen.let_go = reading.hear
+        screen.listen(reading.hear)
 
     async def run(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Yield as the screen does; the event that ends the stream last, by itself. Raises UpstreamError as it does."""

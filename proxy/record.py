@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from detectors.types import ATTACK, Category, Coverage, Direction
+from detectors.types import ATTACK, Category, Coverage, Direction, RunStatus
 from policies.facts import kept_facts
 from policies.types import ActionName, CandidateVerdict, Judged, Verdict
 from proxy.exchange import Exchange, heaviest
@@ -22,6 +22,7 @@ from storage.types import DecisionRecord, Identity, OpenedRecord
 
 MAX_SCORES: Final = 64
 MAX_EXCUSED: Final = 16
+NOWHERE: Final = "nowhere"  # the place of a claim without a span
 _CATEGORIES: Final = frozenset(Category)  # the labels of flags, which scores tell
 _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e]")
 
@@ -47,7 +48,7 @@ _NOTHING: Final = _Found("[]", False, "", 0.0)
 def opened_of(exchange: Exchange, identity: Identity, instance: str, worker: int) -> OpenedRecord:
     """Return what its row will hold should nothing more be heard of the exchange."""
     policy, request = exchange.policy, exchange.request
-    found = _NOTHING if request is None else _found(request.judged, exchange.vocabulary)
+    found = _found([] if request is None else [request], exchange.vocabulary)
     return OpenedRecord(
         id=exchange.id,
         tenant_id=identity.tenant_id,
@@ -87,7 +88,7 @@ def opened_of(exchange: Exchange, identity: Identity, instance: str, worker: int
 def record_of(exchange: Exchange, identity: Identity, instance: str, worker: int) -> DecisionRecord:
     """Return the decision as it stands now, for the tenant that `identity` names."""
     policy, request, response = exchange.policy, exchange.request, exchange.response
-    found = _found([item for verdict in exchange.verdicts() for item in verdict.judged], exchange.vocabulary)
+    found = _found(exchange.verdicts(), exchange.vocabulary)
     total = time.perf_counter() - exchange.started
     return DecisionRecord(
         id=exchange.id,
@@ -138,11 +139,17 @@ def record_of(exchange: Exchange, identity: Identity, instance: str, worker: int
     )
 
 
-def _found(judged: Sequence[Judged], vocabulary: frozenset[str]) -> _Found:
-    if not judged:
+def _found(verdicts: Sequence[Verdict], vocabulary: frozenset[str]) -> _Found:
+    """What was excused decided nothing, and would without its exclusion: it stands behind everything else."""
+    judged = [item for verdict in verdicts for item in verdict.judged]
+    pardoned = [Judged(finding, ActionName.ALLOW, "") for verdict in verdicts for finding in verdict.excused]
+    if not judged and not pardoned:
         return _NOTHING
     groups = _grouped(judged)
-    scores, overflow = _scores(groups, vocabulary)
+    rows = [*_scores(groups, vocabulary), *(row | {"excused": True} for row in _scores(_grouped(pardoned), vocabulary))]
+    scores, overflow = canonical_json(rows[:MAX_SCORES]), len(rows) > MAX_SCORES
+    if not judged:
+        return _Found(scores, overflow, "", 0.0)
     attacks = [group.best.finding.hit.confidence for group in groups if group.best.finding.hit.category in ATTACK]
     top = max((group.best for group in groups), key=lambda j: (j.action.weight, j.finding.hit.confidence))
     return _Found(scores, overflow, top.finding.hit.category, max(attacks, default=0.0))
@@ -153,11 +160,11 @@ def _grouped(judged: Iterable[Judged]) -> Sequence[_Group]:
 
     A body may hold fifty thousand, counted while everybody else waits: keys are of what is hashed without Python code.
     """
-    groups: dict[tuple[int, str, str, int, int], _Group] = {}
+    groups: dict[tuple[int, str, str, int, int, bool], _Group] = {}
     for item in judged:
         finding = item.finding
         hit = finding.hit
-        key = (id(finding.segment), hit.rule_id, finding.detector, id(hit.category), id(item.action))
+        key = (id(finding.segment), hit.rule_id, finding.detector, id(hit.category), id(item.action), hit.span is None)
         group = groups.get(key)
         if group is None:
             groups[key] = _Group(item)
@@ -168,24 +175,28 @@ def _grouped(judged: Iterable[Judged]) -> Sequence[_Group]:
     return list(groups.values())
 
 
-def _scores(groups: Iterable[_Group], vocabulary: frozenset[str]) -> tuple[str, bool]:
-    """Per direction, origin, category and rule: the highest confidence, where it was, how often, what was done."""
+def _scores(groups: Iterable[_Group], vocabulary: frozenset[str]) -> list[dict[str, Any]]:
+    """Per direction, origin, category and rule: the highest confidence, where it was, how often, what was done.
+
+    What an action can do nothing with (a number, a key, a claim without a place) stands by itself: `replay` decides
+    again from these rows alone.
+    """
     best: dict[tuple[str, ...], Judged] = {}
     counts: Counter[tuple[str, ...]] = Counter()
     for group in groups:
         item = group.best
         hit, segment = item.finding.hit, item.finding.segment
-        key = (segment.direction, segment.origin, hit.category, hit.rule_id, item.finding.detector)
+        place = segment.place if hit.span is not None else NOWHERE
+        key = (segment.direction, segment.origin, hit.category, hit.rule_id, item.finding.detector, place)
         counts[key] += group.count
         if key not in best or hit.confidence > best[key].finding.hit.confidence:
             best[key] = item
     ordered = sorted(best.items(), key=lambda entry: -entry[1].finding.hit.confidence)
-    rows = [_score(key, item, counts[key], vocabulary) for key, item in ordered[:MAX_SCORES]]
-    return canonical_json(rows), len(ordered) > MAX_SCORES
+    return [_score(key, item, counts[key], vocabulary) for key, item in ordered[: MAX_SCORES + 1]]
 
 
 def _score(key: tuple[str, ...], item: Judged, count: int, vocabulary: frozenset[str]) -> dict[str, Any]:
-    direction, origin, category, rule, detector = key
+    direction, origin, category, rule, detector, place = key
     segment = item.finding.segment
     return {
         "direction": direction,
@@ -197,6 +208,7 @@ def _score(key: tuple[str, ...], item: Judged, count: int, vocabulary: frozenset
         "kind": item.finding.hit.kind,
         "severity": item.finding.hit.severity.name.lower(),
         "pointer": shown(segment.pointer, vocabulary),
+        "place": place,
         "content": f"hmac:{segment.content}",
         "count": count,
         "action": item.action,
@@ -207,6 +219,9 @@ def _score(key: tuple[str, ...], item: Judged, count: int, vocabulary: frozenset
 def _facts(exchange: Exchange) -> str:
     """What decisions looked at and what no column holds, with what they decided beside the action."""
     kept = kept_facts(exchange.facts())
+    skipped = sorted(run.detector for run in exchange.runs.values() if run.status is RunStatus.SKIPPED)
+    if skipped:
+        kept["skipped"] = skipped
     labels = {label for verdict in exchange.verdicts() for label in verdict.effect.labels} - _CATEGORIES
     if labels:
         kept["labels"] = sorted(labels)

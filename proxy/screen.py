@@ -95,8 +95,8 @@ class Screen:
         content_key: bytes,
         guard: Guard | None = None,
         *,
-        sampled: bool = False,
         judges: WhenJudged = WhenJudged.BEFORE,
+        sampled: bool = False,
     ) -> Screened:
         """Return the verdict on everything that `walk` met, seams included. An answer is held against its `guard`.
 
@@ -107,7 +107,7 @@ class Screen:
             inspection = _unread(left_out, len(walk.segments))
             return Screened(self._decide(policy, inspection, facts), inspection.runs)
         aside = self._aside.for_reading(walk.segments)
-        segments = _with_seams(walk) if aside is None else await aside.run(partial(_with_seams, walk))
+        segments = with_seams(walk) if aside is None else await aside.run(partial(with_seams, walk))
         judging = None if judges is WhenJudged.NEVER else self._judging(policy, tenant_id)
         postpone = judges is WhenJudged.BESIDE and policy.judges is not None and policy.judges.concurrent
         gate = self._gate(policy, facts, content_key, postpone=postpone)
@@ -172,7 +172,8 @@ class Screen:
         return decide_both(policy, inspection, facts, self.revision, self._actions)
 
 
-def _with_seams(walk: Walk) -> Sequence[Segment]:
+def with_seams(walk: Walk) -> Sequence[Segment]:
+    """Return what of a walk is read: its segments, and where they meet."""
     if len(walk.segments) < 2 or not walk.messages:
         return walk.segments
     return [*walk.segments, *seams(walk.messages)]

@@ -108,13 +108,17 @@ class MetricsSettings(Strict):
 
 
 class Settings(Strict):
-    """The whole configuration. Secrets are best given as `${NAME}`."""
+    """The whole configuration. Secrets are best given as `${NAME}`.
+
+    `four_eyes`: a policy that the database holds is in force only after somebody else than its author approved it.
+    """
 
     proxy: Listener = Listener()
     control: ControlListener = ControlListener()
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
     data: Path = DEFAULT_DATA
     policies: Path | None = None
+    four_eyes: bool = False
     database_url: str = Field(default="", repr=False)
     database_owner_url: str = Field(default="", repr=False)
     database_read_url: str = Field(default="", repr=False)

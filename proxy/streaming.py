@@ -24,17 +24,13 @@ from proxy.walk import Walk
 Judge = Callable[[Walk], Awaitable[Screened]]
 Glancing = Callable[[Segment, str], Awaitable[Seen]]
 Heard = Callable[[str, int, Walk, Verdict], None]
-LetGo = Callable[[str, str], None]
+Listener = Callable[[str, str], None]  # is told of a channel and of what is let go on it
 Reveal = Callable[[JsonObject], Awaitable[None]]
 _HELD_IN_ALL: Final = 1 << 20  # characters over all channels of one stream
 _MOST_CHANNELS: Final = 512
 
 
 def _nobody(_channel: str, _base: int, _walk: Walk, _verdict: Verdict) -> None:
-    return
-
-
-def _untold(_channel: str, _text: str) -> None:
     return
 
 
@@ -64,8 +60,7 @@ class StreamScreen:
     256 characters stay behind. `refuse` makes the refusal for a verdict; `heard` is told of every text that was judged:
     its channel (empty for the rest of an event), where in the channel it begins, the walk and the verdict. `reveal` is
     awaited with each event's document before that is sent. `restoration` puts values back into what
-    was judged without them. `told` hears what goes out on each channel, before that. The event that ends the stream is
-    yielded last, by itself. Whoever sets `let_go` is told of each text that may leave, and its channel.
+    was judged without them. The event that ends the stream is yielded last, by itself.
     """
 
     def __init__(
@@ -80,11 +75,9 @@ class StreamScreen:
         *,
         enforcing: bool = True,
         glance: Glancing = left_to_the_judge,
-        told: Callable[[str, str], None] | None = None,
     ) -> None:
-        self._hears_told = told
         self._glance = glance
-        self.let_go: LetGo = _untold
+        self._listeners: list[Listener] = []
         self._restoration = restoration
         self._enforcing, self._heard, self._reveal = enforcing, heard, reveal
         self._reader, self._judge, self._refuse, self._block_as = reader, judge, refuse, block_as
@@ -119,6 +112,10 @@ class StreamScreen:
             yield b"".join(ready)
         self.end = end
         yield ending
+
+    def listen(self, listener: Listener) -> None:
+        """Have somebody hear each text that may leave, with its channel, before values are put back into it."""
+        self._listeners.append(listener)
 
     @property
     def ended(self) -> bool:
@@ -175,9 +172,8 @@ class StreamScreen:
         """Yield what carries a text that was released, with the values that are put back into it."""
         if released:
             self._reader.released(channel, released)
-            if self._hears_told is not None:
-                self._hears_told(channel, released)
-            self.let_go(channel, released)
+            for listener in self._listeners:
+                listener(channel, released)
         if self._restoration is not None:
             released = self._restoration.push(self._reader, channel, released, final=final)
         if released:

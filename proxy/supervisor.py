@@ -34,6 +34,7 @@ from proxy.installation import (
     note_running,
     prepare_database,
     prepare_policies,
+    publish_schema,
     runtime_file,
 )
 from proxy.processes import SIGNALS, Main, Process
@@ -78,6 +79,7 @@ class Supervisor:
         try:
             urls = engine_urls(settings, self._engines.start())
             prepare_policies(settings.policies_folder)
+            publish_schema(settings.data)
             detection = load_detection()
             # In a child: it needs an event loop, and whatever it opens must not outlive it.
             demo_key = run_apart(lambda: prepare(settings, detection, house_keys, urls, self._report))

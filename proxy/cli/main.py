@@ -31,6 +31,8 @@ _GROUPS: Final = {
     "objects": ("objects", "Objects at providers that requests may lean on."),
     "archive": ("archive", "Bring decisions back from a bucket."),
 }
+# Commands of groups that need far more than the rest of their group: the module, and what of it.
+_APART: Final = {("decisions", "mark-fp"): ("false_positives", "mark_fp")}
 
 
 def main() -> None:
@@ -62,8 +64,18 @@ def build_app(words: Sequence[str]) -> typer.Typer:
             app.command(name)(getattr(import_module(f"proxy.cli.{name}"), name))
     for name, (module, help_text) in _GROUPS.items():
         if wanted in {None, name}:
-            app.add_typer(import_module(f"proxy.cli.{module}").app, name=name, help=help_text)
+            group: typer.Typer = import_module(f"proxy.cli.{module}").app
+            _add_apart(group, name, words)
+            app.add_typer(group, name=name, help=help_text)
     return app
+
+
+def _add_apart(group: typer.Typer, name: str, words: Sequence[str]) -> None:
+    """Add those commands of a group that are asked for, or all of them where its commands are to be listed."""
+    listed = len(words) < 2 or words[1].startswith("-")
+    for (of, command), (module, function) in _APART.items():
+        if of == name and (listed or words[1] == command):
+            group.command(command)(getattr(import_module(f"proxy.cli.{module}"), function))
 
 
 def _nothing() -> None:

@@ -1,108 +1,42 @@
-"""`promptshield policy`: check, test and explain policy files, without a server."""
+"""`promptshield policy`: check, test and explain policies, and hold them against recorded traffic."""
 
 from __future__ import annotations
-
-import time
-from pathlib import Path
-from typing import Annotated
 
 import orjson
 import typer
 
-from detectors.build import rule_ids
-from detectors.errors import PolicyError
-from detectors.types import Origin
-from policies.loader import LoadedPolicy, load_policy, load_preset, preset_names
 from policies.schema import policy_schema
-from policies.testing import judge_text, run_tests
-from policies.types import ActionName, Policy, Verdict
-from proxy.app import Detection, load_detection
-from proxy.processes import run_loop
+from proxy.cli import (
+    policy_check,
+    policy_coverage,
+    policy_diff,
+    policy_explain,
+    policy_fmt,
+    policy_promote,
+    policy_replay,
+    policy_test,
+    policy_versions,
+)
 
 app = typer.Typer(no_args_is_help=True)
-FileArgument = Annotated[Path, typer.Argument(help="A policy file, or preset/standard and the like.")]
-
-
-def load_named(file: Path, detection: Detection) -> LoadedPolicy:
-    """Load a policy file or a preset by name. Raises PolicyError."""
-    if str(file) in preset_names():
-        return load_preset(str(file))
-    return load_policy(file, file.stem, rule_ids(detection.rules))
-
-
-@app.command()
-def check(files: list[Path]) -> None:
-    """Check that policies load; print every problem with file and line, and remarks on exclusions."""
-    detection = load_detection()
-    problems = 0
-    for file in files:
-        try:
-            loaded = load_named(file, detection)
-        except PolicyError as exc:
-            print(exc)
-            problems += 1
-            continue
-        policy = loaded.policy
-        print(f"{file}: ok ({policy.revision}, {len(policy.rules)} rules, {len(loaded.tests)} tests)")
-        for remark in _remarks(policy):
-            print(f"{file}: {remark}")
-    raise typer.Exit(1 if problems else 0)
-
-
-@app.command("test")
-def test_(files: list[Path]) -> None:
-    """Run the tests that policies carry, through the real detection chain."""
-    detection = load_detection()
-    failed = 0
-    for file in files:
-        loaded = load_named(file, detection)
-        results = run_loop(run_tests(loaded, detection.chain, detection.actions))
-        for result in results:
-            failed += not result.passed
-            outcome = "ok  " if result.passed else "FAIL"
-            found = "" if result.passed else f": expected {result.expected}, got {result.action}"
-            print(f"{outcome}  {file.name}  {result.name}{found}")
-        if not results:
-            print(f"none  {file.name}  has no tests")
-    raise typer.Exit(1 if failed else 0)
-
-
-@app.command()
-def explain(
-    file: FileArgument,
-    text: Annotated[str, typer.Option(help="The text to judge.")],
-    origin: Annotated[str, typer.Option(help="user, tool, document, system, assistant ...")] = "user",
-) -> None:
-    """Say what a policy does with a text, and which rule asked for it."""
-    detection = load_detection()
-    policy = load_named(file, detection).policy
-    try:
-        by = Origin.parse(origin)
-    except ValueError:
-        raise typer.BadParameter(f"unknown origin; one of {', '.join([*Origin, 'document'])}") from None
-    verdict: Verdict = run_loop(judge_text(policy, detection.chain, detection.actions, text, by))
-    print(f"{policy.id}@{policy.revision} ({policy.mode}): {verdict.intended_action}")
-    for item in sorted(verdict.judged, key=lambda j: -j.action.weight):
-        hit = item.finding.hit
-        asked = f"rule '{item.rule}'" if item.action is not ActionName.ALLOW else "no rule"
-        view = "+".join(hit.transforms) or "as is"
-        print(
-            f"  {item.action:<6} {hit.rule_id}  {hit.category}  {hit.confidence:.2f}  {view}  ({asked}): {hit.message}"
-        )
-    if not verdict.judged:
-        print("  nothing was found")
+app.command("check")(policy_check.run)
+app.command("fmt")(policy_fmt.run)
+app.command("test")(policy_test.run)
+app.command("explain")(policy_explain.run)
+app.command("diff")(policy_diff.run)
+app.command("replay")(policy_replay.replay)
+app.command("calibrate")(policy_replay.calibrate)
+app.command("promote")(policy_promote.promote)
+app.command("save")(policy_versions.save)
+app.command("versions")(policy_versions.versions)
+app.command("show")(policy_versions.show)
+app.command("approve")(policy_versions.approve)
+app.command("rollback")(policy_versions.rollback)
+app.command("withdraw")(policy_versions.withdraw)
+app.command("coverage")(policy_coverage.run)
 
 
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of policy files, for editors."""
     print(orjson.dumps(policy_schema(), option=orjson.OPT_INDENT_2).decode())
-
-
-def _remarks(policy: Policy) -> list[str]:
-    today = time.strftime("%Y-%m-%d", time.gmtime())
-    return [
-        f"exclusion of {exclusion.rule} ended on {exclusion.until} (owner {exclusion.owner})"
-        for exclusion in policy.exclusions
-        if str(exclusion.until) < today
-    ]

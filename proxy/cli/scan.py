@@ -15,7 +15,7 @@ from detectors.types import ATTACK, Origin
 from policies.testing import judge_text
 from policies.types import Policy, Verdict
 from proxy.app import Detection, load_detection
-from proxy.cli.policy import load_named
+from proxy.cli.policy_files import load_named
 from proxy.processes import run_loop
 
 JsonObject = dict[str, Any]

@@ -21,6 +21,7 @@ from proxy.control.policy_status import policy_status
 from proxy.control.policy_webhooks import Announced, PolicyWebhooks
 from proxy.control.upkeep import Upkeep
 from proxy.health import HEALTH, LIVENESS, READINESS, health_response
+from proxy.held_policies import follow_held, held_folder
 from proxy.responses import error_response, json_response
 from proxy.settings import Settings
 from storage.decision_writer import PostgresSink
@@ -81,8 +82,9 @@ async def run_control(
     await runner.setup()
     await web.SockSite(runner, place.listener).start()
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(shipper.run_forever()), group.create_task(upkeep.run_forever())]
-        tasks += [group.create_task(webhooks.run_forever()), group.create_task(_keep_policies_current(policies))]
+        following = follow_held(database, held_folder(settings))
+        works = (shipper.run_forever(), upkeep.run_forever(), following, webhooks.run_forever())
+        tasks = [group.create_task(work) for work in (*works, _keep_policies_current(policies))]
         await stopping.wait()
         for task in tasks:
             task.cancel()

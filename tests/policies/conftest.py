@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import proxy.providers
 from detectors import build
 from detectors.chain import Chain
+from detectors.discovery import discover
 from detectors.rules import RuleSet, load_signatures
 from detectors.types import (
     Category,
@@ -27,6 +29,8 @@ from policies.build import build_actions
 from policies.engine import Actions
 from policies.loader import load_policy_text
 from policies.types import Policy
+from proxy.codec import Codec
+from proxy.request_reader import CodecReader
 
 MakeFinding = Callable[..., Finding]
 MakePolicy = Callable[[str], Policy]
@@ -50,6 +54,12 @@ def chain(rules: RuleSet) -> Chain:
 @pytest.fixture(scope="session")
 def actions() -> Actions:
     return build_actions()
+
+
+@pytest.fixture(scope="session")
+def reader() -> CodecReader:
+    """Reads whole requests by the real codecs."""
+    return CodecReader(discover(proxy.providers, "CODEC", Codec))  # type: ignore[type-abstract]
 
 
 @pytest.fixture(scope="session")

@@ -258,7 +258,7 @@ def test_tools_are_named_by_the_last_policy_that_names_any() -> None:
 
 def test_a_tests_empty_text_is_a_text_too() -> None:
     loaded = load_policy_text(TEST.replace("user: hello", "tool: ''"), FILE, "acme")
-    assert [test.text for test in loaded.tests] == [(Origin.TOOL, "")]
+    assert [test.turns for test in loaded.tests] == [((Origin.TOOL, ""),)]
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_a_tests_empty_text_is_a_text_too() -> None:
 )
 def test_a_tests_text_has_its_authors_origin(author: str, origin: Origin) -> None:
     loaded = load_policy_text(TEST.replace("user:", f"{author}:"), FILE, "acme")
-    assert [test.text for test in loaded.tests] == [(origin, "hello")]
+    assert [test.turns for test in loaded.tests] == [((origin, "hello"),)]
 
 
 def test_the_presets_are_those_of_the_house() -> None:

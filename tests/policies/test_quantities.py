@@ -77,10 +77,10 @@ def test_any_other_duration_is_an_error(value: object) -> None:
 @pytest.mark.parametrize("parse", [parse_rate, parse_size, parse_days])
 def test_a_hostile_amount_takes_linear_time(parse: Callable[[object], object]) -> None:
     def seconds(size: int) -> float:
-        started = time.perf_counter()
+        started = time.process_time()
         with pytest.raises(ValueError, match="expected"):
             parse("1" + " " * size + "!")
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     short, long = (min(seconds(size) for _ in range(5)) for size in (20_000, 320_000))
     assert long < 80 * short  # sixteen times the text; a quadratic reading would take 256 times as long

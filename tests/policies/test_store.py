@@ -13,6 +13,7 @@ import pytest
 from detectors.chain import Chain
 from detectors.errors import PolicyError
 from policies.engine import Actions
+from policies.folders import PolicyFolders
 from policies.loader import load_preset
 from policies.store import PolicyStore
 from policies.types import Mode
@@ -39,7 +40,7 @@ def write(tmp_path: Path) -> Write:
 
 @pytest.fixture
 def store(tmp_path: Path, chain: Chain, actions: Actions, rule_ids: tuple[str, ...]) -> PolicyStore:
-    return PolicyStore(tmp_path, chain, actions, rule_ids)
+    return PolicyStore(PolicyFolders(tmp_path), chain, actions, rule_ids)
 
 
 def id_for(store: PolicyStore, tenant: str, app: str = "default") -> str:
@@ -304,9 +305,9 @@ async def test_the_last_good_copy_has_its_own_copies_of_what_it_extends(
     kept = tmp_path / ".kept"
     write("_common/base", "extends: preset/standard\nmode: monitor\n")
     write("acme", "extends: _common/base.yaml\n")
-    await PolicyStore(tmp_path, chain, actions, rule_ids, kept).load()
+    await PolicyStore(PolicyFolders(tmp_path), chain, actions, rule_ids, kept).load()
     write("_common/base", BROKEN)
-    successor = PolicyStore(tmp_path, chain, actions, rule_ids, kept)
+    successor = PolicyStore(PolicyFolders(tmp_path), chain, actions, rule_ids, kept)
     await successor.recover()
     assert successor.policies["acme"].mode is Mode.MONITOR
 
@@ -336,5 +337,5 @@ async def test_what_was_made_to_hurt_is_refused_and_the_last_good_revision_stays
     write("acme", text)
     report = await store.reload()
     assert problem in report.failures["acme"]
-    assert report.failures["acme"].partition(": ")[0].startswith(str(store._folder / "acme.yaml"))
+    assert report.failures["acme"].partition(": ")[0].startswith(str(store._folders.own / "acme.yaml"))
     assert store.policies["acme"] is good

@@ -7,12 +7,13 @@ from pathlib import Path
 from detectors.build import build_chain
 from detectors.rules import load_signatures
 from policies.build import build_actions
+from policies.folders import PolicyFolders
 from policies.store import PolicyStore
 from proxy.control.policy_status import policy_status
 
 
 async def test_a_broken_file_is_named_with_its_reason_and_what_stays_in_force(tmp_path: Path) -> None:
-    store = PolicyStore(tmp_path, build_chain(load_signatures()), build_actions(), ())
+    store = PolicyStore(PolicyFolders(tmp_path), build_chain(load_signatures()), build_actions(), ())
     (tmp_path / "acme.yaml").write_text("extends: preset/strict\n")
     first = await policy_status(store)
     (tmp_path / "acme.yaml").write_text("extends: preset/strict\nmod: off\n")

@@ -1,11 +1,13 @@
-"""An upstream's answer as it arrives: its time is counted as the upstream's, and whoever listens hears it."""
+"""Reading what an upstream answers: whole or as it comes, with the time that it makes us wait, and what failed."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 from proxy.exchange import Exchange
+from proxy.json_document import JsonError, parse
 from proxy.transcript import Transcript
 from proxy.upstream import UpstreamAnswer
 
@@ -38,3 +40,24 @@ async def overheard(chunks: AsyncIterator[bytes], transcript: Transcript) -> Asy
 
 async def once(raw: bytes) -> AsyncIterator[bytes]:
     yield raw
+
+
+def read_error(raw: bytes) -> dict[str, Any] | None:
+    try:
+        document = parse(raw)
+    except JsonError:
+        return None
+    if isinstance(document, list) and len(document) == 1:
+        document = document[0]  # Google's array streams put their errors into an array too
+    return document if isinstance(document, dict) else None
+
+
+def relayed_status(status: int) -> int:
+    """What is the client's business passes; a credential of ours that fails, or a redirect, is our failure."""
+    return 502 if 300 <= status < 400 or status in {401, 403, 407} else status
+
+
+def error_code(document: dict[str, Any]) -> str:
+    error = document.get("error")
+    code = error.get("code") if isinstance(error, dict) else None
+    return str(code)[:64] if isinstance(code, int) else ("upstream" if error else "")

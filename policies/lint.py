@@ -1,0 +1,118 @@
+"""Remarks on a policy that loads: rules that can never decide, and exclusions that have ended or soon will."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, timedelta
+from typing import Any, Final
+
+from detectors.documents import nearest
+from detectors.rules import RuleSet, Signature
+from detectors.types import Category
+from policies.loader import LoadedPolicy
+from policies.types import Match, Rule
+
+_SOON: Final = timedelta(days=14)
+# What nobody but signatures finds: of everything else models and judges may be as sure as they like.
+_BY_SIGNATURES: Final = frozenset({Category.CREDENTIAL, Category.PII})
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What is odd, and about which rule of the policy (empty: none)."""
+
+    rule: str
+    text: str
+
+
+def remarks(loaded: LoadedPolicy, rules: RuleSet, today: date) -> tuple[Remark, ...]:
+    """Return what an author should look at again, about the rules of the file itself and about all exclusions."""
+    own = [rule for rule in loaded.policy.rules if rule.id in loaded.own_rules]
+    found = [remark for rule in own for remark in _about(rule, loaded.policy.rules, rules.of(Category))]
+    for exclusion in loaded.policy.exclusions:
+        who = f"exclusion of {exclusion.rule} (owner {exclusion.owner})"
+        if exclusion.until < today:
+            found.append(Remark("", f"{who} ended on {exclusion.until}"))
+        elif exclusion.until - today <= _SOON:
+            found.append(Remark("", f"{who} ends on {exclusion.until}"))
+    return tuple(found)
+
+
+def _about(rule: Rule, rules: Sequence[Rule], signatures: Sequence[Signature]) -> Iterator[Remark]:
+    unreachable = _unreachable(rule.match, signatures)
+    if unreachable is not None:
+        yield Remark(rule.id, f"rule '{rule.id}' can never apply: {unreachable}")
+        return
+    before = True
+    for other in rules:
+        if other is rule:
+            before = False
+        elif _takes_everything(other, rule, before=before):
+            yield Remark(rule.id, f"rule '{rule.id}' never decides: rule '{other.id}' {_why(other, rule)}")
+            return
+
+
+def _why(other: Rule, rule: Rule) -> str:
+    if other.action is rule.action:
+        return f"before it asks for {other.action} of all that it matches"
+    return f"asks for {other.action}, which is heavier, of all that it matches"
+
+
+def _unreachable(match: Match, signatures: Sequence[Signature]) -> str | None:
+    """Return why nothing that is ever found can match, None if something can."""
+    known = {signature.kind for signature in signatures}
+    for kind in match.kind:
+        hint = "" if kind in known else nearest(kind, sorted(known))
+        if hint and len(match.kind) == 1:
+            return f"no signature finds kind '{kind}'{hint}"
+    only = bool(match.category) and match.category <= _BY_SIGNATURES
+    named = bool(match.rule) and match.rule <= {signature.id for signature in signatures}
+    if not only and not named:
+        return None
+    possible = [s for s in signatures if _may_match(match, s)]
+    if not possible:
+        return "no signature finds what it asks for"
+    surest = max(signature.confidence for signature in possible)
+    if surest < match.min_confidence:
+        return f"min_confidence is {match.min_confidence:g}, and no detector is surer than {surest:g}"
+    return None
+
+
+def _may_match(match: Match, signature: Signature) -> bool:
+    """Tell whether a signature's claims can have everything but the confidence."""
+    return (
+        (not match.category or signature.category in match.category)
+        and (not match.rule or signature.id in match.rule)
+        and (not match.kind or signature.kind in match.kind)
+        and (not match.tag or not match.tag.isdisjoint(signature.tags))
+        and signature.severity >= match.min_severity
+        and (not match.origin or any(signature.reads_origin(origin) for origin in match.origin))
+    )
+
+
+def _takes_everything(other: Rule, rule: Rule, *, before: bool) -> bool:
+    """Tell whether another rule decides wherever this one would, so that this one's action counts nowhere."""
+    heavier = other.action.weight > rule.action.weight or (before and other.action is rule.action)
+    if not heavier or _has_more(other, but=()) or _has_more(rule, but=("where", "condition")):
+        return False
+    return all(
+        _wider(field.name, getattr(other.match, field.name), getattr(rule.match, field.name)) for field in fields(Match)
+    )
+
+
+def _has_more(rule: Rule, *, but: Sequence[str]) -> bool:
+    """Tell whether a rule has conditions or effects beside its match and action, apart from those named."""
+    plain = ("id", "match", "action", *but)
+    return any(getattr(rule, field.name) for field in fields(Rule) if field.name not in plain)
+
+
+def _wider(name: str, other: Any, own: Any) -> bool:
+    """Tell whether a condition lets through all that another one of the same name does."""
+    if isinstance(other, frozenset):
+        return not other or (bool(own) and own <= other)
+    if name.startswith("min_"):
+        return bool(other <= own)
+    if name.startswith("max_"):
+        return other is None or (own is not None and bool(own <= other))
+    return other is None or bool(other == own)

@@ -1,0 +1,143 @@
+"""`promptshield policy save`, `versions`, `approve`, `rollback` and the like: policies that the database holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from detectors.errors import PolicyError, StorageError
+from policies.testing import run_tests
+from proxy.app import Detection, load_detection
+from proxy.cli.common import ConfigOption, DataOption, actor, with_database
+from proxy.cli.policy_files import load_named, refuse
+from proxy.processes import run_loop
+from proxy.request_reader import CodecReader
+from proxy.settings import Settings
+from storage.house_keys import HouseKeys
+from storage.policy_versions import PolicyVersion, PolicyVersions
+from storage.postgres import Database
+from storage.tenants import RESERVED_SLUGS, TenantStore
+
+NameArgument = Annotated[str, typer.Argument(help="A tenant's slug, or tenant/app for one app.")]
+ReasonOption = Annotated[str, typer.Option(help="Why, for those who ask later.")]
+VersionArgument = Annotated[int, typer.Argument(min=1, help="Its number, as `versions` shows it.")]
+
+
+def save(
+    file: Annotated[Path, typer.Argument(help="The policy's text.")],
+    reason: ReasonOption,
+    name: Annotated[str | None, typer.Option(help="The tenant, or tenant/app (default: the file's name).")] = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Keep a policy in the database as a new version. It is checked and tested, and not yet in force."""
+    policy = name or file.stem
+    revision = checked(file, load_detection())
+
+    async def work(database: Database, _keys: HouseKeys, settings: Settings) -> int:
+        await _refuse_nobodys(database, policy)
+        _refuse_both(settings, policy, file)
+        return await PolicyVersions(database).save(policy, file.read_text("utf-8-sig"), revision, actor(), reason)
+
+    number = with_database(config, data, work)
+    print(f"{policy} version {number} is saved ({revision}); put it in force: promptshield policy promote {policy}")
+
+
+def checked(file: Path, detection: Detection) -> str:
+    """Return the revision of a policy that loads and passes its own tests. Raises PolicyError."""
+    loaded = load_named(file, detection)
+    reader = CodecReader(detection.codecs)
+    for result in run_loop(run_tests(loaded, detection.chain, detection.actions, reader)):
+        if not result.passed:
+            raise PolicyError(file, None, f"test '{result.name}' {result.problems[0]}")
+    return loaded.policy.revision
+
+
+def versions(name: NameArgument, config: ConfigOption = None, data: DataOption = None) -> None:
+    """List the versions of a policy, oldest first; `*` is in force."""
+
+    async def work(database: Database, _keys: HouseKeys, _settings: Settings) -> tuple[PolicyVersion, ...]:
+        return await PolicyVersions(database).history(name)
+
+    found = with_database(config, data, work)
+    if not found:
+        raise StorageError(f"the database holds no version of '{name}'")
+    for one in found:
+        approved = f", approved by {one.approved_by}" if one.approved_by else ""
+        head = f"{'*' if one.in_force else ' '} {one.version:4}  {one.created_at:%Y-%m-%d %H:%M}  {one.revision}"
+        print(f"{head}  {one.author}{approved}  {one.reason}")
+
+
+def show(
+    name: NameArgument,
+    version: Annotated[int | None, typer.Option(min=1, help="Which (default: the one in force).")] = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Print the text of a version."""
+
+    async def work(database: Database, _keys: HouseKeys, _settings: Settings) -> tuple[PolicyVersion, ...]:
+        return await PolicyVersions(database).history(name)
+
+    found = with_database(config, data, work)
+    chosen = [one for one in found if (one.in_force if version is None else one.version == version)]
+    if not chosen:
+        raise StorageError(f"the database holds no such version of '{name}'")
+    print(chosen[0].content, end="")
+
+
+def approve(name: NameArgument, version: VersionArgument, config: ConfigOption = None, data: DataOption = None) -> None:
+    """Agree with somebody else's version (needed before it is in force where the settings say `four_eyes: true`)."""
+
+    async def work(database: Database, _keys: HouseKeys, _settings: Settings) -> None:
+        await PolicyVersions(database).approve(name, version, actor())
+
+    with_database(config, data, work)
+    print(f"{name} version {version} is approved by {actor()}")
+
+
+def rollback(
+    name: NameArgument,
+    reason: ReasonOption = "rollback",
+    to: Annotated[int | None, typer.Option(min=1, help="Which version (default: the one in force before).")] = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Put the version in force again that was so before the present one."""
+
+    async def work(database: Database, _keys: HouseKeys, settings: Settings) -> int:
+        store = PolicyVersions(database)
+        number = to or await store.before(name)
+        if number is None:
+            raise StorageError(f"no earlier version of '{name}' was in force")
+        await store.activate(name, number, actor(), reason, four_eyes=settings.four_eyes)
+        return number
+
+    print(f"{name} version {with_database(config, data, work)} is in force")
+
+
+def withdraw(name: NameArgument, reason: ReasonOption, config: ConfigOption = None, data: DataOption = None) -> None:
+    """Take a policy out of the database's hands: from then on a file of that name counts, or the tenant's default."""
+
+    async def work(database: Database, _keys: HouseKeys, _settings: Settings) -> None:
+        await PolicyVersions(database).activate(name, None, actor(), reason, four_eyes=False)
+
+    with_database(config, data, work)
+    print(f"{name} is no longer held by the database; its versions stay")
+
+
+async def _refuse_nobodys(database: Database, name: str) -> None:
+    slug = name.partition("/")[0]
+    if slug in RESERVED_SLUGS:
+        refuse(f"'{slug}' is the operator's and stays a file")
+    if await TenantStore(database).find(slug) is None:
+        raise StorageError(f"there is no tenant '{slug}'")
+
+
+def _refuse_both(settings: Settings, name: str, file: Path) -> None:
+    """A policy is a file or the database's, never both."""
+    own = settings.policies_folder / f"{name}.yaml"
+    if own.is_file() and own.resolve() != file.resolve():
+        raise PolicyError(own, None, f"'{name}' is a file here: remove it before the database holds that policy")

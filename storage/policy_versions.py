@@ -1,0 +1,96 @@
+"""Policies that the database holds: versions with author, reason and approval, and which of them is in force."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from storage.postgres import Database, Row
+from storage.types import Role
+
+_COLUMNS: Final = "v.name, v.version, v.content, v.digest, v.revision, v.author, v.reason, v.created_at, v.approved_by"
+# Of each name its last activation; one without a version leaves nothing in force.
+_IN_FORCE: Final = "SELECT DISTINCT ON (name) name, version FROM private.policy_activations ORDER BY name, id DESC"
+_HISTORY: Final = f"""
+SELECT {_COLUMNS}, coalesce(v.version = a.version, false) AS in_force
+FROM private.policy_versions AS v LEFT JOIN ({_IN_FORCE}) AS a ON a.name = v.name
+WHERE v.name = $1 ORDER BY v.version
+"""  # noqa: S608 - columns and conditions of our own
+_ACTIVE: Final = f"""
+SELECT {_COLUMNS}, true AS in_force FROM ({_IN_FORCE}) AS a
+JOIN private.policy_versions AS v ON v.name = a.name AND v.version = a.version ORDER BY v.name
+"""  # noqa: S608 - likewise
+_BEFORE: Final = """
+SELECT version FROM private.policy_activations AS a WHERE name = $1 AND version IS DISTINCT FROM (
+    SELECT version FROM private.policy_activations WHERE name = $1 ORDER BY id DESC LIMIT 1
+) AND version IS NOT NULL ORDER BY id DESC LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyVersion:
+    """One version of a policy. `digest` is of its own text, `revision` what decisions name; times are aware."""
+
+    name: str
+    version: int
+    content: str
+    digest: str
+    revision: str
+    author: str
+    reason: str
+    created_at: datetime
+    approved_by: str | None
+    in_force: bool
+
+
+class PolicyVersions:
+    """The database's side of `promptshield policy`. Everything that changes something is in the admin audit."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def save(self, name: str, content: str, revision: str, author: str, reason: str) -> int:
+        """Keep a draft and return its number. Raises StorageError for a name that no policy can have."""
+        digest = f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
+        async with self._database.transaction(Role.APP) as connection:
+            number: int = await connection.fetchval(
+                "SELECT private.save_policy($1, $2, $3, $4, $5, $6)", name, content, digest, revision, author, reason
+            )
+        return number
+
+    async def approve(self, name: str, version: int, actor: str) -> None:
+        """Note that somebody who is not its author agrees. Raises StorageError."""
+        async with self._database.transaction(Role.APP) as connection:
+            await connection.execute("SELECT private.approve_policy($1, $2, $3)", name, version, actor)
+
+    async def activate(self, name: str, version: int | None, actor: str, reason: str, *, four_eyes: bool) -> None:
+        """Put a version in force on every instance, or with None take the policy out of the database's hands.
+
+        Raises StorageError, with `four_eyes` also for a version that nobody has approved.
+        """
+        async with self._database.transaction(Role.APP) as connection:
+            await connection.execute(
+                "SELECT private.activate_policy($1, $2, $3, $4, $5)", name, version, actor, reason, four_eyes
+            )
+
+    async def history(self, name: str) -> tuple[PolicyVersion, ...]:
+        """All versions of a policy, oldest first."""
+        async with self._database.transaction(Role.READER) as connection:
+            return tuple(_version(row) for row in await connection.fetch(_HISTORY, name))
+
+    async def before(self, name: str) -> int | None:
+        """The version that was in force before the present one, None if there was none."""
+        async with self._database.transaction(Role.READER) as connection:
+            version: int | None = await connection.fetchval(_BEFORE, name)
+        return version
+
+    async def in_force(self) -> tuple[PolicyVersion, ...]:
+        """What the database holds and is in force, by name."""
+        async with self._database.transaction(Role.READER) as connection:
+            return tuple(_version(row) for row in await connection.fetch(_ACTIVE))
+
+
+def _version(row: Row) -> PolicyVersion:
+    return PolicyVersion(**dict(row.items()))

@@ -1,0 +1,71 @@
+"""A policy lies with the operator's files or with the versions that the database holds, never in both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from detectors.chain import Chain
+from detectors.errors import PolicyError
+from policies.engine import Actions
+from policies.folders import PolicyFolders
+from policies.store import PolicyStore
+
+STANDARD, STRICT = "extends: preset/standard\n", "extends: preset/strict\n"
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> PolicyFolders:
+    for name in ("own", "held"):
+        (tmp_path / name / "acme").mkdir(parents=True)
+    return PolicyFolders(tmp_path / "own", tmp_path / "held")
+
+
+def held(folders: PolicyFolders, name: str, text: str) -> None:
+    assert folders.held is not None
+    (folders.held / f"{name}.yaml").write_text(text)
+
+
+async def test_both_folders_are_served_alike(folders: PolicyFolders, chain: Chain, actions: Actions) -> None:
+    (folders.own / "globex.yaml").write_text(STANDARD)
+    held(folders, "acme", STRICT)
+    held(folders, "acme/bot", STANDARD)
+    store = PolicyStore(folders, chain, actions, ())
+    await store.load()
+    assert set(store.policies) == {"default", "globex", "acme", "acme/bot"}
+    assert store.policy_for("acme", "other").disclose == "id"
+
+
+async def test_a_held_policy_builds_on_the_operators_files(
+    folders: PolicyFolders, chain: Chain, actions: Actions
+) -> None:
+    (folders.own / "_common").mkdir()
+    (folders.own / "_common" / "base.yaml").write_text(STRICT)
+    held(folders, "acme", "extends: _common/base.yaml\n")
+    store = PolicyStore(folders, chain, actions, ())
+    await store.load()
+    assert store.policy_for("acme", "bot").disclose == "id"
+
+
+async def test_what_lies_in_both_is_refused_and_what_was_in_force_stays(
+    folders: PolicyFolders, chain: Chain, actions: Actions
+) -> None:
+    (folders.own / "acme.yaml").write_text(STANDARD)
+    store = PolicyStore(folders, chain, actions, ())
+    await store.load()
+    good = store.policies["acme"]
+    held(folders, "acme", STRICT)
+    assert "the database holds 'acme' too" in (await store.reload()).failures["acme"]
+    assert store.policies["acme"] is good
+    with pytest.raises(PolicyError, match="withdraw acme"):
+        folders.file("acme")
+
+
+def test_files_of_tests_are_no_policies(folders: PolicyFolders) -> None:
+    (folders.own / "acme.tests.yaml").write_text("tests: []")
+    assert folders.stamps() == {}
+
+
+def test_a_folder_of_held_policies_need_not_be_there(tmp_path: Path) -> None:
+    assert PolicyFolders(tmp_path, tmp_path / "nothing").stamps() == {}

@@ -1,0 +1,212 @@
+"""A recorded decision is decided again from its row as it would be from all that was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.chain import Inspection
+from detectors.rules import RuleSet
+from detectors.types import (
+    Category,
+    Coverage,
+    DetectorRun,
+    Direction,
+    Finding,
+    Origin,
+    Place,
+    RunStatus,
+    Stage,
+    Unscanned,
+)
+from policies.engine import Actions, decide
+from policies.loader import load_preset
+from policies.recorded import Catalogue, Recorded
+from policies.replay import Doubt, Replay
+from policies.types import ActionName, Facts, Policy
+from proxy.exchange import Exchange, heaviest
+from proxy.record import record_of
+from storage.types import Identity, Outcome
+from tests.policies.conftest import MakeFinding, MakePolicy
+
+ACME = Identity(1, "acme", 2, "shop", 3)
+AT = 1.8e9
+FAILED = DetectorRun("pii", Stage.PATTERN, True, RunStatus.ERROR, 0, 0.0, 0.0, "x")
+RULES = {
+    "PS-INJ-001": Category.PROMPT_INJECTION,
+    "PS-INJ-018": Category.PROMPT_INJECTION,
+    "PS-CRED-001": Category.CREDENTIAL,
+    "PS-PII-001": Category.PII,
+    "PS-EXF-002": Category.EXFILTRATION,
+    "PS-X-001": Category.HARMFUL_REQUEST,
+}
+FOUND = st.lists(
+    st.fixed_dictionaries(
+        {
+            "span": st.sampled_from([None, (0, 4), (2, 9)]),
+            "rule": st.sampled_from(sorted(RULES)),
+            "confidence": st.sampled_from([0.2, 0.45, 0.5, 0.79, 0.8, 1.0]),
+            "pointer": st.sampled_from(["/a", "/b"]),
+            "origin": st.sampled_from([Origin.USER, Origin.TOOL]),
+            "place": st.sampled_from([Place.VALUE, Place.VALUE, Place.NUMBER]),
+            "direction": st.sampled_from(Direction),
+            "content": st.sampled_from(["a" * 32, "b" * 32]),
+        }
+    ),
+    max_size=8,
+)
+POLICIES = [load_preset(name).policy for name in ("preset/standard", "preset/strict", "pack/gdpr", "pack/agents")]
+Row = Callable[..., Recorded]
+
+
+@pytest.fixture(scope="module")
+def catalogue(rules: RuleSet) -> Catalogue:
+    return Catalogue.of(rules)
+
+
+def inspected(findings: list[Finding], reasons: list[Unscanned], runs: list[DetectorRun]) -> Inspection:
+    return Inspection(tuple(findings), tuple(runs), Coverage(1, 0, {}, dict.fromkeys(reasons, 1)))
+
+
+def exchange_of(policy: Policy, seen: dict[Direction, Inspection], actions: Actions) -> Exchange:
+    exchange = Exchange.open(None, "POST", "192.0.2.1")
+    exchange.policy, exchange.identity, exchange.outcome = policy, ACME, Outcome.ANSWERED
+    for direction, inspection in seen.items():
+        verdict = decide(policy, inspection, Facts(at=AT), "r", actions)
+        setattr(exchange, direction, verdict)
+    return exchange
+
+
+def recorded(exchange: Exchange) -> Recorded:
+    row = record_of(exchange, ACME, "i", 0)
+    return Recorded(
+        id=row.id, at=AT, tenant="acme", app="shop", key_id=3, dialect="", route="", model="", upstream="",
+        streaming=False, network="192.0.2.1", outcome=row.outcome, intended_action=row.intended_action,
+        scores=row.scores, scores_overflow=row.scores_overflow, facts=row.facts, coverage=row.coverage,
+        degraded=row.degraded, policy_revision=row.policy_revision,
+    )  # fmt: skip
+
+
+@given(
+    found=FOUND,
+    reasons=st.lists(st.sampled_from([Unscanned.MEDIA, Unscanned.OVERSIZE]), max_size=1),
+    runs=st.sampled_from([[], [], [FAILED]]),
+    then=st.sampled_from(POLICIES),
+    now=st.sampled_from(POLICIES),
+)
+def test_a_row_is_decided_as_everything_that_was_found_would_be(
+    make_finding: MakeFinding,
+    actions: Actions,
+    catalogue: Catalogue,
+    found: list[dict[str, Any]],
+    reasons: list[Unscanned],
+    runs: list[DetectorRun],
+    then: Policy,
+    now: Policy,
+) -> None:
+    findings = [make_finding(category=RULES[fields["rule"]], kind="EMAIL", **fields) for fields in found]
+    seen = {
+        direction: inspected(
+            [finding for finding in findings if finding.segment.direction is direction],
+            reasons,
+            runs if direction is Direction.RESPONSE else [],
+        )
+        for direction in Direction
+    }
+    again = Replay(now, catalogue, actions).decide(recorded(exchange_of(then, seen, actions)))
+    verdicts = [decide(now, inspection, Facts(at=AT), "r", actions) for inspection in seen.values()]
+    assert again.action is heaviest([verdict.intended_action for verdict in verdicts])
+    assert again.doubt is None
+
+
+@pytest.fixture
+def row(make_finding: MakeFinding, actions: Actions) -> Row:
+    def make(policy: Policy, *findings: Finding, **changes: Any) -> Recorded:
+        seen = {Direction.REQUEST: inspected(list(findings), [], [])}
+        return recorded(exchange_of(policy, seen, actions))._replace(**changes)
+
+    return make
+
+
+def test_new_blocks_and_new_allows_are_counted_by_app_and_rule(
+    make_finding: MakeFinding, catalogue: Catalogue, actions: Actions, row: Row
+) -> None:
+    standard, strict = load_preset("preset/standard").policy, load_preset("preset/strict").policy
+    key = make_finding(category=Category.CREDENTIAL, rule="PS-CRED-001")
+    for then, now, what, rule in (
+        (standard, strict, "newly_blocked", "credentials"),
+        (strict, standard, "newly_allowed", "credentials"),
+    ):
+        replay = Replay(now, catalogue, actions, samples=2)
+        rows = [row(then, key), row(then), row(then, key), row(then, key)]
+        for one in rows:
+            replay.take(one)
+        assert replay.tally.by[what, "acme/shop", rule] == 3
+        assert replay.tally.samples[what, "acme/shop", rule] == [rows[0].id, rows[2].id]
+        assert replay.tally.share(getattr(replay.tally, what)) == 0.75
+
+
+def test_an_excused_finding_counts_again_without_its_exclusion(
+    make_policy: MakePolicy, make_finding: MakeFinding, catalogue: Catalogue, actions: Actions, row: Row
+) -> None:
+    excuse = "exclusions: [{rule: PS-INJ-001, origin: user, until: 2999-01-01, owner: sec, reason: quoted}]"
+    excused = make_policy(f"extends: preset/standard\n{excuse}")
+    finding = make_finding(category=Category.PROMPT_INJECTION, rule="PS-INJ-001")
+    again = Replay(load_preset("preset/standard").policy, catalogue, actions).take(row(excused, finding))
+    assert again is not None
+    assert (again.action, again.doubt) == (ActionName.BLOCK, None)
+
+
+def test_what_was_rejected_before_anybody_judged_it_is_left_out(
+    catalogue: Catalogue, actions: Actions, row: Row
+) -> None:
+    replay = Replay(POLICIES[0], catalogue, actions)
+    assert replay.take(row(POLICIES[0], outcome="rejected")) is None
+    assert (replay.tally.decisions, replay.tally.judged) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule", "doubt"),
+    [
+        ({"scores_overflow": True}, "", Doubt.OVERFLOW),
+        ({"facts": '{"skipped":["judge"]}', "intended_action": "block"}, "", Doubt.SKIPPED),
+        ({"network": None}, "{id: n, when: {network: 10.0.0.0/8}, action: block}", Doubt.UNKNOWN_FACT),
+        ({"network": "10.1.2.3"}, "{id: n, when: {network: 10.0.0.0/8}, action: flag}", None),
+    ],
+)
+def test_what_a_row_does_not_tell_is_undecidable(
+    make_policy: MakePolicy, make_finding: MakeFinding, catalogue: Catalogue, actions: Actions, row: Row,
+    changes: dict[str, Any], rule: str, doubt: Doubt | None,
+) -> None:  # fmt: skip
+    policy = make_policy(f"extends: preset/standard\nrules: [{rule}]")
+    replay = Replay(policy, catalogue, actions)
+    again = replay.take(row(POLICIES[0], make_finding(), **changes))
+    assert again is not None
+    assert again.doubt is doubt
+    assert replay.tally.undecidable == (doubt is not None)
+
+
+def test_an_exclusion_of_one_of_several_contents_is_undecidable(
+    make_policy: MakePolicy, make_finding: MakeFinding, catalogue: Catalogue, actions: Actions, row: Row
+) -> None:
+    same = "a" * 32
+    excuse = f"exclusions: [{{rule: PS-PII-001, content: 'hmac:{same}', until: 2999-01-01, owner: sec, reason: known}}]"
+    policy = make_policy(f"extends: preset/strict\n{excuse}")
+    replay = Replay(policy, catalogue, actions)
+    one, other = make_finding(content=same), make_finding(content="b" * 32, pointer="/b")
+    assert replay.decide(row(POLICIES[0], one)).doubt is None
+    assert replay.decide(row(POLICIES[0], one, other)).doubt is Doubt.REPEATED
+
+
+def test_a_row_of_before_places_and_severities_were_kept_is_read(
+    make_finding: MakeFinding, catalogue: Catalogue, actions: Actions, row: Row
+) -> None:
+    old = row(POLICIES[0], make_finding())
+    for gone in ('"place":"value",', '"severity":"medium"'):
+        assert gone in old.scores
+        old = old._replace(scores=old.scores.replace(f",{gone}" if gone.endswith('"') else gone, ""))
+    assert Replay(POLICIES[1], catalogue, actions).decide(old).action is ActionName.MASK
