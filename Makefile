@@ -5,6 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SDK := .venv-sdk
+DEPLOY := .venv-deploy
+# What `make test-ops` runs beside Python.
+PROGRAMS := prometheus promtool pgbouncer nginx shellcheck yamllint docker-compose
+PEERS := .venv-peers
 EGRESS := .venv-egress
 UV := $(BIN)/uv
 # Hundreds of modules are read at every start and in every test process: compiled once, not each time.
@@ -22,7 +26,7 @@ SLOW := tests/e2e tests/proxy tests/contracts/test_sinks.py --ignore tests/proxy
 # What operators do and suffer: starts, stops, kills, keys; the engines and all that is kept in them.
 OPS := tests/e2e/test_lifecycle.py tests/e2e/test_custody_commands.py tests/e2e/test_log_keeping.py tests/storage
 
-.PHONY: help setup run egress test unit parts e2e ops sdk egress-test check golden prove fuzz bench bench-hostile bench-doors bench-policies bench-store chaos clean
+.PHONY: help setup run egress test unit parts e2e ops sdk egress-test check golden prove fuzz bench bench-hostile bench-doors bench-policies bench-store chaos test-ops soak clean peers eval train train-quick
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -70,6 +74,17 @@ e2e: setup ## the running product, driven by real clients
 ops: setup ## starts, stops, kills, keys; the engines and all that is kept in them
 	$(call timed,ops,180,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(OPS) -x)
 
+test-ops: setup $(DEPLOY)/.ready ## dashboards, alerts, deployment and scale-out, with the programs of deploy/packages.txt
+	@missing=$$(for program in $(PROGRAMS); do command -v $$program > /dev/null || printf ' %s' $$program; done); \
+		test -z "$$missing" || { echo "test-ops needs:$$missing (apt-get install $$(tr '\n' ' ' < deploy/packages.txt))"; exit 1; }
+	$(call timed,test-ops,180,PROMPTSHIELD_TEST_OPS=1 $(BIN)/python -m pytest -q -n 2 --dist loadscope --timeout 170 tests/deployed)
+
+$(DEPLOY)/.ready: requirements/deploy.txt
+	@echo "building $(DEPLOY) (once, half a minute)"
+	@$(PYTHON) -m venv $(DEPLOY)
+	@$(UV) pip install --quiet --python $(DEPLOY)/bin/python --require-hashes -r requirements/deploy.txt
+	@touch $@
+
 sdk: setup $(SDK)/.ready ## LangChain and LiteLLM against the running product, in an environment of their own
 	$(call timed,sdk,240,$(BIN)/python -m tests.sdk)
 
@@ -79,9 +94,27 @@ $(SDK)/.ready: requirements/sdk.txt
 	@$(UV) pip install --quiet --python $(SDK)/bin/python --require-hashes -r requirements/sdk.txt
 	@touch $@
 
+peers: setup $(PEERS)/.ready ## our findings beside detect-secrets and Presidio, in an environment of their own; writes docs/accuracy-entities.md
+	$(call timed,peers,600,$(BIN)/python -m tests.labelled.beside)
+
+$(PEERS)/.ready: requirements/peers.txt
+	@echo "building $(PEERS) (once, a minute)"
+	@$(PYTHON) -m venv $(PEERS)
+	@$(UV) pip install --quiet --python $(PEERS)/bin/python --require-hashes -r requirements/peers.txt
+	@touch $@
+
 check: setup ## lint, types, imports, structure, signatures
 	$(call timed,check,90,$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/lint-imports --no-cache > /dev/null && { \
 		$(BIN)/mypy & types=$$!; $(BIN)/python -m pytest -q -x -n 2 --dist loadscope $(CHECKED); tests=$$?; wait $$types && test $$tests -eq 0; })
+
+eval: setup ## what the detectors catch and flag on labelled sets (QUICK=1: a sample; PROMPTSHIELD_CORPUS: public sets)
+	$(call timed,eval,$(if $(QUICK),90,900),$(if $(QUICK),$(BIN)/python -m detectors.models.training --quick &&) $(BIN)/python -m tests.eval $(if $(QUICK),--quick,--write))
+
+train: setup ## make the classifier's weights anew from PROMPTSHIELD_CORPUS and our own seed texts
+	$(call timed,train,10800,$(BIN)/python -m detectors.models.training)
+
+train-quick: setup ## prove the way from seed texts to weights, into a scratch folder
+	$(call timed,train-quick,20,$(BIN)/python -m detectors.models.training --quick)
 
 golden: setup ## rewrite the golden documents; read the diff
 	@$(BIN)/python -m tests.golden.rewrite
@@ -111,4 +144,4 @@ chaos: setup ## two tenants' load under a seeded schedule of faults, then the in
 	$(call timed,chaos,$(if $(QUICK),120,4200),$(BIN)/python -m tests.chaos --seconds $(if $(QUICK),40,3600) $(if $(SEED),--seed $(SEED)))
 
 clean: ## remove the environment and caches, keep the data
-	rm -rf $(VENV) $(SDK) $(EGRESS) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(SDK) $(EGRESS) $(DEPLOY) $(PEERS) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -12,6 +12,7 @@ from detectors.digests import Digests
 from detectors.frozen import statically_frozen
 from detectors.plan import Plan
 from detectors.seams import Seam
+from detectors.selective import LEANING
 from detectors.types import Coverage, Direction, Finding, Hit, Kind, Segment, SegmentRef, Stage, Unscanned
 from detectors.views import Lattice, ViewBuilder
 
@@ -132,7 +133,7 @@ class Batch:
     def findings(self) -> list[Finding]:
         anchored: list[Finding] = []
         for index in self.claimed:
-            claims = self.claims(index)
+            claims = [claim for claim in self.claims(index) if claim[1].confidence >= LEANING]
             if claims:
                 ref = reference(self.segments[index], self._content_key)
                 anchored += [Finding(hit, ref, name) for name, hit in claims]

@@ -53,7 +53,7 @@ class InspectionOptions:
 
     `content_key` keys the hashes of texts (cache keys and `SegmentRef.content`); without it nothing is cached.
     `left_out` is what the segments do not hold, for the receipt: skipped by rule, or unscannable.
-    `aside` is where the pattern stage reads what is too long for the event loop; without it all is read on the loop.
+    `aside` is where the cheap stages read what is too long for the event loop; without it all is read on the loop.
     `shared` is what other processes know, asked before an expensive stage looks; `engine` another process that looks.
     """
 
@@ -154,7 +154,9 @@ class Chain:
                 runs += [skipped(d, DECIDED, len(batch.inspectable)) for d in plan.members]
                 continue
             look = self._look(plan, wanted, batch, options, runs)
-            if options.aside is not None and plan.stage is Stage.PATTERN:
+            if options.aside is not None and (
+                plan.stage is Stage.PATTERN or (plan.required and not plan.stage.expensive)
+            ):
                 findings = await options.aside.run(partial(_to_its_end, look))
             else:
                 findings = await look
@@ -238,11 +240,11 @@ def _wanted(plan: Plan, batch: Batch, gate: StageGate | None) -> Sequence[int]:
 
 
 def _to_its_end(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine that never waits, as no detector of the pattern stage does, outside of any event loop."""
+    """Run a coroutine that never waits, as no detector of a cheap stage does, outside of any event loop."""
     try:
         work.send(None)
     except StopIteration as done:
         result: Result = done.value
         return result
     work.close()
-    raise RuntimeError("a detector of the pattern stage waits")
+    raise RuntimeError("a detector of a cheap stage waits")

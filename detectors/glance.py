@@ -40,7 +40,7 @@ class Glance:
     ) -> None:
         detectors = tuple(detectors)
         self._detectors = [(d, reads_of(d)) for d in detectors if _early(d)]
-        self._enough = not any(d.required for d in detectors if not _early(d))
+        self._late = [reads_of(d) for d in detectors if d.required and not _early(d)]
         self._views = views
         masked = [s for s in signatures if s.category in MASKED]
         self._masked = {folded: Beginnings(_expressions(masked, folded=folded)) for folded in (False, True)}
@@ -57,7 +57,7 @@ class Glance:
         try:
             lattice = self._views.build(segment)
             if (
-                not self._enough
+                any(reads(segment, context) for reads in self._late)
                 or lattice.exhausted
                 or not all(_READINGS.issuperset(v.transforms) for v in lattice.views)
             ):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import Final, Literal, Protocol, runtime_checkable
 
 from detectors.types import Detector, Hit, InspectionContext, Segment
+
+LEANING: Final = 0.2  # a claim of less confidence is a leaning: it tells later stages where to look, and is no finding
 
 Wants = Callable[[Segment, Sequence[Hit]], bool]
 TakesPart = Callable[[InspectionContext], bool]

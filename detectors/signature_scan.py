@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from detectors.matcher import Matcher
+from detectors.national_ids import NATIONAL_IDS
 from detectors.rules import Signature, Status, build_matcher
 from detectors.types import Hit, InspectionContext, Span, View
 
 CHECKED_AT_MOST = 500  # matches of one signature in one reading; what is beyond counts as found, unchecked
 # A number plan takes ten times as long as a checksum, and a text with more than thirty of these shapes is a directory.
-_COSTLY = {"phone": 30}
+# One that is only named as a number is held against many plans, and the numbers of states are checked in pure Python.
+_COSTLY = {"phone": 30, "phone_somewhere": 10, **dict.fromkeys(NATIONAL_IDS, 150)}
 
 
 class SignatureScan:

@@ -32,7 +32,6 @@ async def admit(parts: Parts, exchange: Exchange, presented: Presented) -> None:
     policy = parts.policies.policy_for(exchange.identity.tenant, exchange.identity.app)
     policy = in_force(policy, exchange.identity.key_id, exchange.opened_at)
     exchange.policy = parts.releases.applied(policy, exchange.identity.tenant_id)
-    parts.metrics.count("tenant_requests_total", (exchange.identity.tenant,))
     await _take(parts, exchange, exchange.policy)
 
 

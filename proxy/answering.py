@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from typing import Any, Final
@@ -268,7 +269,7 @@ async def _close_stream(parts: Parts, exchange: Exchange, screen: StreamScreen, 
 
 
 def _sum_up(exchange: Exchange, screen: StreamScreen) -> None:
-    exchange.usage = screen.usage
+    exchange.usage, exchange.held_back = screen.usage, screen.held
     total = screen.tally.total()
     if total is not None:
         exchange.keep(total, Direction.RESPONSE)
@@ -277,9 +278,12 @@ def _sum_up(exchange: Exchange, screen: StreamScreen) -> None:
 async def _judge(parts: Parts, exchange: Exchange, walk: Walk, judges: WhenJudged = WhenJudged.BEFORE) -> Screened:
     assert exchange.identity is not None  # noqa: S101 - nobody is judged before being admitted
     policy, facts, tenant_id = _policy(exchange), exchange.facts(), exchange.identity.tenant_id
-    key, guard = exchange.content_key, exchange.guard
+    key, guard, started = exchange.content_key, exchange.guard, time.perf_counter()
     sampled = is_sampled(policy, exchange.id, exchange.opened_at)
-    return await parts.screen.judge(walk, policy, facts, tenant_id, key, guard, judges=judges, sampled=sampled)
+    screened = await parts.screen.judge(walk, policy, facts, tenant_id, key, guard, judges=judges, sampled=sampled)
+    if exchange.trace is not None:
+        exchange.trace.step(f"screen {walk.direction}", started, screened.runs)
+    return screened
 
 
 def _glance_of(parts: Parts, exchange: Exchange, policy: Policy) -> Glancing:

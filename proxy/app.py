@@ -31,6 +31,7 @@ from proxy.releases import Releases
 from proxy.request_reader import CodecReader
 from proxy.screen import Screen
 from proxy.settings import Settings, load_settings
+from proxy.tracing import build_tracing
 from proxy.upstream import Upstreams
 from proxy.upstream_health import UpstreamHealth
 from storage.api_keys import ApiKeyStore
@@ -91,6 +92,8 @@ class Worker:
     judges: Judges
 
     async def close(self) -> None:
+        if self.parts.tracing is not None:
+            self.parts.tracing.exporter.close()
         await self.parts.pool.close()
         await self.judges.close()
         await self.windows.flush()
@@ -138,6 +141,7 @@ async def build_worker(
         edge=settings.edge,
         instance=instance,
         worker=number,
+        tracing=build_tracing(settings.tracing),
     )
     return Worker(Handler(parts), parts, policies, windows, database, redis, judges)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -12,6 +13,7 @@ from detectors.errors import JournalError
 from policies.types import AuditLevel, Disclose, Verdict
 from proxy.codec import JsonObject
 from proxy.exchange import Exchange
+from proxy.generation import Generation, gen_ai_labels
 from proxy.hook import spoken_status
 from proxy.json_document import dump
 from proxy.metrics import Finished
@@ -28,13 +30,27 @@ async def close(parts: Parts, exchange: Exchange) -> bool:
         return True
     exchange.closed = True
     tenant = exchange.identity.tenant if exchange.identity else ""
-    outcome, action, overhead = str(exchange.outcome), str(exchange.action), exchange.overhead_seconds()
-    parts.metrics.finish(Finished(tenant, outcome, action, exchange.runs.values(), exchange.verdicts(), overhead))
+    parts.metrics.finish(
+        Finished(
+            tenant=tenant,
+            outcome=exchange.outcome,
+            action=exchange.action,
+            runs=exchange.runs.values(),
+            verdicts=exchange.verdicts(),
+            overhead=exchange.overhead_seconds(),
+            degraded=bool(exchange.degraded),
+            streaming=exchange.streaming and exchange.status == 200,
+            held=exchange.held_back,
+            generation=_generation(exchange),
+        )
+    )
     for verdict in exchange.verdicts():
         other = verdict.disagreement
         if other is not None:
             labels = (other.policy_id, str(verdict.intended_action), str(other.action))
             parts.metrics.count("promptshield_candidate_disagreements_total", labels)
+    if exchange.trace is not None and parts.tracing is not None:
+        parts.tracing.finish(exchange, exchange.trace)
     if exchange.identity is None:
         return True
     try:
@@ -91,6 +107,17 @@ def answer_headers(exchange: Exchange) -> dict[str, str]:
             headers["x-promptshield-coverage"] = _receipt(exchange.request)
             headers["x-promptshield-cache"] = f"hits={exchange.request.coverage.cached}"
     return headers
+
+
+def _generation(exchange: Exchange) -> Generation | None:
+    """Return what the provider's answer was; None where it gave none that a model made."""
+    if not exchange.upstream_started or exchange.status != 200:
+        return None
+    first = exchange.first_chunk_at - exchange.upstream_started if exchange.first_chunk_at else 0.0
+    usage, labels = exchange.usage, gen_ai_labels(exchange.dialect, exchange.model)
+    # Until the answer ends, which is now: streams are closed with their last event.
+    seconds = time.perf_counter() - exchange.upstream_started
+    return Generation(labels, seconds, first, usage.prompt_tokens, usage.completion_tokens)
 
 
 def _receipt(verdict: Verdict) -> str:

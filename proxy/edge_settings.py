@@ -1,7 +1,8 @@
-"""The bounds of a worker's edge: how long it waits for whom, and how much it takes in at once."""
+"""Where both planes listen, and the bounds of a worker's edge: how long it waits, and how much it takes in at once."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -29,3 +30,35 @@ class EdgeSettings(BaseModel):
     held: Annotated[int, BeforeValidator(parse_size)] = 256 << 20
     grace: float = Field(default=0.2, ge=0)
     drain: float = Field(default=60, ge=0)
+
+
+class TlsSettings(BaseModel):
+    """The data plane's certificate (its chain, the server's own first) and private key, PEM files without a password.
+    Changed files are taken up within a second.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    certificate: Path
+    key: Path
+
+
+class Listener(BaseModel):
+    """Where the data plane listens. Port 0 takes any free one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+
+
+class ProxyListener(Listener):
+    """Where the data plane listens, with TLS where `tls` says so; without it something in front speaks TLS."""
+
+    tls: TlsSettings | None = None
+
+
+class ControlListener(Listener):
+    """Where the control plane listens: to this machine only, unless said otherwise."""
+
+    port: int = Field(default=8001, ge=0, le=65535)

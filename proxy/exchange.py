@@ -19,6 +19,7 @@ from proxy.pseudonyms import Pseudonyms
 from proxy.screen import Screened
 from proxy.settings import UpstreamSettings
 from proxy.tally import sum_runs
+from proxy.tracing import Trace
 from storage.types import Grant, Identity, ObjectName, Outcome
 from storage.uuid7 import uuid7
 
@@ -69,12 +70,15 @@ class Exchange:
     bodies: list[JsonObject] = field(default_factory=list)
     provider_saw_prompt: bool = False
     upstream_started: float = 0.0
+    held_back: float = 0.0  # the longest that text of a stream waited to be released
+    first_chunk_at: float = 0.0  # of an answer that is a stream
     upstream_seconds: float = 0.0
     pseudonyms: Pseudonyms | None = None
     leans_on: frozenset[ObjectName] = frozenset()
     kept_with: set[ObjectName] = field(default_factory=set)  # the objects that its pseudonyms are kept with
     headers: dict[str, str] = field(default_factory=dict)
     closed: bool = False
+    trace: Trace | None = None
     _facts: Facts | None = None
 
     @classmethod
@@ -141,6 +145,11 @@ class Exchange:
         if response is None or not response.degraded:
             return names
         return tuple(sorted({*names, *response.degraded}))
+
+    @property
+    def tokens(self) -> tuple[int | None, int | None]:
+        """Of the prompt and of the answer, as the provider counted them."""
+        return self.usage.prompt_tokens, self.usage.completion_tokens
 
     @property
     def still_judged(self) -> bool:

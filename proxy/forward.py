@@ -63,7 +63,7 @@ async def forward(
         return UpstreamRequest(target.method, path, sent, body)
 
     exchange.provider_saw_prompt = body is not None
-    started = time.perf_counter()
+    started = exchange.upstream_started = time.perf_counter()
     try:
         return await parts.health.send(upstreams, request_for, lambda name: setattr(exchange, "upstream", name))
     except UpstreamError as exc:

@@ -49,13 +49,15 @@ class Handler:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._fallback = default_codec(parts.codecs)  # whose errors are sent while nobody knows what is spoken
-        self._room = Room(parts.edge.in_flight, parts.edge.held)
+        self.room = Room(parts.edge.in_flight, parts.edge.held)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         parts = self._parts
         exchange = Exchange.open(request.headers.get("x-request-id"), request.method, request.remote or "")
+        if parts.tracing is not None:
+            exchange.trace = parts.tracing.begin(exchange.id, request.headers.get("traceparent"))
         exchange.words = self._fallback
-        place = Place(self._room)
+        place = Place(self.room)
         try:
             place.enter()
             target = read_target(request)

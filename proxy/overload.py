@@ -41,6 +41,19 @@ class Room:
         self._wanted: dict[str, float] = {}
         self._at_the_door = 0
 
+    @property
+    def exchanges(self) -> int:
+        return self._used.exchanges
+
+    @property
+    def most_exchanges(self) -> int:
+        return self._most.exchanges
+
+    @property
+    def size(self) -> int:
+        """Bytes of request bodies that take up room."""
+        return self._used.size
+
     def enter(self) -> None:
         """Let somebody to the door whom nobody knows yet. Raises EdgeError 503."""
         if self._at_the_door >= _AT_THE_DOOR * self._most.exchanges:

@@ -13,6 +13,7 @@ from proxy.identity import KeyDirectory
 from proxy.metrics import WorkerMetrics
 from proxy.releases import Releases
 from proxy.screen import Screen
+from proxy.tracing import Tracing
 from proxy.upstream import UpstreamPool, Upstreams
 from proxy.upstream_health import UpstreamHealth
 from storage.data_keys import DataKeys
@@ -45,3 +46,4 @@ class Parts:
     edge: EdgeSettings
     instance: str
     worker: int
+    tracing: Tracing | None = None

@@ -235,6 +235,8 @@ def _facts(exchange: Exchange) -> str:
     others = {str(walked): v.disagreement for walked, v in _directions(exchange) if v.disagreement is not None}
     if others:
         kept["candidate"] = {walked: _candidate(other) for walked, other in others.items()}
+    if exchange.trace is not None:
+        kept["trace_id"] = exchange.trace.trace_id
     return canonical_json(kept) if kept else "{}"
 
 

@@ -16,10 +16,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 from detectors.documents import Document, read_document
 from detectors.errors import SettingsError
 from policies.quantities import parse_size
-from proxy.edge_settings import EdgeSettings
+from proxy.edge_settings import ControlListener, EdgeSettings, ProxyListener
 from proxy.egress.settings import EgressSettings
 from proxy.engine_settings import EngineSettings
 from proxy.judge_settings import JudgesSettings, with_judges
+from proxy.tracing_settings import TracingSettings
 from proxy.upstream_defaults import default_upstreams, with_threshold
 from storage.journal import Sync
 from storage.sink import SinkSettings, models_of, refuse_equal_names
@@ -32,19 +33,6 @@ _WEAK: Final = frozenset({"sk-1234", "changeme", "password", "secret", "admin", 
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Listener(Strict):
-    """Where the data plane listens. Port 0 takes any free one."""
-
-    host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=0, le=65535)
-
-
-class ControlListener(Listener):
-    """Where the control plane listens: to this machine only, unless said otherwise."""
-
-    port: int = Field(default=8001, ge=0, le=65535)
 
 
 class Timeouts(Strict):
@@ -102,9 +90,10 @@ class IdentitySettings(Strict):
 
 
 class MetricsSettings(Strict):
-    """How many tenants get a label of their own before they are counted as `other`."""
+    """How many tenants get a label of their own before they are counted as `other`; with `tenant_label: false` none."""
 
     tenants: int = Field(default=50, ge=0)
+    tenant_label: bool = True
 
 
 class Settings(Strict):
@@ -113,7 +102,7 @@ class Settings(Strict):
     `four_eyes`: a policy that the database holds is in force only after somebody else than its author approved it.
     """
 
-    proxy: Listener = Listener()
+    proxy: ProxyListener = ProxyListener()
     control: ControlListener = ControlListener()
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
     data: Path = DEFAULT_DATA
@@ -129,6 +118,7 @@ class Settings(Strict):
     edge: EdgeSettings = EdgeSettings()
     engine: EngineSettings = EngineSettings()
     metrics: MetricsSettings = MetricsSettings()
+    tracing: TracingSettings = TracingSettings()
     egress: EgressSettings = EgressSettings()
     sinks: tuple[SinkSettings, ...] = ()
     judges: JudgesSettings = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
 from enum import StrEnum
@@ -82,7 +83,8 @@ class StreamScreen:
         self._enforcing, self._heard, self._reveal = enforcing, heard, reveal
         self._reader, self._judge, self._refuse, self._block_as = reader, judge, refuse, block_as
         self._windows: dict[str, Window] = {}
-        self.end, self.usage, self.tally = StreamEnd.OPEN, Usage(), Tally()
+        self._waits_since: dict[str, float] = {}
+        self.end, self.usage, self.tally, self.held = StreamEnd.OPEN, Usage(), Tally(), 0.0
 
     async def run(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """Yield the screened stream, what came together together. Raises UpstreamError where the upstream broke off."""
@@ -155,11 +157,15 @@ class StreamScreen:
         """Add what a frame releases to what is `ready`; return its own event, empty where nothing is left of it."""
         self.usage = frame.usage or self.usage
         for piece in frame.pieces:
+            self._waits_since.setdefault(piece.channel, time.perf_counter())
             released = await self._push(piece, ends=piece.channel.startswith(frame.ends))
             if released:
+                self._end_wait(piece.channel)
                 ready += self._told(piece.channel, released, final=False)
         for channel in self._ending(frame.ends) if frame.ends else ():
-            ready += self._told(channel, await self._rest_of(channel), final=True)
+            rest = await self._rest_of(channel)
+            self._end_wait(channel)
+            ready += self._told(channel, rest, final=True)
         if frame.bare and not frame.last:
             return b""
         await self._screen_rest(frame)
@@ -167,6 +173,12 @@ class StreamScreen:
         if self._restoration is not None:
             self._restoration.restore(frame.document, self._reader.layout)
         return self._reader.write(frame)
+
+    def _end_wait(self, channel: str) -> None:
+        """Note how long a channel's text waited; what is left of it waits from now on."""
+        since = self._waits_since.pop(channel, None)
+        if since is not None:
+            self.held = max(self.held, time.perf_counter() - since)
 
     def _told(self, channel: str, released: str, *, final: bool) -> Iterator[bytes]:
         """Yield what carries a text that was released, with the values that are put back into it."""

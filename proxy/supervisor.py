@@ -11,6 +11,7 @@ import http.client
 import os
 import signal
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -25,8 +26,10 @@ from aiohttp.http_parser import RawRequestMessage, RawRequestMessagePy
 
 from detectors.errors import EngineError, PromptShieldError, SettingsError, StorageError
 from proxy.app import Detection, load_detection, policy_store
+from proxy.certificate import Certificate
 from proxy.control.plane import ControlPlace, run_control
 from proxy.demo_upstream import demo_upstreams, run_demo
+from proxy.edge_settings import Listener
 from proxy.installation import (
     embedded_engines,
     engine_urls,
@@ -38,7 +41,7 @@ from proxy.installation import (
     runtime_file,
 )
 from proxy.processes import SIGNALS, Main, Process
-from proxy.settings import Listener, Settings
+from proxy.settings import Settings
 from proxy.worker import WorkerPlace, run_worker
 from storage.embedded import EmbeddedEngines, EngineUrls
 from storage.house_keys import HouseKeys, open_house_keys
@@ -72,6 +75,8 @@ class Supervisor:
     def start(self) -> Running:
         """Bring everything up. Raises PromptShieldError with what to do about it; then nothing is left running."""
         insist_on_c_parser()
+        if self._settings.proxy.tls is not None:
+            Certificate(self._settings.proxy.tls)  # a bad pair is to be told now, not by each worker
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         settings = self._settings
         house_keys = open_house_keys(settings.keys_folder)
@@ -150,7 +155,7 @@ class Supervisor:
         for process in (*self._others, *self._workers):
             process.start()
         return Running(
-            proxy_url=f"http://{settings.proxy.host}:{listeners[0].getsockname()[1]}",
+            proxy_url=f"{'http' if settings.proxy.tls is None else 'https'}://{settings.proxy.host}:{listeners[0].getsockname()[1]}",
             control_url=f"http://{settings.control.host}:{control_listener.getsockname()[1]}",
             demo_key=demo_key,
             demo_upstream=settings.upstreams[0].name == "demo",
@@ -161,7 +166,7 @@ class Supervisor:
         deadline = time.monotonic() + _START_PATIENCE
         address = urlsplit(running.proxy_url)
         while time.monotonic() < deadline:
-            if _is_ready(address.hostname or "", address.port or 0):
+            if _is_ready(address.scheme, address.hostname or "", address.port or 0):
                 return
             self._replace_the_fallen()
             if any(process.failures > 2 for process in (*self._workers, *self._others)):
@@ -242,8 +247,11 @@ def _channel() -> tuple[socket.socket, socket.socket]:
     return inbox, outbox
 
 
-def _is_ready(host: str, port: int) -> bool:
-    connection = http.client.HTTPConnection(host, port, timeout=1)
+def _is_ready(scheme: str, host: str, port: int) -> bool:
+    if scheme == "https":  # a certificate is for a name, and this is an address of our own
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(host, port, timeout=1, context=_trusting())
+    else:
+        connection = http.client.HTTPConnection(host, port, timeout=1)
     try:
         connection.request("GET", "/health/readiness")
         return connection.getresponse().status == 200
@@ -251,6 +259,12 @@ def _is_ready(host: str, port: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _trusting() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def _end(processes: Sequence[Process], patience: float) -> None:

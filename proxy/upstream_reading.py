@@ -28,7 +28,9 @@ async def timed(exchange: Exchange, chunks: AsyncIterator[bytes]) -> AsyncIterat
         except StopAsyncIteration:
             return
         finally:
-            exchange.upstream_seconds += time.perf_counter() - started
+            ended = time.perf_counter()
+            exchange.upstream_seconds += ended - started
+        exchange.first_chunk_at = exchange.first_chunk_at or ended
         yield chunk
 
 

@@ -7,7 +7,6 @@ import gc
 import signal
 import socket
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -15,13 +14,16 @@ from typing import Final
 import structlog
 from aiohttp import web
 
+from detectors.breaker import BreakerState
 from detectors.errors import SettingsError
 from proxy.app import Detection, Worker, build_worker
+from proxy.certificate import Certificate
 from proxy.edge import EdgeServer
 from proxy.health import data_plane_health
 from proxy.metrics import MetricsSender
 from proxy.refusals import Refusals
 from proxy.settings import Settings
+from proxy.vitals import Vitals
 from storage.embedded import EngineUrls
 from storage.house_keys import HouseKeys
 
@@ -59,14 +61,18 @@ async def run_worker(
     )
     runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=edge.drain)
     await runner.setup()
-    await web.SockSite(runner, place.listener).start()
+    certificate = Certificate(settings.proxy.tls) if settings.proxy.tls is not None else None
+    context = certificate.context if certificate is not None else None
+    await web.SockSite(runner, place.listener, ssl_context=context).start()
     sender = MetricsSender(worker.parts.metrics, place.channel)
+    vitals = Vitals(worker.parts.metrics, place.number, worker.handler.room, certificate)
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(worker.parts.keys.check_forever()),
             group.create_task(worker.parts.data_keys.check_forever()),
             group.create_task(worker.parts.journal.flush_forever()),
-            group.create_task(_every_second(lambda: _keep_current(worker, sender, refusals))),
+            group.create_task(vitals.watch_loop()),
+            group.create_task(_every_second(lambda: _keep_current(worker, vitals, sender, refusals))),
         ]
         await stopping.wait()
         await asyncio.sleep(edge.grace)
@@ -87,7 +93,7 @@ def _route(worker: Worker, stopping: asyncio.Event) -> Callable[[web.BaseRequest
     return route
 
 
-async def _keep_current(worker: Worker, sender: MetricsSender, refusals: Refusals) -> None:
+async def _keep_current(worker: Worker, vitals: Vitals, sender: MetricsSender, refusals: Refusals) -> None:
     """Take in changed policies, hand in idle leases, and hand over what was counted."""
     refusals.sum_up()
     await worker.parts.releases.check(worker.parts.keys.policies)
@@ -99,14 +105,17 @@ async def _keep_current(worker: Worker, sender: MetricsSender, refusals: Refusal
         _LOG.info("policy loaded", policy=name, revision=worker.policies.policies[name].revision)
     await _follow_judges(worker)
     await worker.windows.flush()
-    worker.parts.metrics.lookups(worker.parts.screen.lookups())
-    states = worker.parts.metrics.states
-    states["heartbeat"] = time.time()
-    states["policies"] = {name: policy.revision for name, policy in worker.policies.policies.items()}
-    states["upstreams"] = worker.parts.health.states()
-    states["judges"] = worker.judges.states()
-    states["policy_failures"] = len(worker.policies.failures)
-    states["limits_degraded"] = worker.windows.degraded
+    metrics = worker.parts.metrics
+    metrics.gauge("promptshield_limits_degraded_workers", worker.windows.degraded)
+    for name, state in worker.parts.health.states().items():
+        metrics.gauge("promptshield_upstream_shut_workers", state is BreakerState.OPEN, (name,))
+    metrics.lookups(worker.parts.screen.lookups())
+    vitals.tell_breakers(worker.judges.states())
+    vitals.tell_policies(worker.policies.policies, len(worker.policies.failures))
+    vitals.tell()
+    if worker.parts.tracing is not None:
+        for reason, spans in worker.parts.tracing.exporter.lost().items():
+            metrics.count("promptshield_spans_lost_total", (reason,), spans)
     sender.send()
 
 

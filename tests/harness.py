@@ -206,7 +206,7 @@ class Product:
 
     def write_config(self) -> None:
         upstreams = f"upstreams: [{{name: recorder, base_url: '{self.upstream}'}}]\n" if self.upstream else ""
-        ports = "proxy: {port: 0}\ncontrol: {port: 0}\n"
+        ports = ("" if "proxy:" in self.extra else "proxy: {port: 0}\n") + "control: {port: 0}\n"
         edge = "" if "edge:" in self.extra else "edge: {grace: 0.05, drain: 5}\n"
         self.config.write_text(f"{ports}workers: {self.workers}\n{edge}{upstreams}{self.extra}")
 

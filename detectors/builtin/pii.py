@@ -1,4 +1,4 @@
-"""Personal data with a form of its own: e-mail, payment card, IBAN, social security number, telephone number."""
+"""Personal data: what has a form of its own, and what is named as such."""
 
 from typing import Final
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
 import typer
 
-from detectors.types import ATTACK, Origin
-from policies.testing import judge_text
-from policies.types import Policy, Verdict
+from detectors.builtin.classifier import SCORES
+from detectors.chain import InspectionOptions
+from detectors.selective import LEANING
+from detectors.types import ATTACK, Category, InspectionContext, Origin
+from policies.engine import decide
+from policies.testing import text_segment
+from policies.types import Facts, Policy, Verdict
 from proxy.app import Detection, load_detection
 from proxy.cli.policy_files import load_named
 from proxy.processes import run_loop
@@ -55,8 +59,11 @@ async def _scan(lines: Iterable[bytes], policy: Policy, detection: Detection) ->
             result: JsonObject = {"line": number, "error": str(exc)}
         else:
             started = time.perf_counter()
-            verdict = await judge_text(policy, detection.chain, detection.actions, text, origin)
-            result = row | _result(verdict, time.perf_counter() - started)
+            chances: dict[Category, float] = {}
+            options = InspectionOptions(InspectionContext(shared={SCORES: chances}))
+            inspection = await detection.chain.inspect([text_segment(text, origin)], options)
+            verdict = decide(policy, inspection, Facts(at=time.time()), detection.chain.revision, detection.actions)
+            result = row | _result(verdict, chances, time.perf_counter() - started)
         sys.stdout.buffer.write(orjson.dumps(result) + b"\n")
         sys.stdout.buffer.flush()
     return failed
@@ -78,11 +85,16 @@ def _read(line: bytes) -> tuple[JsonObject, str, Origin]:
         raise ValueError(f"unknown origin; one of {', '.join([*Origin, 'document'])}") from None
 
 
-def _result(verdict: Verdict, seconds: float) -> JsonObject:
+def _result(verdict: Verdict, chances: Mapping[Category, float], seconds: float) -> JsonObject:
+    """Return what is printed of a text. `scores` is what the classifier makes of it by kind of attack; `confidence` is
+    that of the surest finding, and below all findings orders texts by those scores.
+    """
     hits = [item.finding.hit for item in verdict.judged]
+    leanings = [round(LEANING * chance, 4) for chance in chances.values()]
     return {
         "action": verdict.intended_action,
-        "confidence": max((hit.confidence for hit in hits if hit.category in ATTACK), default=0.0),
+        "confidence": max([hit.confidence for hit in hits if hit.category in ATTACK] + leanings, default=0.0),
+        "scores": {category.value: round(chance, 4) for category, chance in chances.items()},
         "categories": sorted({hit.category for hit in hits}),
         "findings": [
             {

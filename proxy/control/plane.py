@@ -6,8 +6,9 @@ import asyncio
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Final
 
 import structlog
@@ -16,9 +17,10 @@ from aiohttp import web
 from detectors.errors import StorageError
 from policies.store import PolicyStore
 from proxy.app import Detection, policy_store
-from proxy.control.exposition import Exposition
+from proxy.control.exposition import Exposition, Source, journal_samples, upkeep_samples
 from proxy.control.policy_status import policy_status
 from proxy.control.policy_webhooks import Announced, PolicyWebhooks
+from proxy.control.sums import Sample, Sums
 from proxy.control.upkeep import Upkeep
 from proxy.health import HEALTH, LIVENESS, READINESS, health_response
 from proxy.held_policies import follow_held, held_folder
@@ -51,6 +53,7 @@ class ControlPlace:
 class _Plane:
     database: Database
     exposition: Exposition
+    sums: Sums
     shipper: Shipper
     stopping: asyncio.Event
     started: float
@@ -75,9 +78,14 @@ async def run_control(
     shipper = Shipper(folder, announced, PostgresSink(database), settings.journal.disk_limit)
     witnesses = [sink for sink in sinks if isinstance(sink, CheckpointSink)]
     upkeep = Upkeep(settings, house_keys, database, surroundings.heads, policies, place.instance, witnesses)
-    exposition = Exposition(settings.metrics.tenants, lambda: shipper.counts, lambda: upkeep.counts)
-    loop.add_reader(place.channel.fileno(), lambda: _drain_channel(place.channel, exposition))
-    plane = _Plane(database, exposition, shipper, stopping, time.monotonic(), policies)
+    sums = Sums(settings.metrics.tenants, tell_tenants_apart=settings.metrics.tenant_label)
+    sources: list[Source] = [
+        lambda: _instance_samples(settings, sums),
+        lambda: journal_samples(shipper.counts, settings.journal.disk_limit),
+        lambda: upkeep_samples(upkeep.counts),
+    ]
+    loop.add_reader(place.channel.fileno(), lambda: _drain_channel(place.channel, sums))
+    plane = _Plane(database, Exposition(sums, sources), sums, shipper, stopping, time.monotonic(), policies)
     runner = web.AppRunner(_application(plane), handle_signals=False, access_log=None, shutdown_timeout=2)
     await runner.setup()
     await web.SockSite(runner, place.listener).start()
@@ -100,7 +108,7 @@ def _application(plane: _Plane) -> web.Application:
     async def health(request: web.Request) -> web.Response:
         database = await _answers(plane.database)
         draining = plane.stopping.is_set()
-        workers = plane.exposition.live_workers()
+        workers = len(plane.sums.live())
         ready = database and workers > 0 and not draining
         response = health_response(ready=ready, database=database, draining=draining, detail=request.path == HEALTH)
         response.headers["x-promptshield-workers"] = str(workers)
@@ -152,7 +160,13 @@ async def _keep_policies_current(policies: PolicyStore) -> None:
         await asyncio.sleep(_POLICIES_EVERY)
 
 
-def _drain_channel(channel: socket.socket, exposition: Exposition) -> None:
+def _instance_samples(settings: Settings, sums: Sums) -> Iterator[Sample]:
+    yield Sample("promptshield_workers", len(sums.live()))
+    yield Sample("promptshield_workers_configured", settings.workers)
+    yield Sample("promptshield_build_info", 1, (version("promptshield"),))
+
+
+def _drain_channel(channel: socket.socket, sums: Sums) -> None:
     """Read every datagram that waits; the channel never blocks."""
     while True:
         try:
@@ -161,7 +175,7 @@ def _drain_channel(channel: socket.socket, exposition: Exposition) -> None:
             return
         if not datagram:
             return
-        exposition.take_in(datagram)
+        sums.take_in(datagram)
 
 
 async def _ship_the_rest(shipper: Shipper) -> None:

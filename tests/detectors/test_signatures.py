@@ -235,7 +235,7 @@ def _scan(matcher: Matcher, text: str) -> None:
 
 def _scales(scan: Callable[[str], object], unit: str) -> bool:
     """Ten times the text takes at most fifteen times as long; a few tries, because the machine is shared."""
-    short, long = (unit * (size // len(unit) + 1) for size in (20_000, 200_000))
+    short, long = (unit * (size // len(unit) + 1) for size in (8_000, 80_000))
     return any(_seconds(scan, long) <= 15 * min(_seconds(scan, short) for _ in range(3)) + 0.002 for _ in range(5))
 
 

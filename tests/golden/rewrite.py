@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import orjson
 
+from deploy.dashboards.__main__ import main as write_dashboards
 from detectors.types import Direction
 from policies.loader import load_policy_text
 from policies.types import Disclose, Facts, Policy
@@ -27,6 +28,7 @@ from proxy.screen import Screen, Screened
 from proxy.streaming import StreamScreen
 from proxy.walk import Walk
 from tests.contracts.targets import TARGETS
+from tests.golden.metrics import EXPOSITION, PAGE, exposition_text, metrics_page
 from tests.golden.providers import FILE, providers_page
 
 HERE: Final = Path(__file__).parent
@@ -121,6 +123,9 @@ def main() -> None:
         for name, content in outputs(case, detection).items():
             (case / name).write_bytes(content)
     FILE.write_bytes(providers_page(detection.codecs))
+    EXPOSITION.write_text(exposition_text())
+    PAGE.write_text(metrics_page())
+    write_dashboards()
 
 
 if __name__ == "__main__":

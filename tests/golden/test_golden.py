@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from proxy.app import Detection, load_detection
+from tests.golden.metrics import EXPOSITION, PAGE, exposition_text, metrics_page
 from tests.golden.providers import FILE, providers_page
 from tests.golden.rewrite import CASES, outputs
 
@@ -30,3 +31,11 @@ def test_a_case_reads_as_it_did(case: Path, detection: Detection) -> None:
 
 def test_the_page_about_providers_is_what_the_codecs_say(detection: Detection) -> None:
     assert FILE.read_bytes() == providers_page(detection.codecs)
+
+
+def test_the_exposition_reads_as_it_did() -> None:
+    assert exposition_text() == EXPOSITION.read_text()
+
+
+def test_the_page_about_metrics_is_what_the_names_say() -> None:
+    assert metrics_page() == PAGE.read_text()

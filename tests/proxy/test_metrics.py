@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import orjson
 import pytest
 
 from detectors.types import Coverage, DetectorRun, RunStatus, Stage, Unscanned
-from policies.types import ActionName, Judged
-from proxy.metrics import MAX_DATAGRAM, SECONDS_BUCKETS, MetricsSender, WorkerMetrics
+from policies.types import ActionName, Effect, Judged, Verdict
+from proxy.generation import Generation
+from proxy.metric_names import SECONDS_BUCKETS
+from proxy.metrics import KEPT_AS_THEY_CAME, MAX_DATAGRAM, Finished, MetricsSender, WorkerMetrics
 
+_NOTHING = Coverage()
 MakeJudged = Callable[..., Judged]
 
 
@@ -26,6 +29,21 @@ def counters(metrics: WorkerMetrics) -> dict[tuple[str, ...], float]:
 
 def run(status: RunStatus = RunStatus.OK, hits: int = 1) -> DetectorRun:
     return DetectorRun("pii", Stage.PATTERN, True, status, hits, 0.7, 0.002)
+
+
+def verdict(judged: Sequence[Judged] = (), coverage: Coverage = _NOTHING) -> Verdict:
+    action = max((j.action for j in judged), key=lambda a: a.weight, default=ActionName.ALLOW)
+    return Verdict(action, action, Effect(), tuple(judged), coverage, "acme", "sha256:1", "sha256:2")
+
+
+def over(*runs: DetectorRun, tenant: str = "acme", judged: Sequence[Judged] = (), **more: Any) -> Finished:
+    """An exchange that is over."""
+    told = {"outcome": "answered", "action": "allow", "overhead": 0.001, "verdicts": [verdict(judged)]}
+    return Finished(tenant=tenant, runs=runs, **{**told, **more})
+
+
+def counters_of(metrics: WorkerMetrics, name: str) -> dict[tuple[str, ...], float]:
+    return {key[1:]: count for key, count in counters(metrics).items() if key[0] == name}
 
 
 @pytest.fixture
@@ -42,13 +60,12 @@ def test_counts_are_handed_over_once(metrics: WorkerMetrics) -> None:
 
 
 def test_segments_are_counted_by_what_became_of_them(metrics: WorkerMetrics) -> None:
-    metrics.coverage(Coverage(3, 1, {"vocabulary": 2}, {Unscanned.MEDIA: 1}))
-    metrics.coverage(Coverage(1, 0))
+    receipts = [Coverage(3, 1, {"vocabulary": 2}, {Unscanned.MEDIA: 1}), Coverage(1, 0)]
+    metrics.finish(over(verdicts=[verdict(coverage=receipt) for receipt in receipts]))
 
-    name = "promptshield_segments_total"
-    assert counters(metrics) == {
-        (name, "scanned", ""): 4, (name, "cached", ""): 1, (name, "skipped", "vocabulary"): 2,
-        (name, "unscannable", "media"): 1,
+    found = counters(metrics)
+    assert {key[1:]: count for key, count in found.items() if key[0] == "promptshield_segments_total"} == {
+        ("scanned", ""): 4, ("cached", ""): 1, ("skipped", "vocabulary"): 2, ("unscannable", "media"): 1
     }  # fmt: skip
 
 
@@ -96,33 +113,83 @@ def test_a_detectors_result_is_the_heaviest_action_of_its_findings(
     judged = [make_judged(action=action) for action in actions] + [
         make_judged(detector="other", action=ActionName.BLOCK)
     ]
-    metrics.detections("acme", [run(status)], judged)
+    metrics.finish(over(run(status), judged=judged))
 
-    assert counters(metrics) == {("detection_requests_total", "acme", "pii", result): 1}
+    found = counters(metrics)
+    assert {key: n for key, n in found.items() if key[0] == "detection_requests_total"} == {
+        ("detection_requests_total", "acme", "pii", result): 1
+    }
 
 
 def test_a_skipped_run_took_no_time_and_a_run_without_hits_has_no_confidence(metrics: WorkerMetrics) -> None:
-    metrics.detections("acme", [run(RunStatus.SKIPPED, 0), run(hits=0)], [])
+    metrics.finish(over(run(RunStatus.SKIPPED, 0), run(hits=0)))
 
-    assert [row[1] for row in rows(metrics) if row[0] == "h"] == ["detection_duration_seconds"]
+    found = {row[1]: row[3][-1] for row in rows(metrics) if row[0] == "h"}
+    assert found == {"detection_duration_seconds": 1, "promptshield_overhead_seconds": 1}
+
+
+def test_findings_are_counted_by_category_rule_and_stage(metrics: WorkerMetrics, make_judged: MakeJudged) -> None:
+    metrics.finish(over(run(), judged=[make_judged(detector="pii") for _ in range(3)]))
+
+    assert counters_of(metrics, "promptshield_findings_total") == {("pii", "PS-PII-001", "pattern"): 3}
+
+
+def test_requests_with_a_key_are_counted_for_their_tenant_and_nobodys_are_not(metrics: WorkerMetrics) -> None:
+    metrics.finish(over())
+    metrics.finish(over(tenant=""))
+
+    assert counters_of(metrics, "tenant_requests_total") == {("acme",): 1}
+
+
+def test_an_answer_given_although_a_detector_failed_is_counted(metrics: WorkerMetrics) -> None:
+    metrics.finish(over(degraded=True))
+    metrics.finish(over(degraded=True, outcome="rejected"))
+
+    assert counters_of(metrics, "promptshield_fail_open_total") == {("acme",): 1}
+
+
+def test_tokens_and_times_of_an_answer_are_told_by_the_genai_conventions(metrics: WorkerMetrics) -> None:
+    labels = ("chat", "openai", "gpt-4o")
+    metrics.finish(over(streaming=True, generation=Generation(labels, 2.0, 0.5, 7, 4)))
+
+    found = {row[1]: (row[2], row[3][-2]) for row in rows(metrics) if row[0] == "h" and row[1].startswith("gen_ai")}
+    assert found == {
+        "gen_ai_server_request_duration_seconds": ([*labels], 2.0),
+        "gen_ai_server_time_to_first_token_seconds": ([*labels], 0.5),
+        "gen_ai_server_time_per_output_token_seconds": ([*labels], 0.5),
+        "gen_ai_client_token_usage": ([*labels, "output"], 4),
+    }  # of `input` and `output` the last one
+
+
+def test_many_observations_are_the_same_as_one_by_one(metrics: WorkerMetrics) -> None:
+    values = [n / 7919 % 0.3 for n in range(3 * KEPT_AS_THEY_CAME)]
+    for value in values:
+        metrics.observe("promptshield_overhead_seconds", (), value)
+
+    (row,) = [row[3] for row in rows(metrics) if row[0] == "h"]
+    below = [sum(value <= bound for value in values) for bound in SECONDS_BUCKETS]
+    assert [sum(row[: n + 1]) for n in range(len(below))] == below
+    assert row[-1] == len(values)
+    assert row[-2] == pytest.approx(sum(values))
 
 
 def test_every_datagram_is_bounded_and_none_is_lost(metrics: WorkerMetrics) -> None:
     for tenant in range(800):
-        metrics.detections(f"tenant-{tenant:030}", [run()], [])
+        metrics.finish(over(run(), tenant=f"tenant-{tenant:030}"))
     datagrams = metrics.take()
 
     assert len(datagrams) > 3
     assert max(map(len, datagrams)) <= MAX_DATAGRAM + 100
     found = [row for datagram in datagrams for row in orjson.loads(datagram)["rows"]]
-    assert len(found) == 800 * 3 + 1
+    assert len([row for row in found if row[1:2] == ["detection_requests_total"]]) == 800
     assert {orjson.loads(datagram)["w"] for datagram in datagrams} == {3}
 
 
-def test_a_state_too_long_for_any_datagram_is_left_out(metrics: WorkerMetrics) -> None:
-    metrics.states = {"policies": {f"tenant-{i}": "sha256:0123456789ab" for i in range(5000)}, "heartbeat": 1.0}
+def test_a_row_too_long_for_any_datagram_is_left_out(metrics: WorkerMetrics) -> None:
+    metrics.gauge("promptshield_policy_info", 1, ("x" * 40_000, "sha256:0123456789ab"))
+    metrics.gauge("promptshield_policy_reload_failed", 0)
 
-    assert rows(metrics) == [["b"], ["s", "heartbeat", 1.0]]
+    assert rows(metrics) == [["b"], ["g", "promptshield_policy_reload_failed", [], 0]]
 
 
 @pytest.fixture

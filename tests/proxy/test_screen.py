@@ -67,7 +67,7 @@ async def test_an_attack_split_over_pieces_is_seen_whole(judge: Judge, body: obj
     screened = await judge(body)
 
     assert screened.verdict.action is ActionName.BLOCK
-    assert {j.finding.segment.kind for j in screened.verdict.judged if j.action is ActionName.BLOCK} == {Kind.SEAM}
+    assert {j.finding.segment.kind for j in screened.verdict.judged if j.action is ActionName.BLOCK} >= {Kind.SEAM}
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from aiohttp import web
 from proxy.app import Detection
 from proxy.edge import EdgeServer
 from proxy.edge_settings import EdgeSettings
+from proxy.egress.door import open_door
 from proxy.handler import Handler
 from proxy.metrics import WorkerMetrics
 from proxy.parts import Parts
@@ -75,6 +76,8 @@ def parts(tmp_path: Path, detection: Detection, make_policy: MakePolicy) -> Part
         "limits": None,
         "data_keys": None,
         "objects": None,
+        "hooks": (),
+        "door": open_door("egress-token", {}),
     }
     return Parts(
         codecs=detection.codecs,

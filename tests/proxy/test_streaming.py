@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -447,3 +448,28 @@ async def test_a_detector_that_fails_lets_nothing_through(
     total = screen.tally.total()
     assert total
     assert [run.status for run in total.runs] == [RunStatus.ERROR]
+
+
+async def test_the_longest_wait_of_a_text_for_its_release_is_kept(
+    screen: Screen, make_policy: Callable[[str], Policy]
+) -> None:
+    policy = make_policy("")
+    streaming = StreamScreen(
+        CODEC.stream(TARGETS[CODEC.name]),
+        lambda walk: screen.judge(walk, policy, Facts(at=0.0), 1, b"k" * 32),
+        lambda verdict: Refusal(verdict, Direction.RESPONSE, Disclose.CATEGORY, "decision-1"),
+        policy.block_as,
+        glance=lambda segment, before: screen.glance(segment, before, 1),
+    )
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield sse(chunk({"content": "unfin"}))
+        await asyncio.sleep(0.009)
+        yield sse(chunk({"content": "ished business"}))
+        for event in ended():
+            yield event if isinstance(event, bytes) else sse(event)
+
+    async for _ in streaming.run(slowly()):
+        pass
+
+    assert 0.009 <= streaming.held < 1

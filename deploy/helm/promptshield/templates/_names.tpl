@@ -1,0 +1,25 @@
+{{- define "promptshield.name" -}}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{- end }}
+{{- define "promptshield.selector" -}}
+app.kubernetes.io/name: promptshield
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+{{- define "promptshield.labels" -}}
+{{ include "promptshield.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+{{- define "promptshield.image" -}}{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{- end }}
+{{- define "promptshield.security" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+capabilities: {drop: [ALL]}
+{{- end }}
+{{- /* Whatever all processes of one installation must share, out of the one secret. */}}
+{{- define "promptshield.secrets" -}}
+{{- range $name, $key := dict "PROMPTSHIELD_PEPPER" "pepper" "PROMPTSHIELD_CONTENT_KEY" "content-key" "PROMPTSHIELD_KEK" "kek" "DATABASE_URL" "database-url" "DATABASE_OWNER_URL" "database-owner-url" "REDIS_URL" "redis-url" }}
+- name: {{ $name }}
+  valueFrom: {secretKeyRef: {name: {{ $.Values.secret }}, key: {{ $key }}}}
+{{- end }}
+{{- end }}

@@ -1,0 +1,144 @@
+"""Texts that read like an attack, whatever their words: the linear model's look at every text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from detectors.models.classifier_model import KINDS, READ_AS, ClassifierModel, best, load_classifier
+from detectors.models.linear import Window
+from detectors.rules import RuleSet
+from detectors.selective import LEANING
+from detectors.signature_scan import SignatureScan
+from detectors.types import (
+    Category,
+    Detector,
+    Hit,
+    InspectionContext,
+    Kind,
+    Origin,
+    Segment,
+    Severity,
+    Span,
+    Stage,
+    View,
+)
+
+# Under this key of `shared`, whoever wants to know the chances below all thresholds leaves a dict for them.
+SCORES: Final = "classifier scores"
+RULES: Final = {category: f"PS-CLS-{number:03}" for number, category in enumerate(KINDS, start=1)}
+_TAGS: Final = {
+    Category.PROMPT_INJECTION: ("owasp.llm01", "mitre.atlas.aml.t0051"),
+    Category.JAILBREAK: ("owasp.llm01", "mitre.atlas.aml.t0054"),
+    Category.SYSTEM_PROMPT_LEAK: ("owasp.llm07", "mitre.atlas.aml.t0056"),
+    Category.DATA_EXTRACTION: ("owasp.llm02", "mitre.atlas.aml.t0057"),
+}
+
+
+class Classifier:
+    """Reads the folded readings of what users and tools wrote. What the model wrote is no attack (decision 0001), and
+    what a seam joins may be of several origins, which the weights must know.
+    """
+
+    name = "classifier"
+    stage = Stage.MODEL
+    required = True
+    cacheable = True
+    either_way: Literal[True] = True  # who wrote a text decides, not which way it goes
+
+    def __init__(self, model: ClassifierModel) -> None:
+        self._model = model
+        self.revision = model.revision
+
+    def reads(self, segment: Segment, context: InspectionContext) -> bool:
+        """Tell whether anything may be found there, so that streamed answers need not wait for this detector."""
+        del context
+        return _read_as(segment) is not None
+
+    async def inspect(self, batch: Sequence[Sequence[View]], context: InspectionContext) -> Sequence[Sequence[Hit]]:
+        known: dict[Category, float] | None = context.shared.get(SCORES)
+        hits: list[tuple[Hit, ...]] = [()] * len(batch)
+        for origin in (Origin.USER, Origin.TOOL):
+            read = [(number, view) for number, views in enumerate(batch) for view in readable(views, origin)]
+            if not read:
+                continue
+            scored = self._model.models[origin].windows([view.text for _, view in read])
+            for (number, view), windows in zip(read, scored, strict=True):
+                window = best(windows)
+                hit = self._claim(view, window, origin)
+                if known is not None:
+                    self._tell(known, view, window, origin)
+                if hit is not None and not (hits[number] and hits[number][0].confidence >= hit.confidence):
+                    hits[number] = (hit,)  # the reading that shows it best
+        return hits
+
+    def _claim(self, view: View, window: Window, origin: Origin) -> Hit | None:
+        scale = self._model.scales[origin]
+        if window.score < scale.doubt:
+            return None
+        confidence = scale.confidence(window.score)
+        certain = window.score >= scale.certain
+        place = in_characters(view.text, window.start, window.end)
+        text = view.text[place.start : place.end]
+        category = self._model.kind(text, origin)
+        return Hit(
+            rule_id=RULES[category],
+            kind="ATTACK_LIKE",
+            category=category,
+            severity=Severity.HIGH if certain else Severity.LOW,
+            confidence=round(confidence if certain else confidence * LEANING, 4),
+            span=view.to_source(place) if text else None,
+            transforms=view.transforms,
+            message=self._account(view, text, place.start, origin) if certain else "Not sure enough to say",
+            tags=_TAGS[category],
+        )
+
+    def _tell(self, known: dict[Category, float], view: View, window: Window, origin: Origin) -> None:
+        place = in_characters(view.text, window.start, window.end)
+        category = self._model.kind(view.text[place.start : place.end], origin)
+        chance = self._model.scales[origin].confidence(window.score)
+        known[category] = max(known.get(category, 0.0), chance)
+
+    def _account(self, view: View, text: str, start: int, origin: Origin) -> str:
+        """Say where the strongest words are, by their places in the original, never by their text."""
+        spans = [in_characters(text, *place).shift(start) for place in self._model.strongest(text, origin)]
+        places = [view.to_source(span) for span in spans]
+        return "Reads like an attack" + "".join(
+            f"{', strongest at' if number == 0 else ' and'} {place.start}-{place.end}"
+            for number, place in enumerate(places)
+        )
+
+
+def readable(views: Sequence[View], origin: Origin) -> Iterator[View]:
+    """Yield the folded readings of a segment, if it is read as that origin's."""
+    if _read_as(views[0].segment) is origin:
+        yield from (view for view in views if view.transforms[-1:] == ("folded",))
+
+
+def _read_as(segment: Segment) -> Origin | None:
+    return READ_AS.get(segment.origin) if segment.kind is Kind.TEXT else None
+
+
+def in_characters(text: str, start: int, end: int) -> Span:
+    """Return the characters of a text that have the bytes from `start` to `end` of its UTF-8."""
+    if text.isascii():
+        return Span(start, end)
+    raw = text.encode("utf-8", "replace")
+    first = len(raw[:start].decode("utf-8", "ignore"))
+    return Span(first, min(first + len(raw[start:end].decode("utf-8", "ignore")), len(text)))
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierFactory:
+    """Loads the shipped weights: once, before any fork, so that all workers share them."""
+
+    name: str = "classifier"
+    rule_ids: tuple[str, ...] = tuple(RULES.values())
+
+    def build(self, rules: RuleSet, scan: SignatureScan) -> Detector:
+        del rules, scan
+        return Classifier(load_classifier())
+
+
+DETECTOR: Final = ClassifierFactory()

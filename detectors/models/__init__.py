@@ -1,0 +1,1 @@
+"""Models that we trained ourselves: their weights, what reads them, and (in `training/`) what made them."""

@@ -1,0 +1,162 @@
+"""What can be true of a person: a date of birth, a telephone number, a card, an account, an address, a plate."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import phonenumbers
+from stdnum import bic, iban, luhn
+from stdnum.us import rtn
+
+from detectors.national_ids import digits_of, is_day
+
+Check = Callable[[str], bool]
+
+# Whose plans a number without a country code is held against, with and without a 0 in front.
+_TRUNK: Final = ("GB", "DE", "FR", "IT", "NL", "JP", "AT", "CH", "SE", "AU", "TR")
+_DIRECT: Final = ("US", "ES", "PL", "IT", "BR", "IN", "CN", "PT", "DK", "NO")
+_OLDEST, _YOUNGEST = 1900, 2035
+# The first three letters of a month in nine languages; "jui" is June or July, which have all the days there are.
+_MONTHS: Final = {
+    beginning: number
+    for number, beginnings in enumerate(
+        (
+            "jan ene gen oca sty", "feb fév fev şub lut", "mar mär maa", "apr avr abr nis kwi", "may mai mag mei maj",
+            "jun giu haz cze", "jul jui lug tem lip", "aug aoû aou ago ağu sie", "sep set eyl wrz",
+            "oct okt ott out eki paź",
+            "nov kas lis", "dec dez déc dic ara gru",
+        ),
+        start=1,
+    )
+    for beginning in beginnings.split()
+}  # fmt: skip
+
+
+def card(found: str) -> bool:
+    digits = re.sub(r"\D", "", found)
+    # A row of one digit passes Luhn and is nobody's card.
+    return 13 <= len(digits) <= 19 and len(set(digits)) > 1 and bool(luhn.is_valid(digits))
+
+
+def account_number(found: str) -> bool:
+    """An IBAN by length and check digits. Countries' own lists of banks are left out: they age, and accounts do not."""
+    return bool(iban.is_valid(found, check_country=False))
+
+
+def phone(found: str) -> bool:
+    # Without a country code the North American plan is assumed: it is the one written with separators.
+    return _in_plan(found, None if found.startswith("+") else "US")
+
+
+def phone_somewhere(found: str) -> bool:
+    """A number that its context calls one: seven to fifteen digits that one of twenty plans has."""
+    digits = digits_of(found)
+    if not 7 <= len(digits) <= 15 or len(set(digits)) < 3:
+        return False
+    return any(_in_plan(found, region) for region in (_TRUNK if digits[0] == 0 else _DIRECT))
+
+
+def _in_plan(found: str, region: str | None) -> bool:
+    try:
+        return phonenumbers.is_valid_number(phonenumbers.parse(found, region))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+def birthday(found: str) -> bool:
+    """A day that there was, as figures in any order or with the name of its month; two figures are any century's."""
+    numbers = [int(n) for n in re.findall(r"\d+", found)]
+    named = [_MONTHS[word[:3].lower()] for word in re.findall(r"[^\W\d_]{3,}", found) if word[:3].lower() in _MONTHS]
+    if named and len(numbers) == 2:
+        day, year = sorted(numbers)
+        return _OLDEST <= year <= _YOUNGEST and is_day(year, named[0], day)
+    if len(numbers) != 3:
+        return False
+    first, second, third = numbers
+    if first > 31:
+        return _OLDEST <= first <= _YOUNGEST and is_day(first, second, third)
+    year = third if third > 99 else 2000 + third
+    return _OLDEST <= year <= 2099 and (is_day(year, second, first) or is_day(year, first, second))
+
+
+def public_ip(found: str) -> bool:
+    """An address of the public Internet. Four small numbers are a version: of addresses one in 4,000 has such."""
+    try:
+        address = ipaddress.ip_address(found)
+    except ValueError:
+        return False
+    return address.is_global and any(octet >= 32 for octet in address.packed[-4:])
+
+
+def mac(found: str) -> bool:
+    digits = re.sub(r"[:.-]", "", found)
+    return len(digits) == 12 and len(set(digits)) > 2
+
+
+def position(found: str) -> bool:
+    latitude, longitude = (float(n) for n in re.findall(r"[-+]?\d+\.\d+", found)[:2])
+    return abs(latitude) <= 90 and abs(longitude) <= 180 and (latitude, longitude) != (0, 0)
+
+
+def vehicle(found: str) -> bool:
+    """Seventeen characters with letters and digits, none of them most of the others."""
+    return any(c.isdigit() for c in found) and any(c.isalpha() for c in found) and len(set(found)) >= 6
+
+
+def plate(found: str) -> bool:
+    return any(c.isdigit() for c in found) and sum(c.isalnum() for c in found) >= 4
+
+
+def account(found: str) -> bool:
+    digits = digits_of(found)
+    return 6 <= len(digits) <= 18 and len(set(digits)) > 2
+
+
+def four_digits(found: str) -> bool:
+    return len(digits_of(found)) >= 4
+
+
+def six_digits(found: str) -> bool:
+    return len(digits_of(found)) >= 6
+
+
+def street(found: str) -> bool:
+    """A street has a name of its own: "4 On The Road" is none."""
+    return _ARTICLES.isdisjoint(found.lower().replace(",", " ").split())
+
+
+def name(found: str) -> bool:
+    """What does not begin with a word that stands in forms and code where a name would."""
+    first = re.split(r"[ .]", found, maxsplit=1)[0].lower()
+    return len(found) >= 2 and first not in _NO_NAMES
+
+
+_ARTICLES: Final = frozenset({"the", "a", "an", "this", "that", "your", "my", "our", "each", "any"})
+_NO_NAMES: Final = frozenset(
+    {"the", "not", "none", "null", "true", "false", "unknown", "string", "str", "text", "name", "test", "todo", "tbd"}
+    | {"it", "we", "you", "he", "she", "they", "this", "that", "there", "please", "what", "how", "why", "when", "if"}
+)
+
+PERSONS: Final[Mapping[str, Check]] = {
+    "account": account,
+    "bic": bic.is_valid,
+    "date": birthday,
+    "four_digits": four_digits,
+    "geo": position,
+    "iban": account_number,
+    "imei": card,
+    "luhn": card,
+    "mac": mac,
+    "name": name,
+    "phone": phone,
+    "phone_somewhere": phone_somewhere,
+    "plate": plate,
+    "public_ip": public_ip,
+    "six_digits": six_digits,
+    "street": street,
+    "us_routing": rtn.is_valid,
+    "vin": vehicle,
+}

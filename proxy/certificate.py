@@ -1,0 +1,77 @@
+"""The data plane's own certificate: loaded once, and again when its files change."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Final
+
+import structlog
+from cryptography import x509
+
+from detectors.errors import SettingsError
+from proxy.edge_settings import TlsSettings
+
+_LOG: Final = structlog.get_logger("promptshield.certificate")
+Stamp = tuple[tuple[int, int, int], ...]
+
+
+class Certificate:
+    """What TLS is spoken with. New connections get what was loaded last; those that are open keep what they have."""
+
+    def __init__(self, files: TlsSettings) -> None:
+        """Load the pair. Raises SettingsError where the two cannot be read or do not fit each other."""
+        self._files = files
+        self._stamp = _stamp(files)
+        self.context = _context(files)
+        self.expires = _end_of(files.certificate)
+
+    def refresh(self) -> None:
+        """Take up changed files. A pair that does not fit leaves the old one in force, and the log says so, once."""
+        try:
+            stamp = _stamp(self._files)
+            if stamp == self._stamp:
+                return
+            self._stamp = stamp
+            _context(self._files)  # a context that has failed halfway would hold a key without its certificate
+            self.context.load_cert_chain(self._files.certificate, self._files.key)
+            self.expires = _end_of(self._files.certificate)
+        except SettingsError as exc:
+            _LOG.error("certificate not loaded, the last one stays", problem=exc.problem)
+            return
+        _LOG.info("certificate loaded", expires=int(self.expires))
+
+
+def _context(files: TlsSettings) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(files.certificate, files.key, password=_no_password)
+    except (OSError, ValueError) as exc:  # SSLError is an OSError; neither quotes the files
+        raise _problem(files, exc) from exc
+    return context
+
+
+def _no_password() -> str:
+    raise ValueError("the key is locked with a password")  # else the process would ask for it on a terminal
+
+
+def _end_of(file: Path) -> float:
+    """Return when the first certificate of the file ends (epoch seconds): it is the server's own."""
+    try:
+        return x509.load_pem_x509_certificates(file.read_bytes())[0].not_valid_after_utc.timestamp()
+    except (OSError, ValueError, IndexError) as exc:
+        raise SettingsError(file, None, f"is no certificate: {type(exc).__name__}") from exc
+
+
+def _stamp(files: TlsSettings) -> Stamp:
+    try:
+        return tuple((s.st_ino, s.st_size, s.st_mtime_ns) for s in (files.certificate.stat(), files.key.stat()))
+    except OSError as exc:
+        raise _problem(files, exc) from exc
+
+
+def _problem(files: TlsSettings, exc: Exception) -> SettingsError:
+    reason = getattr(exc, "reason", None) or getattr(exc, "strerror", None) or str(exc)
+    return SettingsError(files.certificate, None, f"certificate and key cannot be used: {reason}")

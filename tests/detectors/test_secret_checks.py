@@ -1,0 +1,48 @@
+"""Secrets are told from words, samples and places to put one."""
+
+from __future__ import annotations
+
+import pytest
+
+from detectors.secret_checks import SECRETS
+
+
+@pytest.mark.parametrize(
+    ("check", "found"),
+    [
+        ("random", "q9Zt3LxV7bKd1RmWc5Yp"),
+        ("generated", "q9Zt3LxV7bKd"),
+        ("generated", "qwZtALxVbbKd1RmWcYpH"),
+        ("password", "hunter2"),
+        ("password", "Sommer2024!haus"),
+        # A token that GitHub itself gave out, long expired, and with it the proof of the checksum.
+        ("github_token", "ghp_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ" + "0mLq17"),
+        ("github_token", "ghs_123456_eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJhcHAifQ.q9Zt3LxV7bKd1RmWc5Yp8Hs2"),
+        ("npm_token", "npm_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ" + "0mLq17"),
+        ("discord_token", "OTM3MjAxNjQ1NTE4MjczMDQ5.Gaaaaa.bbbbbbbbbbbbbbbbbbbbbbbbbbb"),
+        ("basic_login", "ZGVwbG95Omg3S3EyLXZNeDkx"),
+    ],
+)
+def test_what_may_open_something_passes(check: str, found: str) -> None:
+    assert SECRETS[check](found)
+
+
+@pytest.mark.parametrize(
+    ("check", "found"),
+    [
+        ("random", "your-api-key-123456"),
+        ("random", "AKIAIOSFODNN7EXAMPLE"),
+        ("random", "aaaaaaaaaaaaaaaaaaaa1"),
+        ("generated", "live_reload_server_port_settings"),
+        ("password", "changeme1"),
+        ("password", "a1a1a1"),
+        ("password", "config.get"),
+        ("password", "password"),
+        ("github_token", "ghp_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ" + "0mLq18"),
+        ("npm_token", "npm_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ" + "zzzzzz"),
+        ("discord_token", "TWF5YmUgYSB3b3JkIG9yIHR3.Gaaaaa.bbbbbbbbbbbbbbbbbbbbbbbbbbb"),
+        ("basic_login", "abcdefghijkl"),
+    ],
+)
+def test_what_opens_nothing_is_refused(check: str, found: str) -> None:
+    assert not SECRETS[check](found)

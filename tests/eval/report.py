@@ -1,0 +1,106 @@
+"""What was measured, as tables: for the terminal, and between the marks of docs/accuracy.md."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from tests.eval.looking import STAGES, WHOLE, Looked
+from tests.eval.measures import area_under_curve, quantile, rates, threshold_at
+from tests.eval.sets import Labelled
+
+PAGE: Final = Path(__file__).parent.parent.parent / "docs" / "accuracy.md"
+BEGIN: Final = "<!-- measured by make eval -->"
+END: Final = "<!-- end of what is measured -->"
+HEAD: Final = (
+    "| set | attacks | benign | recall | flagged | F1 | AUC | recall at 0.1 % | at 1 % | unsure | p50 ms | p99 ms |"
+)
+
+Sets = Mapping[str, Sequence[Labelled]]
+AllLooked = Mapping[str, Looked]
+
+
+def table(sets: Sets, looked: AllLooked) -> str:
+    """Return both tables in Markdown: the whole chain's, and what each stage does alone."""
+    return "\n".join([*_whole(sets, looked), "", *_stages(sets, looked)])
+
+
+def page(sets: Sets, looked: AllLooked) -> None:
+    """Put the tables into docs/accuracy.md, between its marks."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    made = f"Measured on {platform.machine()}, Python {platform.python_version()}; times swing with what else runs."
+    PAGE.write_text(f"{before}{BEGIN}\n\n{table(sets, looked)}\n\n{made}\n\n{END}{after}", encoding="utf-8")
+
+
+def _whole(sets: Sets, looked: AllLooked) -> Iterator[str]:
+    ordinary = [
+        score
+        for row, score in zip(sets.get("dev", ()), looked["dev"].scores if "dev" in looked else (), strict=True)
+        if not row.attack and not row.hard
+    ]
+    strict, loose = threshold_at(ordinary, 0.001), threshold_at(ordinary, 0.01)
+    yield HEAD
+    yield "|---" + "|--:" * (HEAD.count("|") - 2) + "|"
+    for name, rows, seen in _with_parts(sets, looked):
+        labels = [row.attack for row in rows]
+        found = rates(labels, seen.flagged[WHOLE])
+        attacks = [score for label, score in zip(labels, seen.scores, strict=True) if label]
+        unsure = [unsure for row, unsure in zip(rows, seen.unsure, strict=True) if not row.attack]
+        cells = [
+            name,
+            found.attacks,
+            found.benign,
+            _percent(found.recall),
+            _percent(found.flagged),
+            _number(found.f1),
+            _number(area_under_curve(labels, seen.scores)),
+            _above(attacks, strict) if ordinary else "",
+            _above(attacks, loose) if ordinary else "",
+            _percent(sum(unsure) / len(unsure)) if unsure else "",
+            f"{1000 * quantile(seen.seconds, 0.5):.2f}",
+            f"{1000 * quantile(seen.seconds, 0.99):.1f}",
+        ]
+        yield "| " + " | ".join(map(str, cells)) + " |"
+
+
+def _with_parts(sets: Sets, looked: AllLooked) -> Iterator[tuple[str, Sequence[Labelled], Looked]]:
+    for name, rows in sets.items():
+        yield name, rows, looked[name]
+        if name == "dev":
+            kept = [number for number, row in enumerate(rows) if not row.attack and not row.hard]
+            yield "dev, ordinary only", [rows[number] for number in kept], _chosen(looked[name], kept)
+
+
+def _chosen(seen: Looked, kept: Sequence[int]) -> Looked:
+    return Looked(
+        {stage: [flags[number] for number in kept] for stage, flags in seen.flagged.items()},
+        [seen.scores[number] for number in kept],
+        [seen.seconds[number] for number in kept],
+        [seen.unsure[number] for number in kept],
+    )
+
+
+def _stages(sets: Sets, looked: AllLooked) -> Iterator[str]:
+    yield "| set | " + " | ".join(STAGES) + " |"
+    yield "|---" * (len(STAGES) + 1) + "|"
+    for name, rows, seen in _with_parts(sets, looked):
+        cells = []
+        for stage in STAGES:
+            found = rates([row.attack for row in rows], seen.flagged[stage])
+            cells.append(" / ".join(_percent(share) for share in (found.recall, found.flagged) if share is not None))
+        yield f"| {name} | " + " | ".join(cells) + " |"
+
+
+def _above(scores: Sequence[float], threshold: float) -> str:
+    return _percent(sum(score > threshold for score in scores) / len(scores)) if scores else ""
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f} %"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
