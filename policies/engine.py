@@ -29,6 +29,13 @@ from policies.types import (
 
 Actions = Mapping[ActionName, Action]
 _NO_EFFECT = Effect()
+# Members of an enum are looked up by Python code, which would be half of what a finding costs here.
+_ALLOW, _PSEUDONYMISE, _MASK, _RESPONSE = (
+    ActionName.ALLOW,
+    ActionName.PSEUDONYMISE,
+    ActionName.MASK,
+    Direction.RESPONSE,
+)
 
 
 def decide(policy: Policy, inspection: Inspection, facts: Facts, ruleset_revision: str, actions: Actions) -> Verdict:
@@ -49,7 +56,8 @@ def decide(policy: Policy, inspection: Inspection, facts: Facts, ruleset_revisio
     outcome = _merge(judged, actions)
     if table.adding and counted:
         outcome = _with_additions(outcome, table.adding, counted, situation)
-    outcome = _weigh_unscanned(outcome, policy, inspection.coverage.unscanned)
+    if inspection.coverage.unscanned:
+        outcome = _weigh_unscanned(outcome, policy, inspection.coverage.unscanned)
     if degraded:
         outcome = _weigh_failure(outcome, policy)
     if spent:
@@ -68,7 +76,7 @@ def decide(policy: Policy, inspection: Inspection, facts: Facts, ruleset_revisio
         stop_reason=outcome.reason if enforced else None,
         unscanned=tuple(sorted(inspection.coverage.unscanned)),
         excused=tuple(pardoned),
-        review=enforced and outcome.reason is StopReason.FOUND and any(j.rule in table.reviewed for j in judged),
+        review=bool(table.reviewed) and enforced and outcome.effect.stop and _is_reviewed(judged, table),
     )
 
 
@@ -94,6 +102,10 @@ class _Outcome:
     reason: StopReason | None = None
 
 
+def _is_reviewed(judged: Sequence[Judged], table: RuleTable) -> bool:
+    return any(item.rule in table.reviewed for item in judged)
+
+
 def _parted(findings: Sequence[Finding], policy: Policy, at: float) -> tuple[Sequence[Finding], Sequence[Finding]]:
     """Return the findings that count and those that are excused."""
     if not policy.exclusions:
@@ -113,10 +125,10 @@ def _judge(finding: Finding, table: RuleTable, situation: Situation) -> Judged:
     """
     rule = table.heaviest(finding, situation)
     if rule is None:
-        return Judged(finding, ActionName.ALLOW, "")
+        return Judged(finding, _ALLOW, "")
     action = rule.action
-    if action is ActionName.PSEUDONYMISE and finding.segment.direction is Direction.RESPONSE:
-        action = ActionName.MASK
+    if action is _PSEUDONYMISE and finding.segment.direction is _RESPONSE:
+        action = _MASK
     return Judged(finding, action, rule.id)
 
 
@@ -135,7 +147,7 @@ def _with_additions(
 def _merge(judged: Sequence[Judged], actions: Actions) -> _Outcome:
     groups: dict[ActionName, list[Finding]] = {}
     for item in judged:
-        if item.action is not ActionName.ALLOW:
+        if item.action is not _ALLOW:
             groups.setdefault(item.action, []).append(item.finding)
     stop, labels = False, set[str]()
     edits: list[tuple[int, Edit]] = []

@@ -67,7 +67,8 @@ class TimeWindow:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """The conditions on everything but the finding. Names of `model`, `upstream`, `route` and `app` are patterns.
+    """The conditions on everything but the finding. Names of `model`, `upstream`, `route` and `app` are patterns, and
+    `dialect` is the family: `openai` of `openai_chat`.
 
     Of a request that names several models one that is meant is enough, since any of them may answer.
     An address that is unknown lies in no network, and so outside of each.
@@ -92,7 +93,7 @@ class Circumstances:
         return (
             score >= self.min_score
             and facts.cost >= self.min_cost
-            and (not self.dialect or facts.dialect in self.dialect)
+            and (not self.dialect or facts.dialect.partition("_")[0] in self.dialect)
             and (not self.key or facts.key_id in self.key)
             and (not self.role or facts.role in self.role)
             and (not self.language or facts.language in self.language)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Final
 
-from policies.types import Exclusion, Policy
+from policies.types import Exclusion, Policy, Rule
 
 SOON: Final = timedelta(days=14)
 
@@ -22,7 +22,17 @@ def remarks(policy: Policy, today: date) -> tuple[str, ...]:
     for name, limit in (("tokens", limits.tokens), ("cost", limits.cost), ("concurrent", limits.concurrent)):
         if limit is not None:
             found.append(f"limits.{name} is read and held to the ceilings, and not yet enforced")
+    found += [
+        f"rule '{rule.id}' asks for a {word}, which nobody knows yet" for rule in policy.rules for word in _vain(rule)
+    ]
     return tuple(found)
+
+
+def _vain(rule: Rule) -> list[str]:
+    where, named = rule.where, rule.condition.names if rule.condition is not None else frozenset()
+    cost = "cost" in named or (where is not None and where.min_cost > 0)
+    role = "role" in named or (where is not None and bool(where.role))
+    return ["cost"] * cost + ["role"] * role
 
 
 def _ending(exclusion: Exclusion, today: date) -> str:

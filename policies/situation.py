@@ -29,7 +29,7 @@ _OF_FACTS: Final[dict[str, Any]] = {
     "app": "default",
     "key": 1,
     "role": "",
-    "dialect": "openai",
+    "dialect": "openai_chat",
     "route": "POST /v1/chat/completions",
     "model": "gpt-4o",
     "upstream": "openai",

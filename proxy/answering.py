@@ -14,6 +14,7 @@ from detectors.aside import FINDING
 from detectors.errors import UpstreamError
 from detectors.language import guess_language
 from detectors.types import Direction
+from policies.candidates import is_sampled
 from policies.phrases import waits_for_phrases
 from policies.types import BlockAs, Edit, Mode, Policy, StopReason, Verdict
 from proxy.closing import answer_headers, close, finish, finish_bytes
@@ -281,7 +282,8 @@ async def _judge(parts: Parts, exchange: Exchange, walk: Walk, judges: WhenJudge
     assert exchange.identity is not None  # noqa: S101 - nobody is judged before being admitted
     policy, facts, tenant_id = _policy(exchange), exchange.facts(), exchange.identity.tenant_id
     key, guard, started = exchange.content_key, exchange.guard, time.perf_counter()
-    screened = await parts.screen.judge(walk, policy, facts, tenant_id, key, guard, judges=judges)
+    sampled = is_sampled(policy, exchange.id, exchange.opened_at)
+    screened = await parts.screen.judge(walk, policy, facts, tenant_id, key, guard, judges=judges, sampled=sampled)
     if exchange.trace is not None:
         exchange.trace.step(f"screen {walk.direction}", started, screened.runs)
     return screened

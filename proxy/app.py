@@ -152,9 +152,7 @@ async def build_worker(
         upstreams=upstreams,
         pool=pool,
         health=UpstreamHealth((*upstreams.all, *door.upstreams.values()), pool, metrics),
-        journal=Journal(
-            settings.journal_folder / instance, settings.journal.sync, disk_limit=settings.journal.disk_limit
-        ),
+        journal=_journal(settings, instance),
         house_keys=house_keys,
         data_keys=DataKeys(database, key_ring_source(settings.keys_folder)),
         objects=ProviderObjects(database),
@@ -181,3 +179,7 @@ def build_judges(settings: Settings, redis: RedisClient, limits: Limits, metrics
         return load_settings(settings.file, data=settings.data).judges
 
     return Judges(settings.judges, JudgeBreakers(redis), limits, metrics, settings.file, load)
+
+
+def _journal(settings: Settings, instance: str) -> Journal:
+    return Journal(settings.journal_folder / instance, settings.journal.sync, disk_limit=settings.journal.disk_limit)

@@ -7,8 +7,9 @@ from collections.abc import Coroutine
 from typing import Any
 
 from detectors.types import Direction
-from policies.types import Verdict
+from policies.types import StopReason, Verdict
 from proxy.exchange import Exchange
+from proxy.screen import Screened
 from proxy.upstream import UpstreamAnswer
 
 Sending = Coroutine[Any, Any, UpstreamAnswer]
@@ -30,6 +31,8 @@ async def send_while_judged(exchange: Exchange, sending: Sending) -> UpstreamAns
         if sent.done() and sent.exception() is not None:  # nobody waits for a verdict on what nobody answers
             return await sent
         screened = await judged
+        if screened.verdict.effect.route is not None and not exchange.detoured:  # it is on its way already
+            screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs, screened.calls)
         exchange.keep(screened, Direction.REQUEST)
         if screened.verdict.effect.stop:
             return screened.verdict

@@ -49,5 +49,6 @@ class Detour:
         if not self.upstreams:
             raise EdgeError(404, "model_not_found", "No upstream of the policy's route serves this model.", "model")
         exchange.upstream = self.upstreams[0].name
+        exchange.detoured = True
         exchange.forget_facts()
         return True

@@ -48,6 +48,7 @@ class Exchange:
     model: str = ""
     fallbacks: tuple[str, ...] = ()  # models that take over from it
     language: str = ""  # guessed, where the policy asks for it
+    detoured: bool = False  # the policy sent it another way than was asked for
     asked_model: str = ""  # where the policy sent the request to another one
     upstream: str = ""
     streaming: bool = False

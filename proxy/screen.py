@@ -122,8 +122,12 @@ class Screen:
         guard: Guard | None = None,
         *,
         judges: WhenJudged = WhenJudged.BEFORE,
+        sampled: bool = False,
     ) -> Screened:
-        """Return the verdict on everything that `walk` met, seams included. An answer is held against its `guard`."""
+        """Return the verdict on everything that `walk` met, seams included. An answer is held against its `guard`.
+
+        `sampled`: no stage is skipped because the policy in force knows enough, for its candidate's sake.
+        """
         left_out = Coverage(0, 0, walk.skipped, walk.unscanned)
         if policy.mode is Mode.OFF:  # walk, count and record only
             inspection = _unread(left_out, len(walk.segments))
@@ -140,7 +144,7 @@ class Screen:
             context,
             content_key,
             _patience(judging),
-            gate,
+            None if sampled else gate,
             left_out,
             aside,
             shared=self._shared,

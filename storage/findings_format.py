@@ -11,7 +11,7 @@ import orjson
 from detectors.batch import StageHits
 from detectors.types import Category, Hit, Severity, Span
 
-VERSION: Final = 1
+VERSION: Final = 2
 SEAL: Final = 16  # bytes of keyed BLAKE2b in front: over the place and the rest
 LARGEST: Final = 16 << 10  # bytes; what is larger is not worth keeping
 
@@ -54,12 +54,13 @@ def hit_row(hit: Hit) -> list[Any]:
         hit.transforms,
         hit.message,
         hit.tags,
+        hit.level,
     ]
 
 
 def hit_of(row: list[Any]) -> Hit:
     """Return the hit of such a row. Raises ValueError, TypeError for any other."""
-    rule_id, kind, category, severity, confidence, span, transforms, message, tags = row
+    rule_id, kind, category, severity, confidence, span, transforms, message, tags, level = row
     return Hit(
         rule_id=rule_id,
         kind=kind,
@@ -70,4 +71,5 @@ def hit_of(row: list[Any]) -> Hit:
         transforms=tuple(transforms),
         message=message,
         tags=tuple(tags),
+        level=int(level),
     )

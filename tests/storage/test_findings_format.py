@@ -26,6 +26,7 @@ HITS = st.builds(
     transforms=st.lists(st.text(max_size=5), max_size=3).map(tuple),
     message=st.text(max_size=20),
     tags=st.lists(st.text(max_size=5), max_size=3).map(tuple),
+    level=st.integers(1, 4),
 )
 FOUND = st.builds(
     StageHits, st.dictionaries(st.text(max_size=5), st.lists(HITS, max_size=3).map(tuple), max_size=2), st.booleans()
