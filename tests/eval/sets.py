@@ -12,7 +12,7 @@ import orjson
 
 from detectors.types import Origin
 
-IN_TREE: Final = Path(__file__).parent.parent / "data" / "attacks"
+IN_TREE: Final = Path(__file__).parent.parent / "data" / "unseen"
 
 
 @dataclass(frozen=True, slots=True)
