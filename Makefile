@@ -26,7 +26,7 @@ SLOW := tests/e2e tests/proxy tests/contracts/test_sinks.py --ignore tests/proxy
 # What operators do and suffer: starts, stops, kills, keys; the engines and all that is kept in them.
 OPS := tests/e2e/test_lifecycle.py tests/e2e/test_custody_commands.py tests/e2e/test_log_keeping.py tests/storage
 
-.PHONY: help setup run egress test unit parts e2e ops sdk egress-test check golden prove fuzz bench bench-hostile bench-doors bench-store chaos test-ops soak clean peers eval train train-quick
+.PHONY: help setup run egress test unit parts e2e ops sdk egress-test check golden prove fuzz bench bench-hostile bench-doors bench-store chaos test-ops soak clean peers eval train train-quick bench-patterns signature-report bench-replay reloads bench-judges
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -128,6 +128,12 @@ fuzz: setup ## odd and broken requests, seeded, against the running product (QUI
 bench: setup ## CPU per request beside a bare pass-through (QUICK=1: fewer rounds)
 	$(call timed,bench,$(if $(QUICK),90,600),$(BIN)/python -m tests.bench $(if $(QUICK),--quick))
 
+signature-report: setup ## what each attack signature finds, and what no other one finds; fails if one is idle
+	$(call timed,signature-report,60,$(BIN)/promptshield signatures stats tests/data/attacks/*.jsonl --idle)
+
+bench-patterns: setup ## the pattern stage at 200 B, 8 KB and 30 KB, hostile texts too, and the load of all packs
+	$(call timed,bench-patterns,120,$(BIN)/python -m tests.bench.patterns)
+
 bench-hostile: setup ## hostile texts beside plain English, and how long a megabyte makes others wait (QUICK=1: fewer rounds)
 	$(call timed,bench-hostile,$(if $(QUICK),60,300),$(BIN)/python -m tests.bench.hostile $(if $(QUICK),--quick))
 
@@ -137,8 +143,19 @@ bench-doors: setup $(EGRESS)/.ready ## egress mode beside a bare mitmproxy, a gu
 bench-store: setup ## decisions into Postgres, chained and verified; then the queries (QUICK=1: 200,000 rows, no queries)
 	$(call timed,bench-store,$(if $(QUICK),90,7200),$(BIN)/python -m tests.bench.store --rows $(if $(QUICK),200000,1000000) $(if $(QUICK),,&& $(BIN)/python -m tests.bench.store_queries --rows 10000000))
 
+bench-replay: setup ## a million recorded decisions decided again by another policy (QUICK=1: 100,000)
+	$(call timed,bench-replay,$(if $(QUICK),90,600),$(BIN)/python -m tests.bench.replay --rows $(if $(QUICK),100000,1000000))
+
+reloads: setup ## 200 policy reloads under load: no request fails, and each names the policy that decided it
+	$(call timed,reloads,240,$(BIN)/python -m tests.prove.reloads)
+bench-judges: setup ## judges that fall, stall, refuse or talk nonsense, and what that costs others (QUICK=1: two rounds)
+	$(call timed,bench-judges,$(if $(QUICK),90,200),$(BIN)/python -m tests.bench.judges $(if $(QUICK),--quick))
+
 chaos: setup ## two tenants' load under a seeded schedule of faults, then the invariants (QUICK=1: 40 s; SEED=n repeats one)
 	$(call timed,chaos,$(if $(QUICK),120,4200),$(BIN)/python -m tests.chaos --seconds $(if $(QUICK),40,3600) $(if $(SEED),--seed $(SEED)))
+
+soak: setup ## a million requests, then memory, descriptors and tasks as before (QUICK=1: 100,000)
+	$(call timed,soak,$(if $(QUICK),600,7200),$(BIN)/python -m tests.soak --requests $(if $(QUICK),100000,1000000))
 
 clean: ## remove the environment and caches, keep the data
 	rm -rf $(VENV) $(SDK) $(EGRESS) $(DEPLOY) $(PEERS) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -12,4 +12,9 @@ fi
 find "$environment" -depth -type d \( -name tests -o -name __pycache__ \) -exec rm -rf {} +
 find "$environment" -name '*.pyi' -delete
 # Debug symbols only, and not of libraries that wheels bring along: those were laid out anew, and strip breaks them.
-find "$environment" -name '*.so' -type f -not -path '*.libs/*' -exec strip --strip-debug {} +
+# Into a new file each: an installer may have linked the old one to a cache and to other environments.
+find "$environment" -name '*.so' -type f -not -path '*.libs/*' | while read -r library; do
+    strip --strip-debug -o "$library.slim" "$library"
+    chmod --reference="$library" "$library.slim"
+    mv "$library.slim" "$library"
+done

@@ -32,7 +32,7 @@ class Anomaly:
 
 
 def anomaly_of(hits: Iterable[Hit]) -> Anomaly | None:
-    """Add up the weak signs of attacks among the hits of one text; None for fewer than two kinds of them, for a sum
+    """Add up the weak signs of attacks among the hits of one text. None for fewer than two kinds of them, for a sum
     that says nothing, and beside a hit that decides alone.
     """
     surest: dict[str, Hit] = {}
@@ -55,7 +55,7 @@ def anomaly_of(hits: Iterable[Hit]) -> Anomaly | None:
 
 
 def anomaly_hit(hits: Iterable[Hit]) -> Hit | None:
-    """Return the finding that the weak signs of one text make together, of the surest one's category, at no place."""
+    """Return what the weak signs of one text make together: a hit of the surest one's category, without a place."""
     known = tuple(hits)
     anomaly = anomaly_of(known)
     if anomaly is None:

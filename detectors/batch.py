@@ -48,7 +48,6 @@ class Batch:
         content_key: bytes,
         digests: Digests | None,
         judged_by: bytes = b"",
-        lexicon: bytes = b"",
     ) -> None:
         self.segments = segments
         self.inspectable = [i for i, s in enumerate(segments) if isinstance(s, Seam) or len(s.text) <= MAX_TEXT]
@@ -58,8 +57,7 @@ class Batch:
         self.overheard: set[int] = set()  # asked about by another process, and known from there
         self.unseen = 0  # how many segments the last stage had to read anew
         self.keyed = digests is not None  # whether anything of this inspection may be remembered
-        self._content_key, self._hashing = content_key, digests
-        self._judged_by, self._lexicon = judged_by, lexicon
+        self._content_key, self._hashing, self._judged_by = content_key, digests, judged_by
         self._digests: Sequence[bytes] = ()
         self._keys: tuple[Plan | None, Sequence[bytes]] = (None, ())
         self._recalled: set[int] = set()
@@ -75,16 +73,15 @@ class Batch:
 
     def keys(self, plan: Plan) -> Sequence[bytes]:
         """Return what a stage's hits in each segment are remembered by: the text's digest, which is made once for all
-        stages, the stage's own mark, the lexicon's, and for judges who they are and what they see.
+        stages, the stage's own mark, and for judges who they are and what they see.
         """
         known, keys = self._keys
         if known is not plan:
             if self._hashing is not None and not self._digests:
                 self._digests = self._hashing.of(self.segments)
             asked, answered = plan.marks()
-            own = self._lexicon + self._judged_by if plan.stage is Stage.JUDGE else self._lexicon
-            if own:
-                asked, answered = asked + own, answered + own
+            if plan.stage is Stage.JUDGE:
+                asked, answered = asked + self._judged_by, answered + self._judged_by
             if asked == answered:
                 keys = [digest + asked for digest in self._digests]
             else:

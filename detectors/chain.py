@@ -42,6 +42,7 @@ class StageGate(Protocol):
         """Tell whether an expensive stage is to look at a segment, of which `hits` is all that is claimed so far."""
 
 
+REFINER_SECONDS: Final = 2.0
 DECIDED: Final = "decided"  # why an expensive stage was left out: no text was open
 _NOTHING = Coverage()
 Result = TypeVar("Result")
@@ -60,7 +61,7 @@ class InspectionOptions:
 
     context: InspectionContext = field(default_factory=InspectionContext)
     content_key: bytes = b""
-    refiner_deadline: float = 2.0
+    refiner_deadline: float = REFINER_SECONDS
     gate: StageGate | None = None
     left_out: Coverage = _NOTHING
     aside: Aside | None = None
@@ -120,6 +121,7 @@ class Chain:
     ) -> None:
         self.detectors, self._plans = tuple(detectors), plans_of(detectors)
         self._views, self._clock = views, clock
+        self.refines = any(plan.gated and plan.takes_part is None for plan in self._plans)
         self.memory = Memory(cache)
         self._asking = Asking(self.memory, clock)
         self.revision, self.glance = revision, glance
@@ -127,7 +129,7 @@ class Chain:
     async def inspect(self, segments: Sequence[Segment], options: InspectionOptions) -> Inspection:
         """Look at every segment. Never raises for a detector's failure: that is a run with a status."""
         batch = self._batch(segments, options)
-        if options.engine is not None and not _added(options):  # it looks for what every policy has looked for
+        if options.engine is not None and not _added(options):  # an engine looks for what every policy looks for
             await self.memory.be_told(self._plans, batch, options.engine)
         return await self._inspect(batch, options)
 
@@ -148,8 +150,8 @@ class Chain:
     def _batch(self, segments: Sequence[Segment], options: InspectionOptions) -> Batch:
         judging = options.context.judging
         judged_by = b"" if judging is None else judging.tag
-        hashing = self.memory.hashing(options.content_key)
-        return Batch(segments, self._views, options.content_key, hashing, judged_by, _added(options))
+        hashing = self.memory.hashing(options.content_key, _added(options))
+        return Batch(segments, self._views, options.content_key, hashing, judged_by)
 
     async def _inspect(self, batch: Batch, options: InspectionOptions) -> Inspection:
         findings: list[Finding] = []
@@ -231,10 +233,10 @@ class Chain:
         return values if whole else {}
 
 
-def _added(options: InspectionOptions) -> bytes:
-    """Return what tells the lexicon in keys: nothing for one that adds nothing; without any, everything is found."""
+def _added(options: InspectionOptions) -> str:
+    """Return what tells apart what is looked for: nothing if a policy adds nothing; without any, all is."""
     lexicon = options.context.lexicon
-    return b"*" if lexicon is None else lexicon.revision.encode()
+    return "*" if lexicon is None else lexicon.revision
 
 
 def _seconds_left(options: InspectionOptions, runs: Sequence[DetectorRun]) -> float:

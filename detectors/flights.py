@@ -12,7 +12,9 @@ from detectors.types import RunStatus
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """How a question ended: `found` is None where the detector could not look, for the reason given."""
+    """How a question ended: `found` is None where the detector could not look, for the reason given. Where it could not
+    decide, there is a reason beside what it found.
+    """
 
     found: StageHits | None
     status: RunStatus

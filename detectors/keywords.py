@@ -29,7 +29,7 @@ class KeywordMatcher:
         self._matcher = LiteralMatcher(tuple(literals))
 
     def places(self, folded: str) -> Iterator[tuple[int, Span | None]]:
-        """Yield the number of a list and where one of its words is in folded text; None where there are too many."""
+        """Yield the number of a list and where a word of it stands in folded text; None where there are too many."""
         found: list[tuple[int, Span]] = []
         allowed: list[tuple[int, Span]] = []
         for index, span in self._matcher.places(folded, MOST_PLACES):

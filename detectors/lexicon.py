@@ -12,8 +12,7 @@ from detectors.frozen import statically_frozen
 from detectors.keywords import KeywordMatcher
 from detectors.types import Hit, InspectionContext, Origin, Severity, View
 
-DEFAULT_LEVEL: Final = 1
-DEEPEST: Final = 4
+DEFAULT_LEVEL: Final = 2  # 1 has what decides alone; 2 has the weak signs too, which only a sum of them lets decide
 
 
 @statically_frozen

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
+from hashlib import blake2b
 from typing import Final, Protocol
 
 from detectors.batch import Batch, StageHits
-from detectors.digests import Digests
+from detectors.digests import SIZE, Digests
 from detectors.plan import Plan
 from detectors.types import Segment, Stage
 
@@ -75,10 +76,14 @@ class Memory:
         self._hashing: dict[bytes, Digests] = {}
         self.counts = [[0] * len(Lookup) for _ in range(max(Stage) + 1)]
 
-    def hashing(self, content_key: bytes) -> Digests | None:
-        """Return what hashes texts under a tenant's key; None where nothing may be remembered."""
+    def hashing(self, content_key: bytes, added: str = "") -> Digests | None:
+        """Return what hashes texts under a tenant's key, other than before if a policy has `added` to what is looked
+        for; None where nothing may be remembered.
+        """
         if self._cache is None or not content_key:
             return None
+        if added:
+            content_key = blake2b(added.encode(), key=content_key, digest_size=SIZE).digest()
         known = self._hashing.get(content_key)
         if known is None:
             if len(self._hashing) >= _TENANTS:

@@ -70,7 +70,7 @@ class Signature(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    id: str = Field(pattern=r"^PS-[A-Z]{2,5}-\d{3}$")
+    id: str = Field(pattern=r"^(?:PS|OP)-[A-Z]{2,5}-\d{3}$")
     title: str = Field(min_length=4, max_length=100)
     description: str = Field(min_length=10)
     status: Status
@@ -159,13 +159,15 @@ def load_signatures(folder: Path = BUILT_IN) -> RuleSet:
     for file in sorted(folder.rglob("*.yaml")):
         document = read_document(file, SignatureError)
         signature = document.validate(Signature)
+        if not signature.id.startswith("PS-"):
+            raise document.complain(("id",), "ids of shipped signatures begin with PS-")
         if signature.id in seen:
             raise document.complain(("id",), f"id '{signature.id}' is taken by {seen[signature.id].name}")
         if signature.category != file.parent.name:
             raise document.complain(
                 ("category",), f"category '{signature.category}' stands in folder '{file.parent.name}'"
             )
-        _refuse_bad_pattern(signature, document)
+        refuse_bad_pattern(signature, document)
         seen[signature.id] = file
         signatures.append(signature)
     if not signatures:
@@ -186,7 +188,8 @@ def _folded_literal(character: str) -> str:
     return re.escape(folded) if len(folded) == 1 else character  # a dash in brackets must not become a range
 
 
-def _refuse_bad_pattern(signature: Signature, document: Document) -> None:
+def refuse_bad_pattern(signature: Signature, document: Document) -> None:
+    """Raise SignatureError for a pattern that is not of the RE2 subset, or that a stream could not wait for."""
     pattern = expression_of(signature)
     try:
         check_pattern(pattern)
@@ -196,5 +199,6 @@ def _refuse_bad_pattern(signature: Signature, document: Document) -> None:
         raise document.complain(("pattern",), f"pattern: {exc}") from exc
 
 
-def build_matcher(signatures: Sequence[Signature]) -> Matcher:
-    return Matcher([expression_of(signature) for signature in signatures], store=STORE)
+def build_matcher(signatures: Sequence[Signature], *, keep: bool = True) -> Matcher:
+    """Compile signatures. With `keep` what was compiled before is loaded, and what is new is kept."""
+    return Matcher([expression_of(signature) for signature in signatures], store=STORE if keep else None)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from detectors.lexicon import DEEPEST, Lexicon
+from detectors.lexicon import NOTHING_ADDED, Lexicon
 from detectors.matcher import Matcher
 from detectors.national_ids import NATIONAL_IDS
-from detectors.rules import Signature, Status, build_matcher
+from detectors.rules import MASKED, Signature, Status, build_matcher
 from detectors.types import Hit, InspectionContext, Span, View
 
 CHECKED_AT_MOST = 500  # matches of one signature in one reading; what is beyond counts as found, unchecked
+PLACES_AT_MOST = 16  # of one attack in one reading; that there are more is told without a place, so that a mask stops
 # A number plan takes ten times as long as a checksum, and a text with more than thirty of these shapes is a directory.
 # One that is only named as a number is held against many plans, and the numbers of states are checked in pure Python.
 _COSTLY = {"phone": 30, "phone_somewhere": 10, **dict.fromkeys(NATIONAL_IDS, 150)}
@@ -23,7 +24,8 @@ class SignatureScan:
     """
 
     def __init__(self, signatures: Sequence[Signature], revision: str = "") -> None:
-        self.revision = revision
+        self.signatures, self.revision = tuple(signatures), revision
+        self.ids = frozenset(signature.id for signature in signatures)
         self._folded = tuple(s for s in signatures if s.folded)
         self._as_is = tuple(s for s in signatures if not s.folded)
         self._folded_matcher, self._as_is_matcher = build_matcher(self._folded), build_matcher(self._as_is)
@@ -37,7 +39,7 @@ class SignatureScan:
 
     def _hits_of(self, views: Sequence[View], lexicon: Lexicon | None) -> tuple[Hit, ...]:
         found: list[Hit] = []
-        level = lexicon.level(views[0].segment.origin) if lexicon is not None and views else DEEPEST
+        level = (lexicon or NOTHING_ADDED).level(views[0].segment.origin) if views else 0
         for view in views:
             folded = "folded" in view.transforms
             matcher = self._folded_matcher if folded else self._as_is_matcher
@@ -54,7 +56,9 @@ def _hits(view: View, signature: Signature, matcher: Matcher, index: int) -> Ite
     experimental = signature.status is Status.EXPERIMENTAL
     confidence = min(signature.confidence, 0.3) if experimental else signature.confidence
     checked = _COSTLY.get(signature.validator or "", CHECKED_AT_MOST)
+    masked = signature.category in MASKED
     for number, span in enumerate(matcher.spans(index, view.text)):
+        place = view.to_source(span) if masked or number < PLACES_AT_MOST else None
         # A check costs microseconds; a text made of nothing but candidates must not buy seconds with them.
         if number >= checked or signature.accepts(view.text[span.start : span.end]):
             yield Hit(
@@ -63,12 +67,14 @@ def _hits(view: View, signature: Signature, matcher: Matcher, index: int) -> Ite
                 category=signature.category,
                 severity=signature.severity,
                 confidence=confidence,
-                span=view.to_source(span),
+                span=place,
                 transforms=view.transforms,
                 message=signature.title,
                 tags=signature.tags,
                 level=signature.level,
             )
+        if place is None:
+            return
 
 
 def _distinct(hits: Iterable[Hit]) -> tuple[Hit, ...]:

@@ -176,10 +176,9 @@ class Coverage:
 @statically_frozen
 @dataclass(frozen=True, slots=True)
 class InspectionContext:
-    """What a detector may know beside the views: the tenant whose traffic this is (none is the command line), what an
-    answer is held against (`guard`), what the policy adds to what is looked for (without a `lexicon` all signatures are
-    asked, whatever their level), and who judges (without `judging`, nobody). `shared` is what detectors of one
-    inspection leave for each other; it ends with the inspection.
+    """What a detector may know beside the views: whose traffic this is (nobody's: the command line), what an answer is
+    held against, what the policy adds to what is looked for, who judges (nobody without `judging`), and what detectors
+    of one inspection leave for each other.
     """
 
     tenant_id: int | None = None

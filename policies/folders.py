@@ -6,10 +6,13 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from detectors.errors import PolicyError
 from policies.layers import Stamp
 from policies.testing import TEST_FILES
+
+WORD_FILES: Final = ".txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def _stamps_in(folder: Path, prefix: str, *, deeper: bool) -> Iterator[tuple[str
         if entry.is_dir():
             if deeper:
                 yield from _stamps_in(folder / entry.name, f"{name}/", deeper=False)
-        elif name.endswith(".yaml"):
+        elif name.endswith((".yaml", WORD_FILES)):
             try:
                 status = entry.stat()
             except FileNotFoundError:  # gone between the listing and the look

@@ -9,11 +9,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from detectors.judges.types import Send, Strategy, Terms
 from detectors.types import Category, Direction, Origin
-from policies.amounts import Budget
+from policies.amounts import Budget, Rate
 from policies.judging import JudgeMatch, JudgePolicy, Slow, SlowStreams
 from policies.quantities import parse_budget, parse_rate, parse_share
 
 _LONGEST: Final = 60.0  # seconds that anybody may be made to wait
+_CALLS: Final = Rate(10_000, 86_400)  # what a policy may spend that bounds neither calls nor money
 Value = TypeVar("Value")
 
 
@@ -98,7 +99,7 @@ def judge_policy(documents: Sequence[JudgesDocument]) -> JudgePolicy | None:
         send=send,
     )
     budget = _last((document.budget for document in documents), None)
-    calls = _last((document.calls for document in documents), None)
+    calls = _last((document.calls for document in documents), _CALLS if budget is None else None)
     return JudgePolicy(
         terms=terms,
         when=when,

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
 from detectors.documents import Document, parse_document, read_document
 from detectors.errors import PolicyError
+from detectors.lexicon import Lexicon
 from detectors.types import CANARY_RULE, Unscanned
 from policies.answer_schema import compile_schema
 from policies.expectations import TestDocument
 from policies.judging_schema import judge_policy, slow_streams
 from policies.layers import PRESETS, Layer, Library, preset_names, shipped_file
 from policies.leakage import Leakage
+from policies.lexicon import lexicon_of
 from policies.output import RULE_IDS, OutputRules
 from policies.platform_file import PLATFORM, PlatformFile, platform_file
 from policies.references import check_references, check_routed
@@ -87,8 +89,12 @@ def _load(document: Document, policy_id: str, known_rules: frozenset[str], libra
     layers = library.layers(document, policy_id)
     platform = _platform(document, library)
     candidate = _candidate(layers[-1], policy_id, known_rules, library)
-    policy = _compile(layers, policy_id, known_rules, platform, None if candidate is None else candidate[0])
+    lexicon, word_files = lexicon_of(
+        [(layer.document, layer.content.levels, layer.content.keywords) for layer in layers]
+    )
+    policy = _compile(layers, policy_id, known_rules, platform, None if candidate is None else candidate[0], lexicon)
     files = [layer.document.file for layer in layers if layer.kind == "file"]
+    files += word_files
     files += [] if platform is None else [platform.document.file]
     files += [] if candidate is None else candidate[1]
     own = layers[-1]
@@ -129,9 +135,11 @@ def _compile(
     known_rules: frozenset[str],
     platform: PlatformFile | None,
     candidate: Candidate | None,
+    lexicon: Lexicon,
 ) -> Policy:
+    listed = frozenset(item.rule_id for item in lexicon.keywords)
     for layer in layers:
-        check_references(layer, known_rules)
+        check_references(layer, known_rules | listed if known_rules else known_rules)
     own = layers[-1]
     contents = [layer.content for layer in layers]
     mode = _last((c.mode for c in contents), Mode.ENFORCE)
@@ -143,7 +151,8 @@ def _compile(
     if platform is not None:
         platform.hold(layers, rules)
     check_routed(own, rules, _models(contents, platform))
-    return _policy(layers, contents, policy_id, _revision(layers, candidate), rules, platform, candidate)
+    revision = _revision(layers, candidate, lexicon)
+    return replace(_policy(layers, contents, policy_id, revision, rules, platform, candidate), lexicon=lexicon)
 
 
 def _policy(
@@ -198,12 +207,13 @@ def _last(values: Iterable[Value | None], default: Value) -> Value:
     return given[-1] if given else default
 
 
-def _revision(layers: Sequence[Layer], candidate: Candidate | None) -> str:
+def _revision(layers: Sequence[Layer], candidate: Candidate | None, lexicon: Lexicon) -> str:
     digest = hashlib.sha256()
     for layer in layers:
         digest.update(layer.digest)
     if candidate is not None:
         digest.update(candidate.policy.revision.encode())
+    digest.update(lexicon.revision.encode())  # words may stand in files of their own
     return f"sha256:{digest.hexdigest()[:12]}"
 
 

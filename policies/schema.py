@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from detectors.types import Unscanned
 from policies.expectations import TestDocument
 from policies.judging_schema import JudgesDocument, StreamsDocument
+from policies.lexicon import KeywordsDocument, Levels
 from policies.preamble import check_preamble
 from policies.routes import ROUTE_PATH, why_closed
 from policies.rule_schema import RuleDocument
@@ -161,6 +162,8 @@ class PolicyDocument(Strict):
     disable: tuple[Slug, ...] = ()
     exclusions: tuple[ExclusionDocument, ...] = ()
     leakage: LeakageDocument = LeakageDocument()
+    levels: Levels = Field(default_factory=dict)
+    keywords: Annotated[tuple[KeywordsDocument, ...], Field(max_length=100)] = ()
     audit: AuditDocument = AuditDocument()
     pseudonyms: PseudonymsDocument = PseudonymsDocument()
     judges: JudgesDocument = JudgesDocument()

@@ -14,7 +14,7 @@ from typing import Final
 from detectors.chain import Chain
 from detectors.errors import PolicyError
 from policies.engine import Actions
-from policies.folders import PolicyFolders
+from policies.folders import WORD_FILES, PolicyFolders
 from policies.layers import Library, Stamp
 from policies.loader import LoadedPolicy, load_policy, load_preset
 from policies.platform_file import PLATFORM
@@ -144,8 +144,8 @@ class PolicyStore:
         if self._last_good is not None:
             for source in loaded.sources:
                 await asyncio.to_thread(keep_copy, source, self._last_good / self._folders.relative(source))
-        named = (self._folders.relative(source).with_suffix("") for source in loaded.sources)
-        self._sources[name] = frozenset(source.as_posix() for source in named)
+        named = (self._folders.relative(source).as_posix() for source in loaded.sources)
+        self._sources[name] = frozenset(source.removesuffix(".yaml") for source in named)
         return loaded.policy
 
     def _recall(self, name: str) -> Policy | None:
@@ -172,7 +172,7 @@ class PolicyStore:
 
 def _is_shared(name: str) -> bool:
     """Tell whether a file is no policy by itself: others are made of it."""
-    return name == _PLATFORM or name.startswith("_")
+    return name == _PLATFORM or name.startswith("_") or name.endswith(WORD_FILES)
 
 
 def keep_copy(file: Path, copy: Path) -> None:

@@ -70,7 +70,8 @@ async def judge_text(
     policy: Policy, chain: Chain, actions: Actions, text: str, origin: Origin, facts: Facts | None = None
 ) -> Verdict:
     """Return what `policy` says of one text by one origin."""
-    inspection: Inspection = await chain.inspect([text_segment(text, origin)], InspectionOptions())
+    options = InspectionOptions(InspectionContext(lexicon=policy.lexicon))
+    inspection: Inspection = await chain.inspect([text_segment(text, origin)], options)
     return decide(policy, inspection, facts or Facts(at=time.time()), chain.revision, actions)
 
 
@@ -102,7 +103,9 @@ async def run_test(
     except EdgeError as exc:
         refused = (f"refused before it is judged: {exc.message}",)
         return TestResult(test.name, expected, None, refused, frozenset(), time.perf_counter() - started)
-    options = InspectionOptions(InspectionContext(guard=reading.guard), left_out=reading.left_out)
+    options = InspectionOptions(
+        InspectionContext(guard=reading.guard, lexicon=policy.lexicon), left_out=reading.left_out
+    )
     inspection = await chain.inspect(reading.segments, options)
     inspection, facts = _claimed(inspection, test.content), _facts(test)
     verdict = decide(policy, inspection, facts, chain.revision, actions)

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Protocol, runtime_checkable
 
 from detectors.frozen import statically_frozen
+from detectors.lexicon import Lexicon
 from detectors.types import Coverage, Finding, Origin, Unscanned
 from policies.amounts import Budget, PolicyLimits, Rate
 from policies.effects import Edit, Effect, Pseudonym, Route
@@ -119,6 +120,7 @@ class Policy:
     webhooks: tuple[Webhook, ...] = ()
     preamble: str = ""
     refusals: Mapping[str, str] = field(default_factory=dict)  # what a block says, by language
+    lexicon: Lexicon = Lexicon()  # noqa: RUF009 - immutable
     table: RuleTable = field(init=False, repr=False, compare=False)
     excuses: Mapping[str, tuple[Exclusion, ...]] = field(init=False, repr=False, compare=False)
 

@@ -77,7 +77,7 @@ async def screen_document(
         if detour is not None and detour.take(route):
             screened = (await _judge(parts, exchange, walk, judges)).with_labels(labels)
         else:
-            screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs)
+            screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs, screened.calls)
     await remember(parts, exchange, document, walk, screened.verdict)
     edits = screened.verdict.effect.edits
     if edits and not editable(edits):
@@ -114,10 +114,10 @@ async def answer(
     if document is None:
         # An HTML page or a plain text could be anything, also an echo of the prompt: ours goes out instead.
         raise UpstreamError(exchange.upstream, "protocol")
-    return await _answerwhole(parts, exchange, codec, upstream.status, document, len(raw))
+    return await _answer_whole(parts, exchange, codec, upstream.status, document, len(raw))
 
 
-async def _answerwhole(
+async def _answer_whole(
     parts: Parts, exchange: Exchange, codec: Codec, given: int, document: dict[str, Any], size: int
 ) -> web.Response:
     policy, aside = _policy(exchange), parts.screen.aside
@@ -292,7 +292,8 @@ def _glance_of(parts: Parts, exchange: Exchange, policy: Policy) -> Glancing:
     identity = exchange.identity
     if policy.mode is Mode.OFF or identity is None or waits_for_phrases(policy):
         return left_to_the_judge
-    return lambda segment, before: parts.screen.glance(segment, before, identity.tenant_id, exchange.guard)
+    tenant, lexicon = identity.tenant_id, parts.screen.lexicon(policy, identity.tenant)
+    return lambda segment, before: parts.screen.glance(segment, before, tenant, exchange.guard, lexicon)
 
 
 def _policy(exchange: Exchange) -> Policy:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from functools import partial
 
 import proxy.hooks
 import proxy.providers
-from detectors.build import build_chain, rule_ids
+from detectors.build import build_chain, build_views, rule_ids
 from detectors.chain import Chain
 from detectors.discovery import discover
 from detectors.rules import RuleSet, load_signatures
+from detectors.views import ViewBuilder
 from policies.build import build_actions
 from policies.engine import Actions
 from policies.folders import PolicyFolders
@@ -25,6 +27,7 @@ from proxy.identity import KeyDirectory
 from proxy.judge_settings import JudgeSettings
 from proxy.judges import Judges
 from proxy.metrics import WorkerMetrics
+from proxy.operator_packs import OperatorPacks
 from proxy.parts import Parts
 from proxy.pool.connection_pool import ConnectionPool
 from proxy.releases import Releases
@@ -44,6 +47,7 @@ from storage.journal import Journal
 from storage.judge_breakers import JudgeBreakers
 from storage.key_encryption import key_ring_source
 from storage.limits import SlidingWindows
+from storage.pack_manifest import PackSigners
 from storage.pinned_findings import PinnedFindings
 from storage.postgres import Database
 from storage.provider_objects import ProviderObjects
@@ -63,6 +67,7 @@ class Detection:
     actions: Actions
     codecs: tuple[Codec, ...]
     hooks: tuple[Hook, ...]
+    views: ViewBuilder
 
 
 def load_detection() -> Detection:
@@ -70,7 +75,7 @@ def load_detection() -> Detection:
     rules = load_signatures()
     codecs = discover(proxy.providers, "CODEC", Codec)  # type: ignore[type-abstract]
     hooks = discover(proxy.hooks, "HOOK", Hook)  # type: ignore[type-abstract]
-    return Detection(rules, build_chain(rules, LruFindingsCache()), build_actions(), codecs, hooks)
+    return Detection(rules, build_chain(rules, LruFindingsCache()), build_actions(), codecs, hooks, build_views())
 
 
 def policy_store(settings: Settings, detection: Detection) -> PolicyStore:
@@ -79,6 +84,12 @@ def policy_store(settings: Settings, detection: Detection) -> PolicyStore:
     folders = PolicyFolders(settings.policies_folder, held_folder(settings))
     reader = CodecReader(detection.codecs)
     return PolicyStore(folders, detection.chain, detection.actions, known_rules, last_good, reader)
+
+
+def operator_packs(settings: Settings, detection: Detection) -> OperatorPacks:
+    """Return the operator's own signatures, not yet loaded. Raises SignatureError for a bad file of signers' keys."""
+    signers = PackSigners.from_file(settings.keys_folder / "pack-signers")
+    return OperatorPacks(settings.data / "signatures", detection.views, signers, settings.data / "last-good-signatures")
 
 
 @dataclass(slots=True)
@@ -94,6 +105,7 @@ class Worker:
     judges: Judges
     engine: EngineClient | None
     warming: Warming
+    packs: OperatorPacks
 
     async def close(self) -> None:
         if self.parts.tracing is not None:
@@ -116,6 +128,8 @@ async def build_worker(
     windows = SlidingWindows(redis, lambda: settings.workers)
     policies = policy_store(settings, detection)
     await policies.recover()
+    packs = operator_packs(settings, detection)
+    await asyncio.to_thread(packs.recover)
     metrics, pool, upstreams = WorkerMetrics(number), ConnectionPool(), Upstreams(settings.upstreams)
     judges = build_judges(settings, redis, windows, metrics)
     engine = EngineClient(settings.engine, pool, metrics) if settings.engine.url else None
@@ -133,6 +147,7 @@ async def build_worker(
             judges,
             shared=SharedFindingsCache(redis, house_keys.findings_key),
             engine=engine,
+            packs=packs,
         ),
         upstreams=upstreams,
         pool=pool,
@@ -151,7 +166,7 @@ async def build_worker(
         tracing=build_tracing(settings.tracing),
     )
     warming = Warming(detection.chain, PinnedFindings(redis, house_keys.findings_key))
-    return Worker(Handler(parts), parts, policies, windows, database, redis, judges, engine, warming)
+    return Worker(Handler(parts), parts, policies, windows, database, redis, judges, engine, warming, packs)
 
 
 def _key_directory(settings: Settings, database: Database, pepper: bytes) -> KeyDirectory:

@@ -48,5 +48,6 @@ def spoken(walk: Walk) -> list[str]:
 
 async def foresee(parts: Parts, exchange: Exchange, texts: Sequence[str]) -> None:
     """Read what has left as the next turn will bring it back, where this exchange's policy reads anything."""
-    if exchange.identity is not None and exchange.policy is not None and exchange.policy.mode is not Mode.OFF:
-        await parts.screen.foresee(texts, exchange.identity.tenant_id, exchange.content_key)
+    identity, policy = exchange.identity, exchange.policy
+    if identity is not None and policy is not None and policy.mode is not Mode.OFF:
+        await parts.screen.foresee(texts, policy, identity.tenant, identity.tenant_id, exchange.content_key)

@@ -21,7 +21,6 @@ from storage.canonical import FORM, canonical_json
 from storage.types import DecisionRecord, Identity, OpenedRecord
 
 MAX_SCORES: Final = 64
-MAX_EXCUSED: Final = 16
 NOWHERE: Final = "nowhere"  # the place of a claim without a span
 _CATEGORIES: Final = frozenset(Category)  # the labels of flags, which scores tell
 _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e]")
@@ -219,17 +218,15 @@ def _score(key: tuple[str, ...], item: Judged, count: int, vocabulary: frozenset
 def _facts(exchange: Exchange) -> str:
     """What decisions looked at and what no column holds, with what they decided beside the action."""
     kept = kept_facts(exchange.facts())
-    skipped = sorted(run.detector for run in exchange.runs.values() if run.status is RunStatus.SKIPPED)
-    if skipped:
+    # Because what was found decided it; texts that nobody wanted read are none of that.
+    idle = [run for run in exchange.runs.values() if run.status is RunStatus.SKIPPED and not run.left_out]
+    if skipped := sorted(run.detector for run in idle):
         kept["skipped"] = skipped
     labels = {label for verdict in exchange.verdicts() for label in verdict.effect.labels} - _CATEGORIES
     if labels:
         kept["labels"] = sorted(labels)
     if any(verdict.review for verdict in exchange.verdicts()) and exchange.policy is not None:
         kept["review"] = {"until": last_day(exchange.opened_at, exchange.policy.retain_bodies_days).isoformat()}
-    excused = {finding.hit.rule_id for verdict in exchange.verdicts() for finding in verdict.excused}
-    if excused:
-        kept["excused"] = sorted(excused)[:MAX_EXCUSED]
     if exchange.asked_model:
         kept["asked_model"] = _shown(exchange.asked_model)
     others = {str(walked): v.disagreement for walked, v in _directions(exchange) if v.disagreement is not None}

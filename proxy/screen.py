@@ -9,13 +9,13 @@ from functools import partial
 from typing import Any, Final
 
 from detectors.aside import Aside
-from detectors.chain import Chain, Inspection, InspectionOptions
+from detectors.chain import REFINER_SECONDS, Chain, Inspection, InspectionOptions
 from detectors.frozen import statically_frozen
 from detectors.glance import UNSEEN, Seen
 from detectors.guard import Guard
 from detectors.judges.judging import Judging
 from detectors.judges.types import Call
-from detectors.lexicon import NOTHING_ADDED
+from detectors.lexicon import Lexicon
 from detectors.memory import DetectionEngine, Lookup, SharedFindings
 from detectors.seams import seams
 from detectors.types import (
@@ -36,8 +36,11 @@ from policies.engine import Actions
 from policies.types import ActionName, Facts, Mode, Policy, Verdict
 from proxy.judges import Judges
 from proxy.open_texts import OpenTexts
+from proxy.operator_packs import OperatorPacks
 from proxy.walk import Walk
 from proxy.warming import Sample
+
+Later = Callable[[], Coroutine[Any, Any, "Screened"]]
 
 
 @statically_frozen
@@ -52,13 +55,14 @@ class Screened:
     verdict: Verdict
     runs: tuple[DetectorRun, ...]
     calls: tuple[Call, ...] = ()
-    later: Callable[[], Coroutine[Any, Any, Screened]] | None = None
+    later: Later | None = None
 
     def with_labels(self, labels: tuple[str, ...]) -> Screened:
         """Return it with the labels of an earlier decision on the same text beside its own."""
         effect = self.verdict.effect
         merged = replace(effect, labels=tuple(sorted({*effect.labels, *labels})))
-        return replace(self, verdict=replace(self.verdict, effect=merged))
+        later = None if self.later is None else partial(_labelled, self.later, labels)
+        return replace(self, verdict=replace(self.verdict, effect=merged), later=later)
 
 
 class WhenJudged(StrEnum):
@@ -81,7 +85,9 @@ class Screen:
         judges: Judges | None = None,
         shared: SharedFindings | None = None,
         engine: DetectionEngine | None = None,
+        packs: OperatorPacks | None = None,
     ) -> None:
+        self._packs = packs
         self._chain, self._actions, self._judges = chain, actions, judges
         self._shared, self._engine = shared, engine
         self._aside = Aside()
@@ -126,8 +132,10 @@ class Screen:
         segments = with_seams(walk) if aside is None else await aside.run(partial(with_seams, walk))
         judging = None if judges is WhenJudged.NEVER else self._judging(policy, tenant_id)
         postpone = judges is WhenJudged.BESIDE and policy.judges is not None and policy.judges.concurrent
-        gate = self._gate(policy, facts, content_key, postpone=postpone)
-        context = InspectionContext(tenant_id, guard, NOTHING_ADDED, judging=judging)
+        gate = None
+        if judging is not None or self._chain.refines:
+            gate = self._gate(policy, facts, content_key, postpone=postpone)
+        context = InspectionContext(tenant_id, guard, self.lexicon(policy, facts.tenant), judging=judging)
         options = InspectionOptions(
             context,
             content_key,
@@ -144,7 +152,7 @@ class Screen:
         calls = () if judging is None else tuple(judging.calls)
         deciding = partial(self._decide, policy, inspection, facts)
         verdict = deciding() if aside is None else await aside.run(deciding)
-        if not gate.postponed or verdict.effect.stop:
+        if gate is None or not gate.postponed or verdict.effect.stop:
             return Screened(verdict, inspection.runs, calls)
         again = replace(
             options, gate=self._gate(policy, facts, content_key), left_out=Coverage(), aside=None, engine=None
@@ -173,11 +181,14 @@ class Screen:
     def _gate(self, policy: Policy, facts: Facts, content_key: bytes, *, postpone: bool = False) -> OpenTexts:
         def certain(findings: Sequence[Finding]) -> bool:
             verdict = self._decide(policy, Inspection(tuple(findings)), facts)
-            return verdict.intended_action is ActionName.BLOCK
+            actions = {verdict.intended_action, verdict.candidate.action if verdict.candidate else ActionName.BLOCK}
+            return actions == {ActionName.BLOCK}  # for the candidate, too, whose answer is compared
 
         return OpenTexts(certain, policy.judges, facts.model, content_key, postpone=postpone)
 
-    async def foresee(self, texts: Sequence[str], tenant_id: int, content_key: bytes) -> None:
+    async def foresee(
+        self, texts: Sequence[str], policy: Policy, tenant: str, tenant_id: int, content_key: bytes
+    ) -> None:
         """Read what leaves as an answer as the next request will bring it back, so that it is known then. Nothing is
         asked elsewhere, because the answer may be waiting; what is long is read when it comes back.
         """
@@ -188,23 +199,26 @@ class Screen:
         ]
         if segments and sum(len(segment.text) for segment in segments) <= MOST_FORESEEN:
             aside = self._aside.for_reading(segments)
-            options = InspectionOptions(
-                InspectionContext(tenant_id, lexicon=NOTHING_ADDED), content_key, gate=_LOCAL, aside=aside
-            )
+            context = InspectionContext(tenant_id, None, self.lexicon(policy, tenant))
+            options = InspectionOptions(context, content_key, gate=_LOCAL, aside=aside)
             await self._chain.inspect(segments, options)
 
     def weigh(self, findings: tuple[Finding, ...], policy: Policy, facts: Facts) -> Verdict:
         """Return what the policy makes of findings that no detector of the chain made."""
         return self._decide(policy, Inspection(findings), facts)
 
-    async def glance(self, segment: Segment, before: str, tenant_id: int, guard: Guard | None = None) -> Seen:
+    async def glance(
+        self, segment: Segment, before: str, tenant_id: int, guard: Guard | None = None, lexicon: Lexicon | None = None
+    ) -> Seen:
         """Return what is to be seen in a text at once (`Glance.at`), for streams."""
         glance = self._chain.glance
-        return (
-            UNSEEN
-            if glance is None
-            else await glance.at(segment, InspectionContext(tenant_id, guard, NOTHING_ADDED), before)
-        )
+        if glance is None:
+            return UNSEEN
+        return await glance.at(segment, InspectionContext(tenant_id, guard, lexicon), before)
+
+    def lexicon(self, policy: Policy, tenant: str) -> Lexicon:
+        """Return what is looked for beside the shipped signatures: the policy's words and levels, and the packs."""
+        return policy.lexicon if self._packs is None else self._packs.lexicon(policy.lexicon, tenant)
 
     def _decide(self, policy: Policy, inspection: Inspection, facts: Facts) -> Verdict:
         return decide_both(policy, inspection, facts, self.revision, self._actions)
@@ -238,5 +252,8 @@ def _unread(left_out: Coverage, segments: int) -> Inspection:
 
 def _patience(judging: Judging | None) -> float:
     """Return how long (seconds) refiners may take in all: judges keep their own deadline, behind the others'."""
-    default = InspectionOptions().refiner_deadline
-    return default if judging is None else default + judging.terms.deadline
+    return REFINER_SECONDS if judging is None else REFINER_SECONDS + judging.terms.deadline
+
+
+async def _labelled(later: Later, labels: tuple[str, ...]) -> Screened:
+    return (await later()).with_labels(labels)

@@ -20,6 +20,7 @@ from proxy.edge_settings import ControlListener, EdgeSettings, ProxyListener
 from proxy.egress.settings import EgressSettings
 from proxy.engine_settings import EngineSettings
 from proxy.judge_settings import JudgesSettings, with_judges
+from proxy.logs import LogSettings
 from proxy.tracing_settings import TracingSettings
 from proxy.upstream_defaults import default_upstreams, with_threshold
 from storage.journal import Sync
@@ -119,6 +120,7 @@ class Settings(Strict):
     engine: EngineSettings = EngineSettings()
     metrics: MetricsSettings = MetricsSettings()
     tracing: TracingSettings = TracingSettings()
+    log: LogSettings = LogSettings()
     egress: EgressSettings = EgressSettings()
     sinks: tuple[SinkSettings, ...] = ()
     judges: JudgesSettings = ()

@@ -25,7 +25,7 @@ import structlog
 from aiohttp.http_parser import RawRequestMessage, RawRequestMessagePy
 
 from detectors.errors import EngineError, PromptShieldError, SettingsError, StorageError
-from proxy.app import Detection, load_detection, policy_store
+from proxy.app import Detection, load_detection, operator_packs, policy_store
 from proxy.certificate import Certificate
 from proxy.control.plane import ControlPlace, run_control
 from proxy.demo_upstream import demo_upstreams, run_demo
@@ -40,6 +40,7 @@ from proxy.installation import (
     publish_schema,
     runtime_file,
 )
+from proxy.logs import LogFile
 from proxy.processes import SIGNALS, Main, Process
 from proxy.settings import Settings
 from proxy.worker import WorkerPlace, run_worker
@@ -66,11 +67,12 @@ class Running:
 class Supervisor:
     """Owns the engines, the listening sockets and the processes. `start`, then `watch` until a signal, then `stop`."""
 
-    def __init__(self, settings: Settings, report: Report) -> None:
-        self._settings, self._report = settings, report
+    def __init__(self, settings: Settings, report: Report, log: LogFile | None = None) -> None:
+        self._settings, self._report, self._log = settings, report, log
         self._engines: EmbeddedEngines | None = None
         self._workers: list[Process] = []
         self._others: list[Process] = []
+        self._listening: Sequence[socket.socket] = ()
 
     def start(self) -> Running:
         """Bring everything up. Raises PromptShieldError with what to do about it; then nothing is left running."""
@@ -106,12 +108,17 @@ class Supervisor:
                 for name in self._engines.poll():
                     _LOG.warning("engine started again", engine=name)
             self._replace_the_fallen()
+            if self._log is not None:
+                self._log.rotate()
 
     def stop(self) -> None:
         """Let workers finish, then the control plane ship what is left, then the engines. A second signal hurries."""
         control = [p for p in self._others if p.name == "control"]
         others = [p for p in self._others if p.name != "control"]
-        _end(self._workers, self._settings.edge.grace + self._settings.edge.drain + 5)
+        _end(self._workers, self._settings.edge.grace, kill=False)
+        for listener in self._listening:
+            _stop_listening(listener)
+        _end(self._workers, self._settings.edge.drain + 5)
         _end(control, _LAST_PATIENCE)
         _end(others, 2)
         if self._engines is not None:
@@ -129,7 +136,7 @@ class Supervisor:
     ) -> Running:
         """Open the sockets once and for all, then fork every process."""
         count = settings.workers
-        listeners = _listeners(settings.proxy, count)
+        listeners = self._listening = _listeners(settings.proxy, count)
         control_listener = _listeners(settings.control, 1)[0]
         inbox, outbox = _channel()
         instance = instance_name(settings)
@@ -205,6 +212,7 @@ async def prepare(
     """Migrate, check every policy, and return the demo key. Raises StorageError, PolicyError."""
     demo_key = await prepare_database(settings, house_keys, urls, report)
     await policy_store(settings, detection).load()
+    operator_packs(settings, detection).load()
     return demo_key
 
 
@@ -267,7 +275,17 @@ def _trusting() -> ssl.SSLContext:
     return context
 
 
-def _end(processes: Sequence[Process], patience: float) -> None:
+def _stop_listening(listener: socket.socket) -> None:
+    """Refuse who comes now, in every process that has the socket, while workers still accept who came before. Whoever
+    got into its queue later would be cut off at the very end; where it is refused, a balancer tries elsewhere at once.
+    """
+    try:
+        listener.shutdown(socket.SHUT_RDWR)
+    except OSError:  # not every system shuts what only listens
+        listener.close()
+
+
+def _end(processes: Sequence[Process], patience: float, *, kill: bool = True) -> None:
     """Ask them to end, wait, and kill what is left. A signal while waiting means at once."""
     for process in processes:
         process.signal(signal.SIGTERM)
@@ -278,7 +296,7 @@ def _end(processes: Sequence[Process], patience: float) -> None:
             deadline = time.monotonic()
         for process in processes:
             process.reap()
-    for process in processes:
+    for process in processes if kill else ():
         process.signal(signal.SIGKILL)
         if process.pid:
             os.waitpid(process.pid, 0)

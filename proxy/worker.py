@@ -31,6 +31,7 @@ from storage.house_keys import HouseKeys
 COLLECT_AFTER: Final = (10_000, 20, 20)
 # A thread that reads a long body must give the loop the interpreter soon after it asks; alone, the loop never asks.
 SWITCH_AFTER: Final = 0.001
+SETTLING: Final = 0.1  # seconds behind `edge.grace`: by then the supervisor lets nobody in any more
 _LOG: Final = structlog.get_logger("promptshield.worker")
 
 
@@ -75,7 +76,7 @@ async def run_worker(
             group.create_task(_every_second(lambda: _keep_current(worker, vitals, sender, refusals))),
         ]
         await stopping.wait()
-        await asyncio.sleep(edge.grace)
+        await asyncio.sleep(edge.grace + SETTLING)
         await runner.cleanup()
         for task in tasks:
             task.cancel()
@@ -105,6 +106,7 @@ async def _keep_current(worker: Worker, vitals: Vitals, sender: MetricsSender, r
         _LOG.error("policy not loaded, the last good revision stays", policy=file, problem=problem)
     for name in report.loaded:
         _LOG.info("policy loaded", policy=name, revision=worker.policies.policies[name].revision)
+    await _follow_packs(worker)
     await _follow_judges(worker)
     await worker.windows.flush()
     metrics = worker.parts.metrics
@@ -120,6 +122,17 @@ async def _keep_current(worker: Worker, vitals: Vitals, sender: MetricsSender, r
         for reason, spans in worker.parts.tracing.exporter.lost().items():
             metrics.count("promptshield_spans_lost_total", (reason,), spans)
     sender.send()
+
+
+async def _follow_packs(worker: Worker) -> None:
+    """Take in changed signatures of the operator; a bad pack leaves its last good one in force."""
+    report = await worker.packs.reload()
+    for name, problem in report.failures.items():
+        worker.parts.metrics.count("promptshield_policy_reload_failures_total")
+        _LOG.error("signatures not loaded, the last good ones stay", pack=name or "everybody", problem=problem)
+    for name in (*report.loaded, *report.removed):
+        known = worker.packs.packs.get(name)
+        _LOG.info("signatures loaded", pack=name or "everybody", revision="none" if known is None else known.revision)
 
 
 async def _follow_judges(worker: Worker) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import Final
+from typing import Final, Literal
 
 from detectors.anomaly import ANOMALY_RULE, anomaly_hit
 from detectors.rules import RuleSet
@@ -19,6 +19,7 @@ class AnomalyDetector:
     stage = Stage.PATTERN
     required = True
     cacheable = True
+    either_way: Literal[True] = True
 
     def __init__(self, scan: SignatureScan, revision: str) -> None:
         self._scan, self.revision = scan, f"1:{revision}"

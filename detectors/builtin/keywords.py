@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from detectors.lexicon import Lexicon
 from detectors.rules import RuleSet
@@ -18,6 +18,7 @@ class KeywordDetector:
     stage = Stage.PATTERN
     required = True
     cacheable = True
+    either_way: Literal[True] = True
     revision = "1"
     rule_ids = ()
 

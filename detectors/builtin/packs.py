@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import Final
+from typing import Final, Literal
 
 from detectors.rules import RuleSet
 from detectors.signature_scan import SignatureScan
@@ -18,6 +18,7 @@ class PackDetector:
     stage = Stage.PATTERN
     required = True
     cacheable = True
+    either_way: Literal[True] = True
     revision = "1"
     rule_ids = ()
 

@@ -126,7 +126,8 @@ def failure_of(status: int) -> CallResult:
 
 def estimate(spec: JudgeSpec, prompt: Prompt) -> int:
     """Return what a call will cost at most, roughly, before anybody is asked (millionths of a US dollar)."""
-    return _price(spec, (len(prompt.system) + len(prompt.user)) / 2, MOST_OUT)
+    size = len(prompt.system.encode()) + len(prompt.user.encode("utf-8", "replace"))
+    return _price(spec, size / 3, MOST_OUT)  # bytes: in Chinese, three of them are a letter and about a token
 
 
 def _refuse_error(document: Any) -> None:

@@ -17,6 +17,7 @@ from detectors.judges.reading import EchoError, UnreadableError, read_ruling
 from detectors.judges.types import (
     Call,
     CallResult,
+    Expense,
     JudgeSpec,
     Purse,
     Question,
@@ -76,12 +77,12 @@ class Judge:
     async def ask(self, question: Question, purse: Purse) -> Call:
         """Ask, once, for at most the judge's own time-out; never raises but for cancellation."""
         prompt, started = prompt_for(question), self._clock()
-        expense = await purse.take(estimate(self.spec, prompt))
-        if expense is None:
-            self._breaker.abandon()
-            return Call(self.spec.name, CallResult.BUDGET, 0.0, shadow=self.spec.shadow)
+        expense: Expense | None = None
         result, ruling, cost = None, None, 0
         try:
+            expense = await purse.take(estimate(self.spec, prompt))
+            if expense is None:
+                return Call(self.spec.name, CallResult.BUDGET, 0.0, shadow=self.spec.shadow)
             async with asyncio.timeout(self.spec.timeout):
                 ruling, cost = await self._answer(question, prompt)
             result = CallResult.ANSWERED
@@ -92,10 +93,10 @@ class Judge:
         except _NoRulingError as exc:
             result, cost = exc.result, exc.cost
         finally:
-            if result is None:  # cancelled: nobody knows how it would have gone
+            if result is None:  # not asked, or cancelled: nobody knows how it would have gone
                 self._breaker.abandon()
         seconds = self._clock() - started
-        if result is not CallResult.TIMEOUT:  # what is still being worked on may be charged
+        if expense is not None and result is not CallResult.TIMEOUT:  # what is still being worked on may be charged
             expense.settle(cost)
         await self._note(result, seconds)
         return Call(self.spec.name, result, seconds, cost, ruling, self.spec.shadow)

@@ -59,12 +59,12 @@ class Panel:
             if len(self._rounds) >= _MOST_ROUNDS:
                 return Outcome(None)
             hearing = self._rounds[key] = self._open(key, question, terms, purse)
-            await hearing.start_shadows([judge for judge in self._shadows if judge.spec.reads(question.language)])
-        ruling = await STRATEGIES[terms.strategy](hearing, terms.deadline, self._clock)
-        if ruling is not None:
-            self._keep(key, ruling)
-        if not hearing.busy:
-            self._close(key)
+        with hearing.attended():
+            if not joined:
+                await hearing.start_shadows([judge for judge in self._shadows if judge.spec.reads(question.language)])
+            ruling = await STRATEGIES[terms.strategy](hearing, terms.deadline, self._clock)
+            if ruling is not None:
+                self._keep(key, ruling)
         outcome = hearing.outcome(ruling)
         return replace(outcome, calls=()) if joined else outcome  # they stand in the account of whoever came first
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from detectors.judges.judge import Judge
 from detectors.judges.types import Call, CallResult, JudgeCounts, Outcome, Purse, Question, Ruling
@@ -13,7 +14,7 @@ class Round:
     """One question before the judges. Whoever asks the same meanwhile joins it, and nobody is asked twice.
 
     What has begun goes on when nobody waits any more: it is paid for, and its answer is of use the next time. `over` is
-    told when nothing goes on.
+    told when nobody waits and nothing goes on.
     """
 
     def __init__(
@@ -24,6 +25,8 @@ class Round:
         self._running: dict[asyncio.Task[Call], Judge] = {}
         self.calls: list[Call] = []
         self.rulings: list[Ruling] = []
+        self._failure: BaseException | None = None
+        self._attending = 0
 
     @property
     def running(self) -> int:
@@ -55,10 +58,19 @@ class Round:
         for judge in shadows:
             await self._start(judge)
 
-    @property
-    def busy(self) -> bool:
-        """Tell whether anybody still thinks about it."""
-        return bool(self._running)
+    @contextmanager
+    def attended(self) -> Iterator[None]:
+        """Keep it going for as long as somebody waits for a ruling and may ask the next judge."""
+        self._attending += 1
+        try:
+            yield
+        finally:
+            self._attending -= 1
+            self._end_if_over()
+
+    def _end_if_over(self) -> None:
+        if not self._running and not self._attending:
+            self._over()
 
     def outcome(self, ruling: Ruling | None) -> Outcome:
         """Return how it stands now, with `ruling` as what counts."""
@@ -72,9 +84,11 @@ class Round:
         return bool(self._waiting) and all(judge.typical_seconds > seconds for judge in self._waiting)
 
     async def wait(self, seconds: float) -> None:
-        """Return when a judge has answered, or after that time."""
+        """Return when a judge has answered, or after that time. Raises what no judge may fail with: a fault of ours."""
         if self._running:
             await asyncio.wait(self._running, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
+        if self._failure is not None:
+            raise self._failure
 
     def cancel(self) -> None:
         for task in self._running:
@@ -92,10 +106,12 @@ class Round:
 
     def _note(self, task: asyncio.Task[Call]) -> None:
         self._running.pop(task, None)
-        if not task.cancelled() and task.exception() is None:
-            self._keep(task.result())
-        if not self._running:
-            self._over()
+        if not task.cancelled():
+            failure = task.exception()
+            if failure is None:
+                self._keep(task.result())
+            self._failure = self._failure or failure
+        self._end_if_over()
 
     def _keep(self, call: Call) -> None:
         self._counts.call(call)

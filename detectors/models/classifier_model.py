@@ -67,7 +67,7 @@ class ClassifierModel:
         found = grams([window])
         size = self.kinds.shape[1] // 2
         columns = np.concatenate([*found.words, *(span + size for span in found.spans)])
-        return KINDS[int(self.kinds[:, columns].sum(axis=1, dtype=np.float32).argmax())]
+        return KINDS[int(self.kinds.take(columns, axis=1).sum(axis=1, dtype=np.float32).argmax())]
 
     def strongest(self, window: str, origin: Origin, most: int = 3) -> list[tuple[int, int]]:
         """Return the places (in bytes) of the words of a window that speak most for an attack, in order."""

@@ -47,6 +47,8 @@ def doctor(config: ConfigOption = None, data: DataOption = None) -> None:
     if settings is not None:
         keys = _checked(report, "keys", lambda: open_house_keys(settings.keys_folder))
         report.say("upstreams", ", ".join(u.name for u in settings.upstreams) or "none configured: the demo upstream")
+        named = [judge.name for judge in settings.judges if judge.usable]
+        report.say("judges", ", ".join(named) or "none has a credential: policies that want them will refuse")
         report.say("journal", f"{journal_size(settings.journal_folder)} bytes wait to be shipped")
         if detection is not None:
             prepare_policies(settings.policies_folder)
@@ -75,6 +77,13 @@ async def _policies(report: _Report, settings: Settings, detection: Detection) -
     for name, policy in store.policies.items():
         if name not in store.failures:
             report.say("policy", f"{name} {policy.revision}, {policy.mode}, {len(policy.rules)} rules")
+            unknown = set(policy.judges.terms.panel if policy.judges else ()) - {
+                judge.name for judge in settings.judges
+            }
+            if unknown:
+                report.say(
+                    "policy", f"{name} names judges that there are not: {', '.join(sorted(unknown))}", state="warn"
+                )
 
 
 def _engines(report: _Report, settings: Settings, keys: HouseKeys) -> None:

@@ -58,7 +58,7 @@ def mark_fp(
     reason: Annotated[str, typer.Option(help="Why it is none.")] = "false positive",
     until: Annotated[str, typer.Option(help="For how long: 90d, 12w, 1y.")] = "90d",
     rule: Annotated[str | None, typer.Option(help="Only what this rule found (default: all that decided).")] = None,
-    text: Annotated[Path | None, typer.Option(help="Its text, for a test (default: as stored).")] = None,
+    text: Annotated[Path | None, typer.Option(help="A file with its text, for a test.")] = None,
     write: Annotated[bool, typer.Option("--write", help="Change the policy's file, or save a draft version.")] = False,
     config: ConfigOption = None,
     data: DataOption = None,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
 
-import structlog
 import typer
 
 from detectors.errors import PromptShieldError
+from proxy.logs import LogSettings, configure_logs
 
 _HELP: Final = "An LLM firewall: serve it, test its policies, read its log."
 # Modules of this folder and what they offer: `app`, a group of commands, or a command of the module's own name.
@@ -23,6 +22,7 @@ _GROUPS: Final = {
     "key": ("keys", "API keys."),
     "keys": ("data_keys", "Keys that lock stored bodies."),
     "policy": ("policy", "Check, test and explain policies."),
+    "signatures": ("signatures", "Check, test, list, count and sign signatures."),
     "webhook": ("webhook", "What the webhooks of policies are signed with."),
     "review": ("reviews", "What policies stopped and a person is to look at."),
     "decisions": ("decisions", "Read the decision log."),
@@ -37,7 +37,7 @@ _APART: Final = {("decisions", "mark-fp"): ("false_positives", "mark_fp")}
 
 def main() -> None:
     """Run the command line. Exit 0, 1 for a failure we can name, 2 for wrong usage, 130 for Ctrl-C."""
-    _log_json()
+    configure_logs(LogSettings())
     try:
         build_app(sys.argv[1:])()
     except PromptShieldError as exc:
@@ -80,19 +80,3 @@ def _add_apart(group: typer.Typer, name: str, words: Sequence[str]) -> None:
 
 def _nothing() -> None:
     """Do nothing before a command."""
-
-
-def _log_json() -> None:
-    """One JSON object a line on standard error; what a library logs goes the same way, from warnings up."""
-    logging.basicConfig(level=logging.WARNING, format='{"level":"warning","logger":"%(name)s","event":"%(message)s"}')
-    # aiohttp logs each broken request with a traceback that quotes it.
-    logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

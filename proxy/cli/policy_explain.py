@@ -14,7 +14,7 @@ import typer
 
 from detectors.chain import Inspection, InspectionOptions
 from detectors.errors import EdgeError
-from detectors.types import Direction, Origin, RunStatus
+from detectors.types import Direction, InspectionContext, Origin, RunStatus
 from policies.expectations import RequestDocument
 from policies.explanation import Explanation, Step, as_document, explain
 from policies.testing import Reading, text_segment
@@ -52,7 +52,7 @@ def run(
         judged = text if text is not None else _read(text_file or Path("-")).decode(errors="replace")
         direction = Direction.RESPONSE if answer else Direction.REQUEST
         reading = Reading((text_segment(judged, Origin.ASSISTANT if answer else _origin(origin), direction),))
-    options = InspectionOptions(left_out=reading.left_out)
+    options = InspectionOptions(InspectionContext(lexicon=policy.lexicon), left_out=reading.left_out)
     inspection: Inspection = run_loop(detection.chain.inspect(reading.segments, options))
     facts = replace(Facts(at=time.time()), model=model, app=app)
     why = explain(policy, inspection, facts, detection.chain.revision, detection.actions)

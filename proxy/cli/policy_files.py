@@ -21,7 +21,14 @@ def load_named(file: Path, detection: Detection) -> LoadedPolicy:
     """Load a policy file, or a preset or pack by name. Raises PolicyError."""
     if str(file) in (*preset_names(), *pack_names()):
         return load_preset(str(file))
-    return load_policy(file, file.stem, rule_ids(detection.rules))
+    return load_policy(file, policy_id(file), rule_ids(detection.rules))
+
+
+def policy_id(file: Path) -> str:
+    """Return whose policy a file would be: `policies/acme.yaml` is acme's, `policies/acme/bot.yaml` its app's."""
+    folder = file.resolve().parent
+    tenant = any((folder.parent / name).is_file() for name in (f"{folder.name}.yaml", "default.yaml", "platform.yaml"))
+    return f"{folder.name}/{file.stem}" if tenant else file.stem
 
 
 def tests_beside(file: Path) -> Path:

@@ -17,7 +17,7 @@ from policies.schema import PolicyDocument
 from policies.types import Policy
 from proxy.app import Detection, load_detection
 from proxy.cli.common import ConfigOption, DataOption, actor, with_database
-from proxy.cli.policy_files import load_named, refuse
+from proxy.cli.policy_files import load_named, policy_id, refuse
 from proxy.cli.policy_fmt import read_policy, replace_policy
 from proxy.cli.policy_recorded import SinceOption, traffic
 from proxy.cli.policy_replay import tally_of
@@ -82,12 +82,14 @@ def _promote_file(
     candidate = load_named(file, detection).policy.candidate
     if named is None or candidate is None:
         raise PolicyError(file, None, "has no candidate to promote")
-    source = Library().find(document, named.policy, ("candidate", "policy"), tenant or file.stem)
+    source = Library().find(
+        document, named.policy, ("candidate", "policy"), tenant or policy_id(file).partition("/")[0]
+    )
     checked(source, detection)
     if wanted:
 
         async def work(database: Database, _keys: HouseKeys, _settings: Settings) -> None:
-            await _hold(candidate.policy, wanted, file.stem, tenant, since, detection, database)
+            await _hold(candidate.policy, wanted, policy_id(file), tenant, since, detection, database)
 
         with_database(config, data, work)
     previous = file.with_name(f".{file.name}.previous")

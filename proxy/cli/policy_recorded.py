@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from policies.recorded import Recorded
 from proxy.cli.common import find_tenant
 from proxy.cli.moments import parse_moment
-from proxy.cli.policy_files import refuse
-from storage.postgres import Database
+from proxy.cli.policy_files import policy_id, refuse
+from storage.postgres import Database, Row
 from storage.recorded_decisions import recorded_decisions
 
 TenantOption = Annotated[str | None, typer.Option(help="Whose decisions (default: the policy file's name).")]
@@ -36,14 +36,14 @@ class Traffic:
         """Yield them, oldest first. Raises StorageError."""
         tenant = await find_tenant(database, self.tenant)
         async for page in recorded_decisions(database, tenant.id, self.since):
-            for row in page:
-                if self._concerns(row):
-                    yield _recorded(row, self.tenant)
+            for row, app in page:
+                if self._concerns(row, app):
+                    yield _recorded(row, self.tenant, app)
 
-    def _concerns(self, row: dict[str, Any]) -> bool:
+    def _concerns(self, row: Row, app: str) -> bool:
         if self.app is not None:
-            return bool(row["app"] == self.app)
-        return bool(row["policy_id"] != f"{self.tenant}/{row['app']}")  # that app has a policy of its own
+            return app == self.app
+        return bool(row["policy_id"] != f"{self.tenant}/{app}")  # that app has a policy of its own
 
 
 def traffic(file: Path, tenant: str | None, app: str | None, since: str) -> Traffic:
@@ -52,28 +52,13 @@ def traffic(file: Path, tenant: str | None, app: str | None, since: str) -> Traf
         moment = parse_moment(since, datetime.now(UTC))
     except ValueError as exc:
         refuse(f"--since '{since}': {exc}")
-    return Traffic(tenant or file.stem, app, moment)
+    slug, _, own_app = policy_id(file).partition("/")
+    return Traffic(tenant or slug, app or own_app or None, moment)
 
 
-def _recorded(row: dict[str, Any], tenant: str) -> Recorded:
+def _recorded(row: Row, tenant: str, app: str) -> Recorded:
     return Recorded(
-        id=str(row["id"]),
-        at=row["at"],
-        tenant=tenant,
-        app=row["app"],
-        key_id=row["key_id"],
-        dialect=row["dialect"],
-        route=row["route"],
-        model=row["model"],
-        upstream=row["upstream"],
-        streaming=row["streaming"],
-        network=row["network"],
-        outcome=row["outcome"],
-        intended_action=row["intended_action"],
-        scores=row["scores"],
-        scores_overflow=row["scores_overflow"],
-        facts=row["facts"],
-        coverage=row["coverage"],
-        degraded=row["degraded"],
-        policy_revision=row["policy_revision"],
-    )
+        row["id"], row["at"], tenant, app, row["key_id"], row["dialect"], row["route"], row["model"], row["upstream"],
+        row["streaming"], row["network"], row["outcome"], row["intended_action"], row["scores"],
+        row["scores_overflow"], row["facts"], row["coverage"], row["degraded"], row["policy_revision"],
+    )  # fmt: skip

@@ -11,7 +11,7 @@ from detectors.errors import PolicyError, StorageError
 from policies.testing import run_tests
 from proxy.app import Detection, load_detection
 from proxy.cli.common import ConfigOption, DataOption, actor, with_database
-from proxy.cli.policy_files import load_named, refuse
+from proxy.cli.policy_files import load_named, policy_id, refuse
 from proxy.processes import run_loop
 from proxy.request_reader import CodecReader
 from proxy.settings import Settings
@@ -33,7 +33,7 @@ def save(
     data: DataOption = None,
 ) -> None:
     """Keep a policy in the database as a new version. It is checked and tested, and not yet in force."""
-    policy = name or file.stem
+    policy = name or policy_id(file)
     revision = checked(file, load_detection())
 
     async def work(database: Database, _keys: HouseKeys, settings: Settings) -> int:

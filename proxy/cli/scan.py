@@ -60,7 +60,7 @@ async def _scan(lines: Iterable[bytes], policy: Policy, detection: Detection) ->
         else:
             started = time.perf_counter()
             chances: dict[Category, float] = {}
-            options = InspectionOptions(InspectionContext(shared={SCORES: chances}))
+            options = InspectionOptions(InspectionContext(lexicon=policy.lexicon, shared={SCORES: chances}))
             inspection = await detection.chain.inspect([text_segment(text, origin)], options)
             verdict = decide(policy, inspection, Facts(at=time.time()), detection.chain.revision, detection.actions)
             result = row | _result(verdict, chances, time.perf_counter() - started)

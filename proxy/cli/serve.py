@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from proxy.cli.common import ConfigOption, DataOption, progress
+from proxy.logs import configure_logs
 from proxy.settings import load_settings
 from proxy.supervisor import Running, Supervisor
 
 
 def serve(config: ConfigOption = None, data: DataOption = None) -> None:
     """Run the firewall until Ctrl-C or SIGTERM."""
-    supervisor = Supervisor(load_settings(config, data=data), progress)
+    settings = load_settings(config, data=data)
+    supervisor = Supervisor(settings, progress, configure_logs(settings.log))
     running = supervisor.start()
     print(_next_steps(running), flush=True)
     supervisor.watch()

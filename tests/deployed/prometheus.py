@@ -62,6 +62,12 @@ class Prometheus:
         found = self._get("query", query=expr, **({} if at is None else {"time": str(at)}))["result"]
         return {_values(item["metric"]): float(item["value"][1]) for item in found}
 
+    def range(self, expr: str, since: float, until: float) -> Mapping[Labels, list[tuple[float, float]]]:
+        """Return what a graph of an expression shows, second by second; NaN is no point."""
+        found = self._get("query_range", query=expr, start=str(since), end=str(until), step="1")["result"]
+        values = {_values(item["metric"]): [(float(x), float(y)) for x, y in item["values"]] for item in found}
+        return {labels: kept for labels, points in values.items() if (kept := [p for p in points if p[1] == p[1]])}
+
     def samples(self, selector: str, at: float) -> list[tuple[float, float]]:
         """Return the raw samples of one series in a range, as time and value."""
         (series,) = self._get("query", query=selector, time=str(at))["result"]

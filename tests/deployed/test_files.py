@@ -70,7 +70,19 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     uv = ROOT / ".venv/bin/uv"
     accepted(sys.executable, "-m", "venv", "--without-pip", folder)
     python = folder / "bin" / "python"
-    accepted(uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", "requirements/run.txt")
+    accepted(
+        uv,
+        "pip",
+        "install",
+        "--quiet",
+        "--link-mode",
+        "copy",
+        "--python",
+        python,
+        "--require-hashes",
+        "-r",
+        "requirements/run.txt",
+    )
     accepted("sh", DEPLOY / "slim.sh", folder, uv)
     return folder
 

@@ -19,6 +19,7 @@ import pytest
 import detectors.decoders
 from detectors.decoding import Decoder
 from detectors.discovery import discover
+from detectors.lexicon import Lexicon
 from detectors.matcher import Matcher
 from detectors.normalise import fold
 from detectors.rules import BUILT_IN, STORE, Signature, build_matcher, expression_of, load_signatures
@@ -32,6 +33,7 @@ SIGNATURES: Final = RULES.signatures
 FOLDED: Final = tuple(s for s in SIGNATURES if s.folded)
 AS_IS: Final = tuple(s for s in SIGNATURES if not s.folded)
 ATTACKS: Final = frozenset(s.id for s in RULES.of(ATTACK))
+EVERY_LEVEL: Final = Lexicon(dict.fromkeys(Origin, 4))
 LABELLED: Final = [
     orjson.loads(line)
     for file in sorted((Path(__file__).parent.parent / "data" / "attacks").glob("*.jsonl"))
@@ -67,7 +69,8 @@ class Scanner:
 
     async def hits(self, text: str, origin: Origin = Origin.USER) -> tuple[Hit, ...]:
         segment = Segment(Direction.REQUEST, origin, Kind.TEXT, Place.VALUE, "/text", text)
-        (hits,) = await self.detector.inspect([self.views.build(segment).views], InspectionContext())
+        context = InspectionContext(lexicon=EVERY_LEVEL)
+        (hits,) = await self.detector.inspect([self.views.build(segment).views], context)
         return tuple(hits)
 
     async def rules(self, text: str, origin: Origin = Origin.USER) -> set[str]:

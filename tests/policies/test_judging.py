@@ -89,6 +89,8 @@ def test_what_a_policy_says_and_what_it_leaves_out(make_policy: MakePolicy) -> N
     plain = judges(make_policy, "{sample: 1%, panel: default}")
     assert (plain.terms.panel, plain.terms.strategy, plain.terms.deadline) == ((), Strategy.HEDGE, 2.0)
     assert (plain.terms.send, plain.usd, plain.concurrent) == (Send.MASKED, None, False)
+    assert (plain.calls, plain.calls_seconds) == (10_000, 86_400)
+    assert judges(make_policy, "{sample: 1%, budget: 1 USD/day}").calls is None
 
 
 def test_streams_release_unless_the_policy_holds_them(make_policy: MakePolicy) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from detectors.chain import Chain
+from detectors.rules import RuleSet
+from detectors.types import Category
 from policies.controls import load_controls
 from policies.engine import Actions
 from policies.layers import pack_names, preset_names
@@ -48,3 +50,11 @@ def test_every_rule_serves_a_control_and_every_control_names_rules_that_are_ther
 def test_every_rule_has_a_test_by_name(name: str) -> None:
     loaded = load_preset(name)
     assert {test.rule for test in loaded.tests if test.rule is not None} == set(loaded.own_rules)
+
+
+@pytest.mark.parametrize("name", PACKS)
+def test_every_kind_that_a_pack_names_is_found_by_a_signature(rules: RuleSet, name: str) -> None:
+    known = {signature.kind for signature in rules.of(Category)}
+    loaded = load_preset(name)
+    named = {kind for rule in loaded.policy.rules if rule.id in loaded.own_rules for kind in rule.match.kind}
+    assert named <= known

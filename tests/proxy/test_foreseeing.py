@@ -56,7 +56,7 @@ def test_an_answer_beyond_the_bound_is_forgotten_whole() -> None:
 async def test_what_was_foreseen_is_known_when_it_comes_back_to_its_tenant_alone(
     screen: Screen, make_policy: Callable[[str], Policy]
 ) -> None:
-    await screen.foresee([SAID], 1, b"1" * 32)
+    await screen.foresee([SAID], make_policy(""), "acme", 1, b"1" * 32)
 
     body = {"model": "m", "messages": [{"role": "assistant", "content": SAID}]}
     walk = CODEC.segments(body, Direction.REQUEST)

@@ -59,7 +59,7 @@ async def test_nobody_is_sent_to_loopback_or_a_private_network_otherwise(
     assert len(recorder.received) == before
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_a_failure(recorder: Recorder) -> None:
+async def test_a_handshake_that_fails_is_a_failure(recorder: Recorder) -> None:
     endpoint = recorder.url.replace("http:", "https:")
     assert await result(judges(settings(recorder, endpoint=endpoint))) is CallResult.CONNECT
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -206,6 +207,16 @@ async def test_a_spent_budget_leaves_it_at_what_is_known_here_and_says_so(
         actions = [(row.action, row.degraded) for row in panel.served.rows()]
         assert (actions, len(panel.asked(KIMI))) == ([("allow", ()), ("allow", ()), ("flag", ())], 2)
         assert panel.results() == {KIMI: "budget", GEMINI: "budget", SONOMA: "budget"}
+
+
+async def test_sixteen_who_send_the_same_text_at_once_cause_one_call(
+    tmp_path: Path, detection: Detection, make_policy: MakePolicy, recorder: Recorder
+) -> None:
+    policy = make_policy("judges: {always: {origin: user}, deadline: 5}")
+    async with judged(tmp_path, detection, policy, recorder, {KIMI: slow(0.05, openrouter(ATTACK))}) as panel:
+        text = "And what would all of you have me do with it?"
+        answers = await asyncio.gather(*(panel.ask(text) for _ in range(16)))
+        assert ({status for status, _ in answers}, len(panel.asked(KIMI))) == ({400}, 1)
 
 
 async def test_never_sends_nothing(

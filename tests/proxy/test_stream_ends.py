@@ -19,11 +19,13 @@ from proxy.egress.door import open_door
 from proxy.handler import Handler
 from proxy.metrics import WorkerMetrics
 from proxy.parts import Parts
+from proxy.releases import Releases
 from proxy.screen import Screen, Screened
 from proxy.settings import UpstreamSettings
 from proxy.upstream import Upstreams
 from storage.journal import Journal
 from storage.journal_reader import JournalReader
+from storage.reviews import ReviewQueue
 from storage.types import Identity, Outcome
 from tests.proxy.conftest import MakePolicy
 
@@ -77,6 +79,7 @@ def parts(tmp_path: Path, detection: Detection, make_policy: MakePolicy) -> Part
         "data_keys": None,
         "objects": None,
         "hooks": (),
+        "releases": Releases(ReviewQueue(None)),  # type: ignore[arg-type]  # nobody has released anything
         "door": open_door("egress-token", {}),
     }
     return Parts(

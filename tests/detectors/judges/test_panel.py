@@ -38,6 +38,26 @@ async def test_who_was_late_is_heard_the_next_time_and_not_asked_again(make_judg
     assert (second.ruling and second.ruling.category, wire.asked) == ("jailbreak", 1)
 
 
+async def test_who_is_late_after_another_has_failed_is_heard_the_next_time_too(make_judge: MakeJudge) -> None:
+    failing, late = Wire(failing=CallResult.SERVER), Wire("jailbreak", gate=asyncio.Event())
+    panel = Panel([make_judge("a", failing), make_judge("b", late)], Counts())
+    first = await panel.judge(QUESTION, Terms(deadline=0.02), Purse())
+    assert (first.ruling, first.late) == (None, True)
+    assert late.gate is not None
+    late.gate.set()
+    second = await panel.judge(QUESTION, Terms(deadline=1), Purse())
+    assert (second.ruling and second.ruling.judge, failing.asked, late.asked) == ("b", 1, 1)
+    third = await panel.judge(QUESTION, Terms(deadline=1), Purse())
+    assert (third.ruling and third.ruling.judge, failing.asked, late.asked) == ("b", 1, 1)
+
+
+async def test_a_round_that_is_over_is_forgotten(make_judge: MakeJudge) -> None:
+    panel = Panel([make_judge("a", Wire(failing=CallResult.SERVER))], Counts())
+    for _ in range(3):
+        await panel.judge(QUESTION, Terms(), Purse())
+    assert panel._rounds == {}
+
+
 async def test_a_judge_of_other_languages_is_not_asked(make_judge: MakeJudge) -> None:
     german, any_language = Wire(), Wire()
     panel = Panel([make_judge("de", german, languages=("de",)), make_judge("all", any_language)], Counts())

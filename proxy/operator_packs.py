@@ -1,0 +1,163 @@
+"""The operator's own signatures: those of the installation and of each tenant, taken in while the server runs.
+
+`<data>/signatures/*.yaml` are read for everybody, `<data>/signatures/<tenant>/*.yaml` for that tenant alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from detectors.errors import SignatureError
+from detectors.lexicon import Lexicon
+from detectors.packs import load_pack
+from detectors.signature_scan import SignatureScan
+from detectors.views import ViewBuilder
+from policies.store import keep_copy
+from storage.pack_manifest import PackSigners
+
+EVERYBODY: Final = ""  # under which the installation's own pack is kept
+_REMEMBERED: Final = 4096  # lexicons put together; they are made anew in microseconds
+Stamps = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class PacksReport:
+    """What one look at the folders changed. `failures` maps a pack to why its last good one stays in force."""
+
+    loaded: tuple[str, ...]
+    removed: tuple[str, ...]
+    failures: Mapping[str, str]
+
+
+class OperatorPacks:
+    """Packs by tenant. `lexicon` answers from a complete set: a swap is one assignment."""
+
+    def __init__(
+        self, folder: Path, views: ViewBuilder, signers: PackSigners | None = None, last_good: Path | None = None
+    ) -> None:
+        self._folder, self._views, self._signers, self._last_good = folder, views, signers, last_good
+        self._packs: Mapping[str, SignatureScan] = {}
+        self._versions: dict[str, int] = {}
+        self._stamps: Stamps = {}
+        self._failures: dict[str, SignatureError] = {}
+        self._lexicons: dict[tuple[str, str], Lexicon] = {}
+
+    @property
+    def packs(self) -> Mapping[str, SignatureScan]:
+        return MappingProxyType(dict(self._packs))
+
+    @property
+    def failures(self) -> Mapping[str, str]:
+        return {name: str(why) for name, why in self._failures.items()}
+
+    def lexicon(self, policy: Lexicon, tenant: str) -> Lexicon:
+        """Return a policy's lexicon with the packs of the installation and of this tenant; nobody else's."""
+        packs = self._packs
+        if not packs:
+            return policy
+        key = (policy.revision, tenant)
+        known = self._lexicons.get(key)
+        if known is None:
+            own = [packs[name] for name in dict.fromkeys((EVERYBODY, tenant)) if name in packs]
+            known = replace(policy, packs=tuple(own)) if own else policy
+            if len(self._lexicons) >= _REMEMBERED:
+                self._lexicons.clear()
+            self._lexicons[key] = known
+        return known
+
+    def load(self) -> None:
+        """First load, for which every pack must be good. Raises SignatureError."""
+        self._look(_stamps(self._folder))
+        if self._failures:
+            raise next(iter(self._failures.values()))
+
+    def recover(self) -> None:
+        """First load of a process that takes a fallen one's place: a bad pack is served by its last good copy.
+
+        Raises SignatureError where there is none, since its tenants would silently go without it.
+        """
+        self._look(_stamps(self._folder))
+        for name, why in self._failures.items():
+            if name not in self._packs:
+                raise why
+
+    async def reload(self) -> PacksReport:
+        """Look at the folders once; what changed is compiled beside the traffic. A bad pack leaves its last good."""
+        stamps = await asyncio.to_thread(_stamps, self._folder)
+        if stamps == self._stamps:
+            return PacksReport((), (), {})
+        return await asyncio.to_thread(self._look, stamps)
+
+    def _look(self, stamps: Stamps) -> PacksReport:
+        before, packs = self._stamps, dict(self._packs)
+        moved = [name for name, stamp in stamps.items() if before.get(name) != stamp]
+        if EVERYBODY in moved:  # whose ids no tenant may take
+            moved = list(stamps)
+        removed = tuple(name for name in before if name not in stamps)
+        failures = {name: why for name, why in self._failures.items() if name in stamps and name not in moved}
+        loaded: list[str] = []
+        for name in removed:
+            packs.pop(name, None)
+        for name in sorted(moved):  # the installation's first
+            try:
+                pack = self._load_one(name, packs)
+            except SignatureError as exc:
+                failures[name] = exc
+                kept = None if name in packs else self._recall(name)
+                if kept is not None:
+                    packs[name] = kept
+                continue
+            packs.pop(name, None)
+            if pack is not None:
+                packs[name] = pack
+                loaded.append(name)
+        self._packs, self._lexicons = packs, {}
+        self._stamps, self._failures = stamps, failures
+        return PacksReport(tuple(loaded), removed, {name: str(failures[name]) for name in moved if name in failures})
+
+    def _load_one(self, name: str, packs: Mapping[str, SignatureScan]) -> SignatureScan | None:
+        folder = self._folder / name if name else self._folder
+        version = 0 if self._signers is None else self._signers.check(folder, self._versions.get(name, 0))
+        everybody = packs.get(EVERYBODY) if name else None
+        pack = load_pack(folder, self._views, () if everybody is None else everybody.ids)
+        self._versions[name] = version
+        if self._last_good is not None:
+            for file in sorted(folder.glob("*.yaml")):
+                keep_copy(file, self._last_good / (name or "_") / file.name)
+            for copy in (self._last_good / (name or "_")).glob("*.yaml"):
+                if not (folder / copy.name).exists():
+                    copy.unlink(missing_ok=True)
+        return pack
+
+    def _recall(self, name: str) -> SignatureScan | None:
+        """Return the last good copy of a pack, which passed every gate when it was kept."""
+        if self._last_good is None:
+            return None
+        try:
+            return load_pack(self._last_good / (name or "_"), self._views)
+        except SignatureError:
+            return None
+
+
+def _stamps(folder: Path) -> Stamps:
+    """Return every folder that holds signatures, with what changes when one of its files does."""
+    found: dict[str, tuple[int, ...]] = {}
+    try:
+        names = [EVERYBODY, *(entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != ".")]
+        for name in names:
+            stamp: list[int] = []
+            for entry in sorted(os.scandir(folder / name if name else folder), key=lambda entry: entry.name):
+                if entry.is_file() and (entry.name.endswith(".yaml") or entry.name == "pack.json"):
+                    status = entry.stat()
+                    stamp += [hash(entry.name), status.st_mtime_ns, status.st_ctime_ns, status.st_size]
+            if stamp:
+                found[name] = tuple(stamp)
+    except FileNotFoundError:
+        return found  # no folder, no packs; a file that is gone by now is seen at the next look
+    return found

@@ -1,0 +1,68 @@
+"""Levels and words of a policy: merged, checked, compiled when it is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from detectors.errors import PolicyError
+from detectors.types import Origin, Severity
+from policies.loader import load_policy
+from policies.types import Policy
+
+
+def load(folder: Path, text: str) -> Policy:
+    file = folder / "acme.yaml"
+    file.write_text("extends: preset/standard\n" + text)
+    return load_policy(file, "acme", {"PS-INJ-001"}).policy
+
+
+def test_levels_and_words_become_the_policys_lexicon(tmp_path: Path) -> None:
+    policy = load(
+        tmp_path, "levels: {user: 1, document: 3}\nkeywords: [{id: names, words: [Falcon], allow: [a falcon]}]\n"
+    )
+
+    assert policy.lexicon.levels == {Origin.USER: 1, Origin.TOOL: 3}
+    assert [(k.id, k.words, k.allow, k.severity) for k in policy.lexicon.keywords] == [
+        ("names", ("Falcon",), ("a falcon",), Severity.MEDIUM)
+    ]
+
+
+def test_words_may_stand_in_a_file_whose_change_is_a_new_revision(tmp_path: Path) -> None:
+    words = tmp_path / "names.txt"
+    words.write_text("# ours\nFalcon\n\nproject bluebird\n")
+    first = load(tmp_path, "keywords: [{id: names, file: names.txt}]\n")
+    words.write_text("Falcon\n")
+
+    assert first.lexicon.keywords[0].words == ("Falcon", "project bluebird")
+    assert load(tmp_path, "keywords: [{id: names, file: names.txt}]\n").revision != first.revision
+
+
+def test_rules_may_name_a_list(tmp_path: Path) -> None:
+    text = "keywords: [{id: names, words: [x1]}]\nrules: [{id: r, when: {rule: KW-%s}, action: block}]\n"
+
+    assert load(tmp_path, text % "names").rules[-1].action == "block"
+    with pytest.raises(PolicyError, match="unknown detection rule 'KW-nams'"):
+        load(tmp_path, text % "nams")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("levels: {usr: 1}", ":2: "),
+        ("levels: {user: 5}", "less than or equal to 4"),
+        ("keywords: [{id: a}]", "either words or a file"),
+        ("keywords: [{id: a, words: [x], file: a.txt}]", "either words or a file"),
+        ("keywords: [{id: a, words: [x]}, {id: a, words: [y]}]", ":2: list 'a' is defined twice"),
+        ("keywords: [{id: a, file: none.txt}]", ":2: none.txt cannot be read"),
+        ("keywords: [{id: a, file: ../x.txt}]", "match pattern"),
+        ('keywords: [{id: a, words: ["\\u200b"]}]', "a word of nothing visible"),
+        ("keywords: [{id: a, wrods: [x]}]", "unknown key 'wrods' (did you mean 'words'?)"),
+    ],
+)
+def test_what_is_wrong_is_told_with_file_and_line(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        load(tmp_path, text + "\n")
+
+    assert problem in str(caught.value)

@@ -1,0 +1,84 @@
+"""The operator's signatures: for everybody, for one tenant, taken in while running, and the last good ones kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from detectors.build import build_views
+from detectors.errors import SignatureError
+from detectors.lexicon import Lexicon
+from detectors.views import ViewBuilder
+from proxy.operator_packs import OperatorPacks
+
+POLICY = Lexicon()
+
+
+@pytest.fixture(scope="module")
+def views() -> ViewBuilder:
+    return build_views()
+
+
+def write(folder: Path, number: int, pattern: str = "blue folder") -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    signature = {
+        "id": f"OP-INJ-{number:03}",
+        "title": "Talk of the blue folder",
+        "description": "The text asks for the blue folder.",
+        "status": "stable",
+        "category": "prompt_injection",
+        "kind": "BLUE_FOLDER",
+        "severity": "high",
+        "confidence": 0.9,
+        "level": 1,
+        "pattern": pattern,
+        "examples": {"match": ["the blue folder", "a blue folder"], "no_match": ["blue", "folder"]},
+    }
+    (folder / f"{number}.yaml").write_text(yaml.safe_dump(signature))
+
+
+def ids(packs: OperatorPacks, tenant: str) -> set[str]:
+    return {name for pack in packs.lexicon(POLICY, tenant).packs for name in getattr(pack, "ids", ())}
+
+
+async def test_a_tenants_signatures_are_read_for_nobody_else(tmp_path: Path, views: ViewBuilder) -> None:
+    write(tmp_path / "s", 1)
+    write(tmp_path / "s" / "acme", 2)
+    packs = OperatorPacks(tmp_path / "s", views)
+
+    await packs.reload()
+
+    assert (ids(packs, "acme"), ids(packs, "globex")) == ({"OP-INJ-001", "OP-INJ-002"}, {"OP-INJ-001"})
+    assert packs.lexicon(POLICY, "acme").revision != packs.lexicon(POLICY, "globex").revision
+
+
+async def test_a_bad_file_leaves_the_last_good_pack_and_says_why(tmp_path: Path, views: ViewBuilder) -> None:
+    write(tmp_path / "s" / "acme", 1)
+    packs = OperatorPacks(tmp_path / "s", views, last_good=tmp_path / "good")
+    await packs.reload()
+    write(tmp_path / "s" / "acme", 1, pattern="(blue")
+
+    report = await packs.reload()
+
+    assert "acme/1.yaml:" in report.failures["acme"]
+    assert ids(packs, "acme") == {"OP-INJ-001"}
+    replaced = OperatorPacks(tmp_path / "s", views, last_good=tmp_path / "good")
+    replaced.recover()
+    assert ids(replaced, "acme") == {"OP-INJ-001"}
+    with pytest.raises(SignatureError, match=r"1\.yaml:"):
+        OperatorPacks(tmp_path / "s", views).recover()
+
+
+async def test_changes_are_taken_in_and_removals_too(tmp_path: Path, views: ViewBuilder) -> None:
+    packs = OperatorPacks(tmp_path / "s", views)
+    packs.load()
+    assert packs.lexicon(POLICY, "acme") is POLICY
+    write(tmp_path / "s", 1)
+    assert (await packs.reload()).loaded == ("",)
+    assert (await packs.reload()).loaded == ()
+    (tmp_path / "s" / "1.yaml").unlink()
+
+    assert (await packs.reload()).removed == ("",)
+    assert ids(packs, "acme") == set()
