@@ -22,4 +22,8 @@ capabilities: {drop: [ALL]}
 - name: {{ $name }}
   valueFrom: {secretKeyRef: {name: {{ $.Values.secret }}, key: {{ $key }}}}
 {{- end }}
+{{- if .Values.engine.enabled }}
+- name: ENGINE_TOKEN
+  valueFrom: {secretKeyRef: {name: {{ .Values.secret }}, key: engine-token}}
+{{- end }}
 {{- end }}
