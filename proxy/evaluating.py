@@ -10,7 +10,6 @@ from aiohttp import web
 from detectors.types import Direction
 from policies.types import Policy, StopReason, Verdict
 from proxy.admission import admit, hold_texts
-from proxy.answering import screen_document
 from proxy.closing import close, finish
 from proxy.codec import Refusal, Target
 from proxy.edge import expected_size, read_body, read_json
@@ -20,6 +19,7 @@ from proxy.identity import presented_key
 from proxy.overload import Place
 from proxy.parts import Parts
 from proxy.providers._openai_shapes import VOCABULARY, param_of, refusal_body
+from proxy.screening import screen_document
 from storage.types import Outcome
 
 _STOPPED: Final = {Direction.REQUEST: Outcome.BLOCKED_REQUEST, Direction.RESPONSE: Outcome.BLOCKED_RESPONSE}

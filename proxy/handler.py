@@ -13,7 +13,7 @@ from detectors.errors import EdgeError, UpstreamError
 from detectors.types import Direction
 from policies.types import Verdict
 from proxy.admission import admit, hold_to_policy
-from proxy.answering import answer, refuse, screen_document
+from proxy.answering import answer
 from proxy.beside import send_while_judged
 from proxy.closing import close, finish
 from proxy.codec import Codec, Target, Words
@@ -35,6 +35,7 @@ from proxy.refusals import METRIC, reason_of
 from proxy.responses import retry_headers
 from proxy.routing import choose_codec, default_codec, error_codec, open_route
 from proxy.screen import WhenJudged
+from proxy.screening import refuse, screen_document
 from storage.types import Outcome
 
 _LOG: Final = structlog.get_logger("promptshield.proxy")

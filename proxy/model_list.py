@@ -10,7 +10,6 @@ from aiohttp import web
 
 from detectors.errors import EdgeError, UpstreamError
 from detectors.types import Direction
-from proxy.answering import refuse, screen_document
 from proxy.closing import finish
 from proxy.codec import Codec, Target
 from proxy.exchange import Exchange
@@ -18,6 +17,7 @@ from proxy.forward import forward, speaking
 from proxy.identity import Presented
 from proxy.json_document import parse
 from proxy.parts import Parts
+from proxy.screening import refuse, screen_document
 from proxy.settings import UpstreamSettings
 from storage.types import Outcome
 

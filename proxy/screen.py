@@ -158,11 +158,22 @@ class Screen:
         verdict = deciding() if aside is None else await aside.run(deciding)
         if gate is None or not gate.postponed or verdict.effect.stop:
             return Screened(verdict, inspection.runs, calls)
-        again = replace(
-            options, gate=self._gate(policy, facts, content_key), left_out=Coverage(), aside=None, engine=None
-        )
-        later = partial(self._judge_later, inspection, gate.postponed, again, policy, facts)
-        return Screened(verdict, tuple(run for run in inspection.runs if run.stage is not Stage.JUDGE), calls, later)
+        return self._judged_later(Screened(verdict, inspection.runs, calls), inspection, gate, options, policy, facts)
+
+    def _judged_later(
+        self,
+        screened: Screened,
+        first: Inspection,
+        gate: OpenTexts,
+        options: InspectionOptions,
+        policy: Policy,
+        facts: Facts,
+    ) -> Screened:
+        """Return what is known before judges have read what was put off, with the way to have them read it."""
+        key = options.content_key
+        again = replace(options, gate=self._gate(policy, facts, key), left_out=Coverage(), aside=None, engine=None)
+        later = partial(self._judge_later, first, gate.postponed, again, policy, facts)
+        return replace(screened, runs=tuple(run for run in first.runs if run.stage is not Stage.JUDGE), later=later)
 
     async def _judge_later(
         self, first: Inspection, postponed: Sequence[Segment], options: InspectionOptions, policy: Policy, facts: Facts

@@ -7,12 +7,9 @@ that made a child ends.
 from __future__ import annotations
 
 import gc
-import http.client
 import os
 import signal
 import socket
-import ssl
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -40,6 +37,7 @@ from proxy.installation import (
     publish_schema,
     runtime_file,
 )
+from proxy.listening import is_ready, open_channel, open_listeners, stop_listening
 from proxy.logs import LogFile
 from proxy.processes import SIGNALS, Main, Process
 from proxy.settings import Settings
@@ -48,7 +46,6 @@ from storage.embedded import EmbeddedEngines, EngineUrls
 from storage.house_keys import HouseKeys, open_house_keys
 
 _LOG: Final = structlog.get_logger("promptshield.supervisor")
-_CHANNEL_SIZE: Final = 1 << 20
 _START_PATIENCE: Final = 30.0
 _LAST_PATIENCE: Final = 15.0  # seconds for the control plane to ship what is left
 Report = Callable[[str], None]
@@ -117,7 +114,7 @@ class Supervisor:
         others = [p for p in self._others if p.name != "control"]
         _end(self._workers, self._settings.edge.grace, kill=False)
         for listener in self._listening:
-            _stop_listening(listener)
+            stop_listening(listener)
         _end(self._workers, self._settings.edge.drain + 5)
         _end(control, _LAST_PATIENCE)
         _end(others, 2)
@@ -136,12 +133,12 @@ class Supervisor:
     ) -> Running:
         """Open the sockets once and for all, then fork every process."""
         count = settings.workers
-        listeners = self._listening = _listeners(settings.proxy, count)
-        control_listener = _listeners(settings.control, 1)[0]
-        inbox, outbox = _channel()
+        listeners = self._listening = open_listeners(settings.proxy, count)
+        control_listener = open_listeners(settings.control, 1)[0]
+        inbox, outbox = open_channel()
         instance = instance_name(settings)
         if not settings.upstreams:
-            demo_listener = _listeners(Listener(port=0), 1)[0]
+            demo_listener = open_listeners(Listener(port=0), 1)[0]
             self._others.append(Process("demo", partial(run_demo, demo_listener)))
             settings = settings.model_copy(update={"upstreams": demo_upstreams(demo_listener.getsockname()[1])})
         self._others.append(
@@ -173,7 +170,7 @@ class Supervisor:
         deadline = time.monotonic() + _START_PATIENCE
         address = urlsplit(running.proxy_url)
         while time.monotonic() < deadline:
-            if _is_ready(address.scheme, address.hostname or "", address.port or 0):
+            if is_ready(address.scheme, address.hostname or "", address.port or 0):
                 return
             self._replace_the_fallen()
             if any(process.failures > 2 for process in (*self._workers, *self._others)):
@@ -221,68 +218,6 @@ def insist_on_c_parser() -> None:
     if RawRequestMessage is RawRequestMessagePy:
         problem = "aiohttp runs without its C extension, whose parser is the strict one: install a wheel, and unset "
         raise SettingsError("environment", None, problem + "AIOHTTP_NO_EXTENSIONS")
-
-
-def _listeners(listener: Listener, count: int) -> list[socket.socket]:
-    """Open `count` sockets on one port; the kernel spreads connections over them. Raises SettingsError."""
-    sockets: list[socket.socket] = []
-    port = listener.port
-    family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
-    for _ in range(count):
-        opened = socket.socket(family, socket.SOCK_STREAM)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if count > 1:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        try:
-            opened.bind((listener.host, port))
-            opened.listen(1024)
-        except OSError as exc:
-            problem = f"cannot listen on {listener.host}:{port}: {exc.strerror}; is another one running?"
-            raise SettingsError("listener", None, problem) from exc
-        opened.setblocking(False)
-        port = opened.getsockname()[1]
-        sockets.append(opened)
-    return sockets
-
-
-def _channel() -> tuple[socket.socket, socket.socket]:
-    """Return the two ends over which workers send what they count: message by message, never blocking."""
-    kind = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
-    inbox, outbox = socket.socketpair(socket.AF_UNIX, kind)
-    outbox.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _CHANNEL_SIZE)
-    inbox.setblocking(False)
-    outbox.setblocking(False)
-    return inbox, outbox
-
-
-def _is_ready(scheme: str, host: str, port: int) -> bool:
-    if scheme == "https":  # a certificate is for a name, and this is an address of our own
-        connection: http.client.HTTPConnection = http.client.HTTPSConnection(host, port, timeout=1, context=_trusting())
-    else:
-        connection = http.client.HTTPConnection(host, port, timeout=1)
-    try:
-        connection.request("GET", "/health/readiness")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
-def _trusting() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
-
-
-def _stop_listening(listener: socket.socket) -> None:
-    """Refuse who comes now, in every process that has the socket, while workers still accept who came before. Whoever
-    got into its queue later would be cut off at the very end; where it is refused, a balancer tries elsewhere at once.
-    """
-    try:
-        listener.shutdown(socket.SHUT_RDWR)
-    except OSError:  # not every system shuts what only listens
-        listener.close()
 
 
 def _end(processes: Sequence[Process], patience: float, *, kill: bool = True) -> None:
