@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -27,6 +28,10 @@ from detectors.types import (
 
 # Under this key of `shared`, whoever wants to know the chances below all thresholds leaves a dict for them.
 SCORES: Final = "classifier scores"
+_LITTLE, _NEARLY_ALL = 0.55, 0.9
+_HIDDEN: Final = re.compile(r"""(?:<!--|=\s?["'])[^"'<>]{0,200}?\w\s\w{2,40}\s\w""")
+_RUN: Final = re.compile(r"[a-z0-9+/=_-]{40,}")
+_DIGITS: Final = 16  # base64 has a digit among six characters, hexadecimal more
 RULES: Final = {category: f"PS-CLS-{number:03}" for number, category in enumerate(KINDS, start=1)}
 _TAGS: Final = {
     Category.PROMPT_INJECTION: ("owasp.llm01", "mitre.atlas.aml.t0051"),
@@ -63,7 +68,7 @@ class Classifier:
             read = [(number, view) for number, views in enumerate(batch) for view in readable(views, origin)]
             if not read:
                 continue
-            scored = self._model.models[origin].windows([view.text for _, view in read])
+            scored = self._model.models[origin].windows([without_blobs(view.text) for _, view in read])
             for (number, view), windows in zip(read, scored, strict=True):
                 window = best(windows)
                 hit = self._claim(view, window, origin)
@@ -112,8 +117,36 @@ class Classifier:
 
 def readable(views: Sequence[View], origin: Origin) -> Iterator[View]:
     """Yield the folded readings of a segment, if it is read as that origin's."""
-    if _read_as(views[0].segment) is origin:
-        yield from (view for view in views if view.transforms[-1:] == ("folded",))
+    if _read_as(views[0].segment) is not origin:
+        return
+    folded = [view for view in views if view.transforms[-1:] == ("folded",)]
+    for view in folded:
+        if len(view.transforms) > 1 or not any(_says_all(other, view) for other in folded):
+            yield view
+
+
+def _says_all(reading: View, raw: View) -> bool:
+    """Tell whether a decoded reading has all that a text says, of which most is how it is encoded or marked up: that
+    reads like nothing a person writes, whatever it says. Sentences in comments and attributes are in no such reading.
+    """
+    if len(reading.transforms) != 2 or len(reading.text) > _LITTLE * len(raw.text):
+        return False
+    whole = reading.to_source(Span(0, len(reading.text)))
+    covered = whole.end - whole.start >= _NEARLY_ALL * len(raw.segment.text)
+    return covered and (reading.transforms[0] != "markup" or _HIDDEN.search(raw.text) is None)
+
+
+def without_blobs(text: str) -> str:
+    """Return a text with spaces for what is encoded in it, so that all else keeps its place: nobody reads hexadecimal
+    or base64 for what it says, and what it hides has a reading of its own.
+    """
+    return _RUN.sub(_blank, text)
+
+
+def _blank(run: re.Match[str]) -> str:
+    found = run.group()
+    digits = sum(map(found.count, "0123456789"))
+    return " " * len(found) if digits * _DIGITS > len(found) else found  # words joined by dashes have hardly any
 
 
 def _read_as(segment: Segment) -> Origin | None:

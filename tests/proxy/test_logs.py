@@ -22,8 +22,8 @@ from proxy.logs import Burst, LogFile, LogSettings, configure_logs
 # cannot be used; none ever holds what a client or a provider wrote.
 FIELDS = {
     "bytes", "code", "decision", "engine", "error", "expires", "failures", "file", "files", "host", "instance",
-    "judges", "library", "level_of_it", "line", "lines", "lived", "place", "policy", "port", "problem", "process",
-    "reason", "records", "revision", "seconds", "segment", "segments", "sink", "status", "tenant", "writer",
+    "judges", "library", "level_of_it", "line", "lines", "lived", "pack", "place", "policy", "port", "problem",
+    "process", "reason", "records", "revision", "seconds", "segment", "segments", "sink", "status", "tenant", "writer",
 }  # fmt: skip
 
 
