@@ -97,11 +97,18 @@ class Matcher:
     def __init__(
         self, patterns: Sequence[Pattern], engine: EngineName = "hyperscan", store: Path | None = None
     ) -> None:
-        self._patterns = tuple(_compile(index, pattern) for index, pattern in enumerate(patterns))
+        self._patterns = tuple(patterns)
+        self._compiled: dict[int, re2._Regexp] = {}
         self._engine: _Engine | None = None
-        if patterns:
-            database = _database(patterns, store) if engine == "hyperscan" else None
-            self._engine = _Re2Engine(self._patterns) if database is None else _HyperscanEngine(database)
+        file = _stored_file(patterns, store) if engine == "hyperscan" and _HAS_HYPERSCAN and patterns else None
+        database = None if file is None else _load(file)
+        if database is None:  # what is kept was held against RE2's syntax before it was compiled
+            self._compiled = {index: _compile(index, pattern) for index, pattern in enumerate(patterns)}
+            database = _database(patterns, file) if engine == "hyperscan" else None
+        if database is not None:
+            self._engine = _HyperscanEngine(database)
+        elif patterns:
+            self._engine = _Re2Engine([self._compiled[index] for index in range(len(patterns))])
 
     def matching(self, text: str) -> list[int]:
         """Return the indexes of the patterns that occur in `text`, ascending."""
@@ -118,7 +125,9 @@ class Matcher:
 
     def spans(self, index: int, text: str) -> Iterator[Span]:
         """Yield where pattern `index` occurs, left to right, without overlap."""
-        pattern = self._patterns[index]
+        pattern = self._compiled.get(index)
+        if pattern is None:  # of hundreds, most never occur
+            pattern = self._compiled[index] = _compile(index, self._patterns[index])
         group = 1 if pattern.groups else 0
         data = without_surrogates(text).encode()
         places = (match.span(group) for match in pattern.finditer(data))
@@ -220,18 +229,17 @@ def without_surrogates(text: str) -> str:
     return text
 
 
-def _database(patterns: Sequence[Pattern], store: Path | None) -> hyperscan.Database | None:
-    """Return the compiled patterns, from the store if they are there; None where Hyperscan cannot run."""
-    if not _HAS_HYPERSCAN:
+def _stored_file(patterns: Sequence[Pattern], store: Path | None) -> Path | None:
+    if store is None:
         return None
-    file = (
-        None
-        if store is None
-        else store / stored_name(version("hyperscan"), (f"{p.caseless}{p.bytewise}\0{p.expression}" for p in patterns))
-    )
-    database = None if file is None else _load(file)
-    if database is not None:
-        return database
+    marks = (f"{p.caseless}{p.bytewise}\0{p.expression}" for p in patterns)
+    return store / stored_name(version("hyperscan"), marks)
+
+
+def _database(patterns: Sequence[Pattern], file: Path | None) -> hyperscan.Database | None:
+    """Compile the patterns, and keep the result in the file; None where Hyperscan cannot run."""
+    if not _HAS_HYPERSCAN or not patterns:
+        return None
     try:
         database = _compile_all(patterns)
     except hyperscan.ArchitectureError:  # a CPU without the vector instructions it needs

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -177,9 +177,13 @@ def load_signatures(folder: Path = BUILT_IN) -> RuleSet:
 
 def expression_of(signature: Signature) -> Pattern:
     """Return the pattern as the matcher takes it: for folded text its literals are folded in the same way."""
-    if not signature.folded:
-        return Pattern(signature.pattern)
-    expression = "".join(c if c.isascii() else _folded_literal(c) for c in signature.pattern)
+    return _folded_pattern(signature.pattern) if signature.folded else Pattern(signature.pattern)
+
+
+@lru_cache(maxsize=4096)  # asked for again when it is checked, matched and counted
+def _folded_pattern(written: str) -> Pattern:
+    plain = written.isascii()
+    expression = written if plain else "".join(c if c.isascii() else _folded_literal(c) for c in written)
     return Pattern(expression, caseless=True, bytewise=is_bytewise(expression))
 
 
