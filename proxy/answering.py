@@ -63,7 +63,9 @@ async def _answer_whole(
     if verdict.effect.stop:
         blocked = None if isinstance(document, FileAnswer) else document
         return await refuse(parts, exchange, codec, verdict, Direction.RESPONSE, policy, blocked)
-    whole = verdict_on(parts, exchange, policy, said_texts(document, codec.layout)) if given < 300 else None
+    whole = None
+    if policy.output is not None and given < 300:
+        whole = verdict_on(parts, exchange, policy, said_texts(document, codec.layout))
     if whole is not None:
         verdict = joined(verdict, whole)
         exchange.keep(Screened(verdict, ()), Direction.RESPONSE)

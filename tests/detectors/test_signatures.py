@@ -19,10 +19,20 @@ import pytest
 import detectors.decoders
 from detectors.decoding import Decoder
 from detectors.discovery import discover
+from detectors.documents import read_document
+from detectors.errors import SignatureError
 from detectors.lexicon import Lexicon
 from detectors.matcher import Matcher
 from detectors.normalise import fold
-from detectors.rules import BUILT_IN, STORE, Signature, build_matcher, expression_of, load_signatures
+from detectors.rules import (
+    BUILT_IN,
+    STORE,
+    Signature,
+    build_matcher,
+    expression_of,
+    load_signatures,
+    refuse_bad_pattern,
+)
 from detectors.signature_detector import SignatureDetector
 from detectors.signature_scan import SignatureScan
 from detectors.types import ATTACK, Category, Direction, Hit, InspectionContext, Kind, Origin, Place, Segment, Span
@@ -154,6 +164,12 @@ def test_every_file_is_named_after_its_title() -> None:
     slugs = {s.id: re.sub(r"[^a-z0-9]+", "-", s.title.lower()).strip("-") for s in SIGNATURES}
 
     assert [s.id for s in SIGNATURES if not (BUILT_IN / s.category / f"{slugs[s.id]}.yaml").is_file()] == []
+
+
+def test_every_pattern_is_one_that_the_engines_and_streams_can_take() -> None:
+    for file in BUILT_IN.rglob("*.yaml"):
+        document = read_document(file, SignatureError)
+        refuse_bad_pattern(document.validate(Signature), document)
 
 
 def test_a_signature_says_where_it_comes_from_and_when_it_errs() -> None:
