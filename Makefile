@@ -20,11 +20,12 @@ timed = @start=$$SECONDS; { $(3); } || exit 1; took=$$((SECONDS - start)); \
 # What every commit passes beside lint and types: the structure, and every signature's own examples.
 CHECKED := tests/test_structure.py tests/detectors/test_signatures.py
 # What detects and decides, and what every codec must keep.
-PARTS := tests/detectors tests/policies tests/contracts
+PARTS := tests/detectors tests/policies tests/contracts tests/labelled tests/proxy/providers tests/proxy/cli
 # Where tests may be marked e2e or slow (tests/test_structure.py): thousands of others need not be collected for them.
 SLOW := tests/e2e tests/proxy tests/contracts/test_sinks.py --ignore tests/proxy/providers
 # What operators do and suffer: starts, stops, kills, keys; the engines and all that is kept in them.
-OPS := tests/e2e/test_lifecycle.py tests/e2e/test_custody_commands.py tests/e2e/test_log_keeping.py tests/storage
+OPS := tests/e2e/test_lifecycle.py tests/e2e/test_custody_commands.py tests/e2e/test_log_keeping.py tests/e2e/test_engine.py \
+  tests/e2e/test_judges.py tests/e2e/test_policy_commands.py tests/e2e/test_tls.py tests/e2e/test_quiet_log.py tests/storage
 
 .PHONY: help setup run egress test unit parts e2e ops sdk egress-test check golden prove fuzz bench bench-hostile bench-doors bench-store chaos test-ops soak clean peers eval train train-quick bench-patterns signature-report bench-replay reloads bench-judges bench-policies
 
@@ -66,13 +67,13 @@ unit: setup ## fast tests
 	$(call timed,unit,60,$(BIN)/python -m pytest -q -n 2 --dist loadscope --ignore tests/e2e --ignore tests/egress --ignore tests/storage $(CHECKED:%=--ignore %) $(PARTS:%=--ignore %) -m "not e2e and not slow" -x)
 
 parts: setup ## detectors, policies and codecs, each by itself
-	$(call timed,parts,150,$(BIN)/python -m pytest -q -n 2 --dist loadscope $(PARTS) $(CHECKED:%=--ignore %) -m "not e2e and not slow" -x)
+	$(call timed,parts,240,$(BIN)/python -m pytest -q -n 2 --dist loadscope $(PARTS) $(CHECKED:%=--ignore %) -m "not e2e and not slow" -x)
 
 e2e: setup ## the running product, driven by real clients
 	$(call timed,e2e,200,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(SLOW) $(OPS:%=--ignore %) -m "e2e or slow" -x)
 
 ops: setup ## starts, stops, kills, keys; the engines and all that is kept in them
-	$(call timed,ops,180,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(OPS) -x)
+	$(call timed,ops,240,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(OPS) -x)
 
 test-ops: setup $(DEPLOY)/.ready ## dashboards, alerts, deployment and scale-out, with the programs of deploy/packages.txt
 	@missing=$$(for program in $(PROGRAMS); do command -v $$program > /dev/null || printf ' %s' $$program; done); \
