@@ -121,7 +121,7 @@ golden: setup ## rewrite the golden documents; read the diff
 	@$(BIN)/python -m tests.golden.rewrite
 
 prove: setup ## the five promises, five lines with figures
-	$(call timed,prove,60,$(BIN)/python -m tests.prove)
+	$(call timed,prove,90,$(BIN)/python -m tests.prove)
 
 fuzz: setup ## odd and broken requests, seeded, against the running product (QUICK=1: 20,000 at most, of seed 1; SEED=n another)
 	$(call timed,fuzz,$(if $(QUICK),120,3600),$(BIN)/python -m tests.fuzz --requests $(if $(QUICK),20000 --seconds 85,200000 --seconds 3300) $(if $(or $(SEED),$(QUICK)),--seed $(or $(SEED),1)))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from detectors.matcher import LiteralEngine, without_surrogates
+from detectors.matcher import LiteralEngine
 from detectors.types import Span
+from detectors.utf8 import without_surrogates
 
 
 class LiteralMatcher:

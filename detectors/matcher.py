@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import starmap
@@ -19,6 +19,7 @@ import re2
 
 from detectors.pattern_store import keep_stored, read_stored, stored_name
 from detectors.types import Span
+from detectors.utf8 import in_characters, without_surrogates
 
 try:
     import hyperscan
@@ -133,16 +134,7 @@ class Matcher:
         places = (match.span(group) for match in pattern.finditer(data))
         # A group may take no part, or be empty.
         found = ((start, end) for start, end in places if 0 <= start < end)
-        yield from starmap(Span, found) if len(data) == len(text) else _in_characters(data, found)
-
-
-def _in_characters(data: bytes, places: Iterable[tuple[int, int]]) -> Iterator[Span]:
-    """Yield places in UTF-8, left to right, as spans of characters: at each step only what is new is counted."""
-    known = characters = 0
-    for start, end in places:
-        characters += len(data[known:start].decode())
-        known = start
-        yield Span(characters, characters + len(data[start:end].decode()))
+        yield from starmap(Span, found) if len(data) == len(text) else in_characters(data, found)
 
 
 class LiteralEngine:
@@ -218,15 +210,6 @@ class EndMatcher:
 def check_pattern(pattern: Pattern) -> None:
     """Raise PatternSyntaxError for what RE2 refuses. Cheap: Hyperscan's own word comes when all are compiled."""
     _compile(0, pattern)
-
-
-def without_surrogates(text: str) -> str:
-    """Replace lone surrogates, which UTF-8 cannot hold, by `?`, keeping every offset."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "replace").decode()
-    return text
 
 
 def _stored_file(patterns: Sequence[Pattern], store: Path | None) -> Path | None:

@@ -34,6 +34,7 @@ TESTED_ELSEWHERE = {
     "detectors/models/training": "make train-quick",
     "detectors/types.py": "every test",
     "detectors/words.py": "every test",
+    "detectors/utf8.py": "tests/detectors/test_matcher.py",
     "detectors/errors.py": "every test",
     "detectors/signature_detector.py": "tests/detectors/test_signatures.py",
     "detectors/batch.py": "tests/detectors/test_chain.py",
