@@ -18,10 +18,10 @@ from detectors.matcher import (
     Pattern,
     PatternSyntaxError,
     check_pattern,
-    without_surrogates,
 )
 from detectors.rules import build_matcher, expression_of, load_signatures
 from detectors.types import Category, Span
+from detectors.utf8 import without_surrogates
 
 PATTERNS = [
     Pattern(r"ignore\s+(?:all\s+)?(?:previous|prior) instructions", caseless=True),
