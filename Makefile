@@ -77,7 +77,7 @@ e2e: setup ## the running product, driven by real clients
 	$(call timed,e2e,150,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(SLOW) $(OPS:%=--ignore %) $(EDGE:%=--ignore %) -m "e2e or slow" -x)
 
 edge: setup ## every door, dialect and hiding place of the running product, attacked
-	$(call timed,edge,150,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(EDGE) -x)
+	$(call timed,edge,100,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(EDGE) -x)
 
 ops: setup ## starts, stops, kills, keys; the engines and all that is kept in them
 	$(call timed,ops,240,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(OPS) -x)
