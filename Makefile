@@ -71,7 +71,7 @@ unit: setup ## fast tests
 	$(call timed,unit,60,$(BIN)/python -m pytest -q -n 2 --dist loadscope --ignore tests/e2e --ignore tests/egress --ignore tests/storage $(CHECKED:%=--ignore %) $(PARTS:%=--ignore %) -m "not e2e and not slow" -x)
 
 parts: setup ## detectors, policies and codecs, each by itself
-	$(call timed,parts,240,$(BIN)/python -m pytest -q -n 2 --dist loadscope $(PARTS) $(CHECKED:%=--ignore %) -m "not e2e and not slow" -x)
+	$(call timed,parts,120,$(BIN)/python -m pytest -q -n 2 --dist loadscope $(PARTS) $(CHECKED:%=--ignore %) -m "not e2e and not slow" -x)
 
 e2e: setup ## the running product, driven by real clients
 	$(call timed,e2e,150,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(SLOW) $(OPS:%=--ignore %) $(EDGE:%=--ignore %) -m "e2e or slow" -x)
@@ -112,7 +112,7 @@ $(PEERS)/.ready: requirements/peers.txt
 	@touch $@
 
 check: setup ## lint, types, imports, structure, signatures
-	$(call timed,check,90,$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/lint-imports --no-cache > /dev/null && { \
+	$(call timed,check,110,$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/lint-imports --no-cache > /dev/null && { \
 		$(BIN)/mypy & types=$$!; $(BIN)/python -m pytest -q -x -n 2 --dist loadscope $(CHECKED); tests=$$?; wait $$types && test $$tests -eq 0; })
 
 eval: setup ## what the detectors catch and flag on labelled sets (QUICK=1: a sample; PROMPTSHIELD_CORPUS: public sets)
@@ -131,10 +131,10 @@ prove: setup ## the five promises, five lines with figures
 	$(call timed,prove,90,$(BIN)/python -m tests.prove)
 
 fuzz: setup ## odd and broken requests, seeded, against the running product (QUICK=1: 20,000 at most, of seed 1; SEED=n another)
-	$(call timed,fuzz,$(if $(QUICK),120,3600),$(BIN)/python -m tests.fuzz --requests $(if $(QUICK),20000 --seconds 85,200000 --seconds 3300) $(if $(or $(SEED),$(QUICK)),--seed $(or $(SEED),1)))
+	$(call timed,fuzz,$(if $(QUICK),140,3600),$(BIN)/python -m tests.fuzz --requests $(if $(QUICK),20000 --seconds 85,200000 --seconds 3300) $(if $(or $(SEED),$(QUICK)),--seed $(or $(SEED),1)))
 
 bench: setup ## CPU per request beside a bare pass-through (QUICK=1: fewer rounds)
-	$(call timed,bench,$(if $(QUICK),90,600),$(BIN)/python -m tests.bench $(if $(QUICK),--quick))
+	$(call timed,bench,$(if $(QUICK),110,600),$(BIN)/python -m tests.bench $(if $(QUICK),--quick))
 
 signature-report: setup ## what each attack signature finds, and what no other one finds; fails if one is idle
 	$(call timed,signature-report,60,$(BIN)/promptshield signatures stats tests/data/attacks/*.jsonl --idle)
