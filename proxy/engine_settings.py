@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 from typing import Annotated, Final, Self
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from policies.quantities import parse_size
+from proxy.base_urls import OptionalBaseUrl
 
 SHORTEST_TOKEN: Final = 24  # characters
 
@@ -25,21 +25,12 @@ class EngineSettings(BaseModel):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     in_flight: int = Field(default=64, ge=1)
-    url: str = ""
+    url: OptionalBaseUrl = ""
     token: str = Field(default="", repr=False)
     deadline: float = Field(default=1.0, gt=0, le=30)
     threshold: int = Field(default=3, ge=1)
     recovery: float = Field(default=5.0, gt=0)
     body: Annotated[int, BeforeValidator(parse_size)] = 8 << 20
-
-    @field_validator("url")
-    @classmethod
-    def _is_http(cls, url: str) -> str:
-        parts = urlsplit(url)
-        more = parts.username or parts.password or parts.query or parts.fragment
-        if url and (parts.scheme not in {"http", "https"} or not parts.hostname or more):
-            raise ValueError("expected http(s)://host[:port] without user, password, query or fragment")
-        return url.rstrip("/")
 
     @model_validator(mode="after")
     def _is_not_open_to_strangers(self) -> Self:

@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath, IPvAnyNetwork, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath, IPvAnyNetwork
 
 from detectors.documents import Document
 from detectors.errors import SettingsError
 from detectors.judges.types import Dialect, Form, JudgeSpec
+from proxy.base_urls import BaseUrl
 
 _OPENROUTER: Final = "https://openrouter.ai/api/v1"
 _GOOGLE: Final = "https://generativelanguage.googleapis.com/v1beta"
@@ -64,7 +64,7 @@ class JudgeSettings(_Strict):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9.-]{0,38}$")
     dialect: Dialect = Dialect.OPENAI
-    endpoint: str
+    endpoint: BaseUrl
     model: Annotated[str, Field(min_length=1, max_length=200)]
     credential: str = Field(default="", repr=False)
     priority: int = 100
@@ -76,15 +76,6 @@ class JudgeSettings(_Strict):
     breaker: JudgeBreaker = JudgeBreaker()
     allow_networks: tuple[IPvAnyNetwork, ...] = ()
     ca_file: FilePath | None = None
-
-    @field_validator("endpoint")
-    @classmethod
-    def _is_http(cls, url: str) -> str:
-        parts = urlsplit(url)
-        more = parts.username or parts.password or parts.query or parts.fragment
-        if parts.scheme not in {"http", "https"} or not parts.hostname or more or parts.port == 0:
-            raise ValueError("expected http(s)://host[:port]/path without user, password, query or fragment")
-        return url.rstrip("/")
 
     @property
     def usable(self) -> bool:

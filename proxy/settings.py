@@ -9,13 +9,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from types import GenericAlias
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, create_model, field_validator
 
 from detectors.documents import Document, read_document
 from detectors.errors import SettingsError
 from policies.quantities import parse_size
+from proxy.base_urls import BaseUrl
 from proxy.edge_settings import ControlListener, EdgeSettings, ProxyListener
 from proxy.egress.settings import EgressSettings
 from proxy.engine_settings import EngineSettings
@@ -59,21 +60,12 @@ class UpstreamSettings(Strict):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,38}$")
     dialect: Literal["openai", "anthropic", "gemini"] = "openai"
-    base_url: str
+    base_url: BaseUrl
     credential: str = Field(default="", repr=False)
     models: tuple[str, ...] = ("*",)
     timeouts: Timeouts = Timeouts()
     breaker: BreakerSettings = BreakerSettings()
     priority: int = 100
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_http(cls, url: str) -> str:
-        parts = urlsplit(url)
-        more = parts.username or parts.password or parts.query or parts.fragment
-        if parts.scheme not in {"http", "https"} or not parts.hostname or more or parts.port == 0:
-            raise ValueError("expected http(s)://host[:port]/path without user, password, query or fragment")
-        return url.rstrip("/")
 
     def serves(self, model: str) -> bool:
         return "*" in self.models or any(fnmatchcase(model, pattern) for pattern in self.models)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
+
+from proxy.base_urls import OptionalBaseUrl
 
 
 class TracingSettings(BaseModel):
@@ -14,15 +16,8 @@ class TracingSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    endpoint: str = ""
+    endpoint: OptionalBaseUrl = ""
     headers: Mapping[str, str] = Field(default_factory=dict, repr=False)
     share: float = Field(default=0.03, ge=0, le=1)
     timeout: float = Field(default=5, gt=0, le=60)
     waiting: int = Field(default=2048, ge=1, le=100_000)
-
-    @field_validator("endpoint")
-    @classmethod
-    def _is_http(cls, url: str) -> str:
-        if url and not url.startswith(("http://", "https://")):
-            raise ValueError("expected http(s)://host[:port]/v1/traces")
-        return url

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from proxy.base_urls import BaseUrl
+
 _HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 
 
@@ -18,21 +20,7 @@ class EgressHost(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     dialect: Literal["openai", "anthropic", "gemini"] = "openai"
-    base_url: str
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_http(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if (
-            parts.scheme not in {"http", "https"}
-            or not parts.hostname
-            or parts.query
-            or parts.fragment
-            or parts.username
-        ):
-            raise ValueError("expected http(s)://host[:port]/path without user, password, query or fragment")
-        return url.rstrip("/")
+    base_url: BaseUrl
 
     @property
     def prefix(self) -> str:

@@ -89,7 +89,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_slim_environment_still_loads_all_that_serves(environment: Path) -> None:
     program = (
-        "import onnxruntime, tokenizers, proxy.supervisor, proxy.cli.serve, storage.sinks\n"
+        "import proxy.supervisor, proxy.cli.serve, storage.sinks\n"
         "from proxy.app import load_detection\nload_detection()"
     )
     accepted(environment / "bin/python", "-c", program)
