@@ -33,8 +33,12 @@ class Said:
         self._room -= len(text)
         if self._room < 0:
             self._parts.clear()
+            return
+        parts = self._parts.get(channel)
+        if parts is not None:
+            parts.append(text)
         elif not any(word in channel for word in _KEPT_TO_ITSELF):
-            self._parts.setdefault(channel, []).append(text)
+            self._parts[channel] = [text]
 
     def texts(self) -> list[str]:
         """Return each channel's whole text."""

@@ -62,6 +62,17 @@ def parse(raw: bytes) -> Any:
     return document
 
 
+def read_string(raw: str) -> str | None:
+    """Return the string whose JSON this is, None where it is anything else."""
+    if not raw.startswith('"'):
+        return None
+    try:
+        text: str = orjson.loads(raw)  # nothing but a string begins like one, so nothing else of `parse` applies
+    except orjson.JSONDecodeError:
+        return None
+    return text
+
+
 def read_object(raw: bytes) -> dict[str, Any] | None:
     """Return the object that the bytes are, None where they are anything else."""
     try:

@@ -206,9 +206,11 @@ class StreamScreen:
         return released
 
     async def _push(self, piece: Piece, *, ends: bool) -> str:
-        window = self._windows.setdefault(piece.channel, Window(whole=piece.whole))
+        window = self._windows.get(piece.channel)
+        if window is None:
+            window = self._windows[piece.channel] = Window(whole=piece.whole)
         window.push(piece.text)
-        held = sum(w.held for w in self._windows.values())
+        held = window.held if len(self._windows) == 1 else sum(w.held for w in self._windows.values())
         if window.overgrown or held > _HELD_IN_ALL or len(self._windows) > _MOST_CHANNELS:
             if not self._enforcing:
                 released = await self._release(piece.channel, final=True)

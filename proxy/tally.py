@@ -56,7 +56,7 @@ def sum_runs(total: DetectorRun | None, run: DetectorRun) -> DetectorRun:
         total.detector,
         total.stage,
         total.required,
-        max(total.status, run.status, key=_SERIOUS.__getitem__),
+        total.status if run.status is total.status else max(total.status, run.status, key=_SERIOUS.__getitem__),
         total.hits + run.hits,
         max(total.confidence, run.confidence),
         total.seconds + run.seconds,

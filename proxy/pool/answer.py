@@ -48,21 +48,20 @@ class PooledAnswer:
                 raise self._failed("too_large")
         return b"".join(parts)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as it arrives, opened. Raises UpstreamError, for a compressed body also beyond 32 MiB."""
-        if self._opener is None:
-            async for data in self._received():
-                yield data
-            return
+        return self._received() if self._opener is None else self._opened(self._opener)
+
+    async def _opened(self, opener: Opener) -> AsyncIterator[bytes]:
         size = 0
         try:
             async for data in self._received():
-                for piece in self._opener.pieces(data):
+                for piece in opener.pieces(data):
                     size += len(piece)
                     if size > LARGEST_ANSWER:
                         raise self._failed("too_large")
                     yield piece
-            self._opener.finish()
+            opener.finish()
         except EncodingError as exc:
             raise self._failed("protocol") from exc
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proxy.codec import Frame, Piece
-from proxy.json_document import JsonError, dump, parse
+from proxy.json_document import dump, read_string
 
 
 class Recurring:
@@ -30,8 +30,5 @@ class Recurring:
         head, tail = self._head, self._tail
         if not head or not data.startswith(head) or not data.endswith(tail) or len(data) < len(head) + len(tail) + 2:
             return None
-        try:
-            text = parse(data[len(head) : len(data) - len(tail)].encode())
-        except JsonError:
-            return None
-        return Piece(self._piece.channel, text, self._piece.whole) if type(text) is str else None
+        text = read_string(data[len(head) : len(data) - len(tail)])
+        return None if text is None else Piece(self._piece.channel, text, self._piece.whole)

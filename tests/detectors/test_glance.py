@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from detectors.build import build_chain
 from detectors.glance import UNSEEN, Glance
+from detectors.lexicon import Lexicon
 from detectors.rules import load_signatures
 from detectors.types import Direction, Hit, InspectionContext, Kind, Origin, Place, Segment, Stage, View
 from detectors.views import ViewBuilder
@@ -62,6 +64,39 @@ async def test_what_is_found_is_told_with_what_may_follow(glance: Glance) -> Non
 
     assert not seen.plain
     assert text[seen.settled :] == "bob@exa"
+
+
+async def test_what_was_seen_of_words_holds_for_the_same_tenant_origin_and_lexicon_only(builder: ViewBuilder) -> None:
+    counting = Counting()
+    glance = Glance([counting], builder, (), ())
+    words, said = "a few words", Lexicon(levels={Origin.ASSISTANT: 1})
+    contexts = [InspectionContext(1), InspectionContext(1), InspectionContext(2), InspectionContext(1, lexicon=said)]
+
+    for context in contexts:
+        await glance.at(segment(words), context)
+    assert counting.looked == 3
+    await glance.at(replace(segment(words), origin=Origin.TOOL), contexts[0])
+    assert counting.looked == 4
+
+
+async def test_words_that_are_known_are_still_held_against_what_this_exchange_must_not_say(
+    builder: ViewBuilder,
+) -> None:
+    counting, secret = Counting(), Odd(Stage.PATTERN)
+    glance = Glance([counting, secret], builder, (), ())
+
+    assert [await glance.at(segment("a few words"), InspectionContext()) for _ in range(2)] == [UNSEEN, UNSEEN]
+    assert counting.looked == 1
+
+
+class Counting:
+    """A detector that finds nothing and counts how often it had to look."""
+
+    name, revision, required, cacheable, stage, looked = "counting", "1", True, True, Stage.PATTERN, 0
+
+    async def inspect(self, batch: Sequence[Sequence[View]], context: InspectionContext) -> Sequence[Sequence[Hit]]:
+        self.looked += 1
+        return [()] * len(batch)
 
 
 class Odd:

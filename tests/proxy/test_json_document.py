@@ -18,6 +18,7 @@ from proxy.json_document import (
     is_json,
     parse,
     parse_generously,
+    read_string,
 )
 from tests.fuzz.grammar import Grammar
 from tests.fuzz.readers import alike
@@ -31,6 +32,16 @@ DOCUMENT = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("ab\0é😀"), inner, max_size=4),
     max_leaves=20,
 )
+
+
+@pytest.mark.parametrize("raw", ['"a"', '"\\u00e9\\n"', '"[{ -0 1.10 }]"', '""', '"a" '])
+def test_a_string_reads_as_in_a_whole_document(raw: str) -> None:
+    assert read_string(raw) == parse(raw.encode())
+
+
+@pytest.mark.parametrize("raw", ["", "1", "null", '["a"]', '"a","b"', '"a":"b"', '"a', '"\n"', '"\\ud800"'])
+def test_what_is_more_or_less_than_a_string_is_none(raw: str) -> None:
+    assert read_string(raw) is None
 
 
 @given(NUMBER, FRAME)
