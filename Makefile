@@ -31,7 +31,7 @@ OPS := tests/e2e/test_lifecycle.py tests/e2e/test_custody_commands.py tests/e2e/
 EDGE := tests/e2e/test_edge_attacks.py tests/e2e/test_hooks.py tests/e2e/test_bad_input.py tests/e2e/test_planted.py \
   tests/e2e/test_uniformity.py tests/e2e/test_leakage.py
 
-.PHONY: help setup run egress test unit parts e2e edge ops sdk egress-test check golden prove fuzz bench bench-hostile bench-doors bench-store chaos test-ops soak clean peers eval train train-quick bench-patterns signature-report bench-replay reloads bench-judges bench-policies
+.PHONY: help setup run egress test unit parts e2e edge ops sdk egress-test check golden prove fuzz bench bench-hostile bench-doors bench-store chaos test-ops soak clean peers eval train train-quick bench-patterns signature-report bench-replay reloads bench-conversations bench-judges bench-policies
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -161,6 +161,9 @@ reloads: setup ## 200 policy reloads under load: no request fails, and each name
 	$(call timed,reloads,240,$(BIN)/python -m tests.prove.reloads)
 bench-judges: setup ## judges that fall, stall, refuse or talk nonsense, and what that costs others (QUICK=1: two rounds)
 	$(call timed,bench-judges,$(if $(QUICK),90,200),$(BIN)/python -m tests.bench.judges $(if $(QUICK),--quick))
+
+bench-conversations: setup ## how much of a conversation is known turn after turn, and what a known text costs (QUICK=1: fewer)
+	$(call timed,bench-conversations,120,$(BIN)/python -m tests.bench.conversations $(if $(QUICK),--quick))
 
 chaos: setup ## two tenants' load under a seeded schedule of faults, then the invariants (QUICK=1: 40 s; SEED=n repeats one)
 	$(call timed,chaos,$(if $(QUICK),120,4200),$(BIN)/python -m tests.chaos --seconds $(if $(QUICK),40,3600) $(if $(SEED),--seed $(SEED)))

@@ -111,6 +111,8 @@ class Worker:
         if self.parts.tracing is not None:
             self.parts.tracing.exporter.close()
         await self.parts.pool.close()
+        if self.engine is not None:
+            await self.engine.close()
         await self.judges.close()
         await self.windows.flush()
         await self.redis.close()

@@ -43,6 +43,12 @@ class TlsSettings(BaseModel):
     key: Path
 
 
+class MutualTlsSettings(TlsSettings):
+    """A certificate of one's own, and the authority (PEM) whose certificates the other side has to show one of."""
+
+    authority: Path
+
+
 class Listener(BaseModel):
     """Where the data plane listens. Port 0 takes any free one."""
 

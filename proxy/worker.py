@@ -109,6 +109,8 @@ async def _keep_current(worker: Worker, vitals: Vitals, sender: MetricsSender, r
     await _follow_packs(worker)
     await _follow_judges(worker)
     await worker.windows.flush()
+    if worker.engine is not None:
+        worker.engine.refresh()
     metrics = worker.parts.metrics
     metrics.gauge("promptshield_limits_degraded_workers", worker.windows.degraded)
     for name, state in worker.parts.health.states().items():

@@ -10,10 +10,12 @@ from detectors.breaker import Breaker, BreakerState
 from detectors.errors import UpstreamError
 from detectors.memory import Told
 from detectors.types import Segment
+from proxy.certificate import Certificate
 from proxy.engine.answer import read_answer
 from proxy.engine.question import write_question
 from proxy.engine_settings import EngineSettings
 from proxy.metrics import WorkerMetrics
+from proxy.pool.connection_pool import ConnectionPool
 from proxy.settings import Timeouts, UpstreamSettings
 from proxy.upstream import UpstreamPool, UpstreamRequest
 
@@ -26,18 +28,30 @@ class EngineClient:
     """Asks the engine. Whatever goes wrong is counted, and nothing is told: then the proxy's own chain looks."""
 
     def __init__(self, settings: EngineSettings, pool: UpstreamPool, metrics: WorkerMetrics) -> None:
+        """Ask over `pool`, or where both sides show certificates over connections of its own. Raises SettingsError."""
         deadline = settings.deadline
         timeouts = Timeouts(connect=deadline, first_byte=deadline, between_chunks=deadline, total=deadline)
         self._upstream = UpstreamSettings(name="engine", base_url=settings.url, timeouts=timeouts)
         self._headers: Mapping[str, str] = {"Content-Type": "application/json"} | (
             {"Authorization": f"Bearer {settings.token}"} if settings.token else {}
         )
-        self._largest, self._pool, self._metrics = settings.body, pool, metrics
+        self._certificate = None if settings.tls is None else Certificate(settings.tls, "client")
+        self._own_pool = None if self._certificate is None else ConnectionPool(self._certificate.context)
+        self._largest, self._pool, self._metrics = settings.body, self._own_pool or pool, metrics
         self._breaker = Breaker(settings.threshold, settings.recovery)
 
     @property
     def connected(self) -> bool:
         return self._breaker.state is BreakerState.CLOSED
+
+    def refresh(self) -> None:
+        """Take up a certificate that was replaced; meant for once a second."""
+        if self._certificate is not None:
+            self._certificate.refresh()
+
+    async def close(self) -> None:
+        if self._own_pool is not None:
+            await self._own_pool.close()
 
     async def inspect(self, segments: Sequence[Segment]) -> Told:
         """Return what each step of the engine's chain said of the texts, nothing where it could not be asked."""

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from hmac import compare_digest
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from detectors.chain import Chain, InspectionOptions
 from detectors.errors import EdgeError, SettingsError
 from detectors.lexicon import NOTHING_ADDED
 from detectors.types import InspectionContext, Stage
+from proxy.certificate import Certificate
 from proxy.engine.answer import write_answer
 from proxy.engine.client import INSPECT
 from proxy.engine.question import read_question
@@ -24,6 +26,7 @@ from proxy.engine_settings import EngineSettings
 from proxy.health import LIVENESS, READINESS
 from proxy.responses import body_response, error_response, json_response
 
+_RENEWED_EVERY: Final = 1.0  # seconds between two looks at the certificate's files
 _BODY_SECONDS: Final = 30.0  # for all of a question to arrive
 _LOG: Final = structlog.get_logger("promptshield.engine")
 
@@ -106,19 +109,26 @@ _NO_JUDGES: Final = _NoJudges()
 async def run_engine(handler: EngineHandler, settings: EngineSettings, ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or Ctrl-C; `ready` is told the address. Raises SettingsError where it cannot listen."""
     stopping = asyncio.Event()
+    certificate = None if settings.tls is None else Certificate(settings.tls)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     runner = web.ServerRunner(_Server(handler, settings), handle_signals=False, shutdown_timeout=settings.deadline)
     await runner.setup()
     try:
-        await web.TCPSite(runner, settings.host, settings.port).start()
+        context = None if certificate is None else certificate.context
+        await web.TCPSite(runner, settings.host, settings.port, ssl_context=context).start()
+        host, port = runner.addresses[0][:2]
+        ready(f"{'http' if certificate is None else 'https'}://{host}:{port}")
+        while not stopping.is_set():
+            if certificate is not None:
+                certificate.refresh()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), _RENEWED_EVERY)
     except OSError as exc:
         problem = f"cannot listen on {settings.host}:{settings.port}: {exc.strerror}; is another one running?"
         raise SettingsError("engine", None, problem) from exc
-    host, port = runner.addresses[0][:2]
-    ready(f"http://{host}:{port}")
-    await stopping.wait()
-    await runner.cleanup()
+    finally:
+        await runner.cleanup()
 
 
 class _Server(web.Server):
