@@ -192,7 +192,10 @@ class EndMatcher:
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
         united = "|".join(_re2_expression(pattern) for pattern in patterns)
-        self._pattern = re2.compile(rf"(?:{united})\z", _quiet()) if patterns else None
+        options = _quiet()
+        options.never_capture = True  # hundreds of groups that nobody asks for are megabytes of its automaton
+        self._pattern = re2.compile(rf"(?:{united})\z", options) if patterns else None
+        self.start("-")  # what it is read backwards with is made at the first use: before any fork, for all workers
 
     def start(self, text: str) -> int:
         """Return where the first match begins that ends where `text` does; the length of `text` if there is none."""

@@ -23,10 +23,13 @@ def stored_name(engine: str, patterns: Iterable[str]) -> str:
 def read_stored(file: Path) -> bytes | None:
     """Return what was kept; None if there is nothing, or it is not what was written."""
     try:
-        stored = file.read_bytes()
+        with file.open("rb", buffering=0) as stored:
+            digest, content = (
+                stored.read(_DIGEST_SIZE),
+                stored.read(),
+            )  # a database is megabytes: never two copies of it
     except OSError:
         return None
-    digest, content = stored[:_DIGEST_SIZE], stored[_DIGEST_SIZE:]
     return content if hashlib.sha256(content).digest() == digest else None  # Hyperscan's own check misses some bits
 
 

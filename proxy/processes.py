@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +25,17 @@ _SETTLED: Final = 10.0  # a process that lived this long (seconds) is replaced a
 _LOG: Final = structlog.get_logger("promptshield.supervisor")
 
 Main = Callable[[], Coroutine[Any, Any, Any]]
+
+
+def share_memory() -> None:
+    """Make what is loaded by now cheap to share with children that are forked from now on.
+
+    A collector run would write to all of it; and what was freed while loading would stay with each of them.
+    """
+    gc.collect()
+    with suppress(AttributeError):  # another libc than glibc
+        ctypes.CDLL(None).malloc_trim(0)
+    gc.freeze()
 
 
 @dataclass(slots=True)

@@ -6,7 +6,6 @@ that made a child ends.
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import socket
@@ -39,7 +38,7 @@ from proxy.installation import (
 )
 from proxy.listening import is_ready, open_channel, open_listeners, stop_listening
 from proxy.logs import LogFile
-from proxy.processes import SIGNALS, Main, Process
+from proxy.processes import SIGNALS, Main, Process, share_memory
 from proxy.settings import Settings
 from proxy.worker import WorkerPlace, run_worker
 from storage.embedded import EmbeddedEngines, EngineUrls
@@ -153,9 +152,7 @@ class Supervisor:
             place = WorkerPlace(number, listener, outbox, instance)
             main = partial(run_worker, settings, detection, house_keys, urls, place)
             self._workers.append(Process(f"worker {number}", main))
-        # What is loaded now is shared by every child as long as nobody writes to it, and a collector run would.
-        gc.collect()
-        gc.freeze()
+        share_memory()
         for process in (*self._others, *self._workers):
             process.start()
         return Running(
