@@ -19,7 +19,7 @@ from proxy.closing import close, finish
 from proxy.codec import Codec, Target, Words
 from proxy.detour import Detour
 from proxy.edge import expected_size, read_body, read_target
-from proxy.egress.door import IDENTITY, introduce
+from proxy.egress.door import answer_ours
 from proxy.evaluating import evaluate
 from proxy.exchange import Exchange
 from proxy.forward import choose_upstreams, forward
@@ -66,8 +66,9 @@ class Handler:
             exchange.destination = parts.door.destination(headers)
             if exchange.destination is not None:
                 exchange.via = "egress"
-                if target.path == IDENTITY:
-                    return await introduce(parts.keys, headers)
+                ours = await answer_ours(parts.keys, parts.metrics, target.path, headers)
+                if ours is not None:
+                    return ours
             hook = choose_hook(parts.hooks, target)
             if hook is not None:
                 exchange.words = hook

@@ -129,6 +129,11 @@ DETECTION: Final = (
         "stage", "level",
     ),
     _counter(
+        "promptshield_egress_connections_total",
+        "Of the HTTP proxy for apps: exchanges read, others untouched or refused, and clients that distrust its CA.",
+        "result",
+    ),
+    _counter(
         "promptshield_engine_questions_total",
         "Questions to the detection engine by how they ended; of all but answered, the proxy's own chain looked.",
         "result",

@@ -26,6 +26,7 @@ from mitmproxy import http, tcp, tls
 OUR_HEADERS: Final = "x-promptshield-"
 KNOWN_FOR: Final = 30.0  # seconds a key is taken for what it was
 ASKED_FOR: Final = 5.0
+TOLD_EVERY: Final = 10.0  # seconds
 _REMEMBERED: Final = 10_000
 _LOG: Final = logging.getLogger("promptshield.egress")
 _CHALLENGE: Final = {"Proxy-Authenticate": 'Basic realm="PromptShield key as the user name"'}
@@ -84,6 +85,7 @@ class Egress:
         self._keys: dict[str, str] = {}  # by client connection
         self._known: dict[bytes, tuple[bool, float]] = {}
         self.counts: Counter[str] = Counter()
+        self._told: Counter[str] = Counter()  # of the counts, what the data plane knows
 
     @fails_closed
     async def http_connect(self, flow: http.HTTPFlow) -> None:
@@ -140,6 +142,10 @@ class Egress:
     def client_disconnected(self, client: Any) -> None:
         self._keys.pop(client.id, None)
 
+    def running(self) -> None:
+        """From now on the data plane hears what passes here, for its metrics."""
+        self._telling = asyncio.get_running_loop().create_task(self._tell_forever())
+
     def done(self) -> None:
         _LOG.warning('{"event":"egress ends","connections":%s}', json.dumps(dict(self.counts)))
 
@@ -172,22 +178,33 @@ class Egress:
         return found
 
     async def _ask(self, key: str) -> bool:
+        return await self._call("GET /egress/identity", f"x-promptshield-key: {key}") == b"204"
+
+    async def _tell_forever(self) -> None:
+        while True:
+            await asyncio.sleep(TOLD_EVERY)
+            news = self.counts - self._told
+            said = ",".join(f"{name}={number}" for name, number in sorted(news.items()))
+            if said and await self._call("POST /egress/counts", f"x-promptshield-egress-counts: {said}") == b"204":
+                self._told += news
+
+    async def _call(self, what: str, header: str) -> bytes:
+        """Return the status of the data plane's answer, empty where there is none."""
         plane = self._plane
-        host = next(iter(plane.hosts))
         head = (
-            f"GET /egress/identity HTTP/1.1\r\nHost: {plane.host}:{plane.port}\r\nConnection: close\r\n"
-            f"x-promptshield-key: {key}\r\nx-promptshield-egress: {host} {plane.token}\r\n\r\n"
+            f"{what} HTTP/1.1\r\nHost: {plane.host}:{plane.port}\r\nConnection: close\r\nContent-Length: 0\r\n"
+            f"{header}\r\nx-promptshield-egress: {next(iter(plane.hosts))} {plane.token}\r\n\r\n"
         )
         try:
             async with asyncio.timeout(ASKED_FOR):
                 reader, writer = await asyncio.open_connection(plane.host, plane.port)
                 try:
                     writer.write(head.encode("ascii"))
-                    return (await reader.readline()).split()[1:2] == [b"204"]
+                    return (await reader.readline()).split()[1]
                 finally:
                     writer.close()
-        except (OSError, TimeoutError, UnicodeEncodeError):
-            return False
+        except (OSError, TimeoutError, UnicodeEncodeError, IndexError):
+            return b""
 
 
 def presented(header: str) -> str | None:
