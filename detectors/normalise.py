@@ -178,7 +178,7 @@ def clean(text: str, alphabet: AbstractSet[str] | None = None) -> str:
 
 
 def _single_spaced(text: str) -> str:
-    return replaced(_SPACES, " ", text).strip(" ")
+    return (replaced(_SPACES, " ", text) if "  " in text else text).strip(" ")
 
 
 def _shaped(reads: Callable[[str], str], *, collapse: bool) -> Callable[[str], str]:

@@ -31,6 +31,8 @@ SCORES: Final = "classifier scores"
 _LITTLE, _NEARLY_ALL = 0.55, 0.9
 _HIDDEN: Final = re.compile(r"""(?:<!--|=\s?["'])[^"'<>]{0,200}?\w\s\w{2,40}\s\w""")
 _RUN: Final = re.compile(r"[a-z0-9+/=_-]{40,}")
+# The same question of a whole text, in one go and with no way back: a search begins anew behind each letter.
+_RUNLESS: Final = re.compile(r"(?:[a-z0-9+/=_-]{0,39}+[^a-z0-9+/=_-]++)*+[a-z0-9+/=_-]{0,39}+")
 _DIGITS: Final = 16  # base64 has a digit among six characters, hexadecimal more
 RULES: Final = {category: f"PS-CLS-{number:03}" for number, category in enumerate(KINDS, start=1)}
 _TAGS: Final = {
@@ -140,7 +142,7 @@ def without_blobs(text: str) -> str:
     """Return a text with spaces for what is encoded in it, so that all else keeps its place: nobody reads hexadecimal
     or base64 for what it says, and what it hides has a reading of its own.
     """
-    return _RUN.sub(_blank, text)
+    return text if _RUNLESS.fullmatch(text) else _RUN.sub(_blank, text)
 
 
 def _blank(run: re.Match[str]) -> str:

@@ -6,8 +6,10 @@ import base64
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from detectors.builtin.classifier import SCORES, Classifier, in_characters, without_blobs
+from detectors.builtin.classifier import _RUN, _RUNLESS, SCORES, Classifier, in_characters, without_blobs
 from detectors.models.classifier_model import load_classifier
 from detectors.selective import LEANING
 from detectors.types import Category, Direction, Hit, InspectionContext, Kind, Origin, Place, Segment, Span
@@ -90,6 +92,14 @@ def test_bytes_become_characters() -> None:
 def test_what_is_encoded_is_read_where_it_is_decoded(encode: Callable[[bytes], str]) -> None:
     blob = encode(b"The weather in Lisbon was lovely, so we walked along the river.").lower()
     assert without_blobs(f"see {blob} here") == f"see {' ' * len(blob)} here"
+
+
+@given(
+    st.text(st.sampled_from("ab9-= .\n\u00e9"), max_size=200)
+    | st.from_regex(r"(?:[a-z0-9=]{35,45}[ .]){1,4}", fullmatch=True)
+)
+def test_whether_there_is_a_run_at_all_is_told_at_once(text: str) -> None:
+    assert (_RUNLESS.fullmatch(text) is None) == (_RUN.search(text) is not None)
 
 
 def test_words_joined_by_dashes_are_still_words() -> None:
