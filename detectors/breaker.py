@@ -8,17 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from enum import StrEnum
 from typing import Final, NoReturn
 
 import pybreaker
 
-
-class BreakerState(StrEnum):
-    CLOSED = "closed"
-    OPEN = "open"
-    HALF_OPEN = "half_open"
-
+from detectors.words import BreakerState
 
 _STATES: Final = {
     pybreaker.STATE_CLOSED: BreakerState.CLOSED,

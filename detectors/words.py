@@ -109,6 +109,12 @@ class Stage(IntEnum):
         return self >= Stage.REFINER
 
 
+class BreakerState(StrEnum):
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
 class RunStatus(StrEnum):
     OK = "ok"
     TIMEOUT = "timeout"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from policies.types import Budget, Rate
+from policies.amounts import Budget, Rate
 
 _SECONDS: Final = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "day": 86400}
 _FACTORS: Final = {"": 1, "k": 1000, "m": 1000_000}

@@ -15,7 +15,6 @@ import orjson
 
 import policies
 from detectors.errors import StorageError
-from policies.schema import policy_schema
 from proxy.held_policies import fetch_held, held_folder
 from proxy.settings import Settings
 from storage.api_keys import ApiKeyStore
@@ -68,15 +67,6 @@ def prepare_policies(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for template in sorted(_TEMPLATES.glob("*.yaml")):
         shutil.copyfile(template, folder / template.name)
-
-
-def publish_schema(data: Path) -> None:
-    """Write the JSON Schema of policy files where the first line of the templates points editors to."""
-    folder = data / "schema"
-    folder.mkdir(parents=True, exist_ok=True)
-    unfinished = folder / ".policy.schema.json.new"
-    unfinished.write_bytes(orjson.dumps(policy_schema(), option=orjson.OPT_INDENT_2))
-    unfinished.replace(folder / "policy.schema.json")
 
 
 async def _demo_key(settings: Settings, house_keys: HouseKeys, database: Database) -> str:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from detectors.breaker import BreakerState
 from detectors.judges.judge import Judge
 from detectors.judges.judging import Judging
 from detectors.judges.panel import Panel
 from detectors.judges.types import Call, Ruling, SharedBreakers
+from detectors.words import BreakerState
 from policies.judging import JudgePolicy
 from proxy.judge_settings import JudgeSettings
 from proxy.judge_wire import JudgeWire

@@ -33,12 +33,12 @@ from proxy.installation import (
     note_running,
     prepare_database,
     prepare_policies,
-    publish_schema,
     runtime_file,
 )
 from proxy.listening import is_ready, open_channel, open_listeners, stop_listening
 from proxy.logs import LogFile
 from proxy.processes import SIGNALS, Main, Process, share_memory
+from proxy.published_schema import publish_schema
 from proxy.settings import Settings
 from proxy.worker import WorkerPlace, run_worker
 from storage.embedded import EmbeddedEngines, EngineUrls

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from detectors.breaker import Breaker, BreakerState
+from detectors.breaker import Breaker
 from detectors.errors import UpstreamError
+from detectors.words import BreakerState
 from proxy.metrics import WorkerMetrics
 from proxy.settings import UpstreamSettings
 from proxy.upstream import UpstreamAnswer, UpstreamPool, UpstreamRequest

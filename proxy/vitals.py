@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from detectors.breaker import BreakerState
+from detectors.words import BreakerState
 from policies.types import Policy
 from proxy.certificate import Certificate
 from proxy.metrics import WorkerMetrics

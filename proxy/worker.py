@@ -14,8 +14,8 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from detectors.breaker import BreakerState
 from detectors.errors import SettingsError
+from detectors.words import BreakerState
 from proxy.app import Detection, Worker, build_worker
 from proxy.certificate import Certificate
 from proxy.edge import EdgeServer

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import Final
 
-from detectors.breaker import Breaker, BreakerState
+from detectors.breaker import Breaker
 from detectors.judges.dialects import SPEECHES, estimate, failure_of, read_answer
 from detectors.judges.prompt import Prompt, prompt_for
 from detectors.judges.reading import EchoError, UnreadableError, read_ruling
@@ -27,6 +27,7 @@ from detectors.judges.types import (
     Transport,
     TransportError,
 )
+from detectors.words import BreakerState
 
 _REMEMBERED: Final = 50  # calls whose times tell how fast a judge is
 _JSON: Final = "application/json"

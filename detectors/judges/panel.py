@@ -12,11 +12,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from detectors.breaker import BreakerState
 from detectors.judges.judge import Judge, identity
 from detectors.judges.round import Round
 from detectors.judges.strategies import STRATEGIES
 from detectors.judges.types import JudgeCounts, Outcome, Purse, Question, Ruling, Terms
+from detectors.words import BreakerState
 
 PROMPT_REVISION: Final = "1"  # changes with the instructions, the box, or what of an answer counts
 _MOST_ROUNDS: Final = 256  # questions that are before judges at one time

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from detectors.breaker import BreakerState
 from detectors.types import Category, Origin
+from detectors.words import BreakerState
 
 
 class Dialect(StrEnum):

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from detectors.breaker import BreakerState
+from detectors.words import BreakerState
 from proxy.metric_names import BOUNDS, BY_NAME, METRICS, OTHER, Kind, Merge, MetricName
 
 HEARTBEAT_LOST: Final = 5.0  # seconds after which a worker's gauges no longer count

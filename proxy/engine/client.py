@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from detectors.breaker import Breaker, BreakerState
+from detectors.breaker import Breaker
 from detectors.errors import UpstreamError
 from detectors.memory import Told
 from detectors.types import Segment
+from detectors.words import BreakerState
 from proxy.certificate import Certificate
 from proxy.engine.answer import read_answer
 from proxy.engine.question import write_question

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from detectors.breaker import Breaker, BreakerState
+from detectors.breaker import Breaker
+from detectors.words import BreakerState
 
 
 @dataclass(slots=True)

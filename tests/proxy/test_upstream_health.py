@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import pytest
 
-from detectors.breaker import BreakerState
 from detectors.errors import UpstreamError
+from detectors.words import BreakerState
 from proxy.metrics import WorkerMetrics
 from proxy.settings import BreakerSettings, UpstreamSettings
 from proxy.upstream import UpstreamAnswer, UpstreamRequest

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from detectors.breaker import BreakerState
 from detectors.judges.types import CallResult
+from detectors.words import BreakerState
 from tests.detectors.judges.conftest import QUESTION, MakeJudge, Purse, Shared, Wire
 from tests.detectors.test_breaker import Clock
 
