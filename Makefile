@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SDK := .venv-sdk
 DEPLOY := .venv-deploy
 # What `make test-ops` runs beside Python.
-PROGRAMS := prometheus promtool pgbouncer nginx shellcheck yamllint docker-compose
+PROGRAMS := prometheus promtool pgbouncer nginx shellcheck yamllint docker-compose chromium
 PEERS := .venv-peers
 EGRESS := .venv-egress
 UV := $(BIN)/uv
@@ -31,7 +31,7 @@ OPS := tests/e2e/test_lifecycle.py tests/e2e/test_custody_commands.py tests/e2e/
 EDGE := tests/e2e/test_edge_attacks.py tests/e2e/test_hooks.py tests/e2e/test_bad_input.py tests/e2e/test_planted.py \
   tests/e2e/test_uniformity.py tests/e2e/test_leakage.py
 
-.PHONY: help setup run egress test unit parts e2e edge ops sdk egress-test check golden prove fuzz bench bench-hostile bench-doors bench-store chaos test-ops soak clean peers eval train train-quick bench-patterns signature-report bench-replay reloads bench-conversations bench-judges bench-policies
+.PHONY: help setup run egress test unit parts e2e edge ops sdk egress-test check golden prove fuzz bench bench-hostile bench-doors bench-store chaos test-ops soak clean peers eval train train-quick bench-patterns signature-report bench-replay reloads bench-conversations bench-judges bench-policies bench-control isolation
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -85,13 +85,16 @@ ops: setup ## starts, stops, kills, keys; the engines and all that is kept in th
 test-ops: setup $(DEPLOY)/.ready ## dashboards, alerts, deployment and scale-out, with the programs of deploy/packages.txt
 	@missing=$$(for program in $(PROGRAMS); do command -v $$program > /dev/null || printf ' %s' $$program; done); \
 		test -z "$$missing" || { echo "test-ops needs:$$missing (apt-get install $$(tr '\n' ' ' < deploy/packages.txt))"; exit 1; }
-	$(call timed,test-ops,180,PROMPTSHIELD_TEST_OPS=1 $(BIN)/python -m pytest -q -n 2 --dist loadscope --timeout 170 tests/deployed)
+	$(call timed,test-ops,240,PROMPTSHIELD_TEST_OPS=1 $(BIN)/python -m pytest -q -n 2 --dist loadscope --timeout 170 tests/deployed)
 
 $(DEPLOY)/.ready: requirements/deploy.txt
 	@echo "building $(DEPLOY) (once, half a minute)"
 	@$(PYTHON) -m venv $(DEPLOY)
 	@$(UV) pip install --quiet --python $(DEPLOY)/bin/python --require-hashes -r requirements/deploy.txt
 	@touch $@
+
+isolation: setup ## 10,000 calls of one tenant for another's things, and odd input for every operation of the control plane
+	$(call timed,isolation,1800,ATTACKS=10000 SCHEMATHESIS=25 $(BIN)/python -m pytest -q -n 2 --dist loadfile --timeout 1500 tests/proxy/control/test_isolation.py tests/proxy/control/test_conformance.py)
 
 sdk: setup $(SDK)/.ready ## LangChain and LiteLLM against the running product, in an environment of their own
 	$(call timed,sdk,240,$(BIN)/python -m tests.sdk)
@@ -153,6 +156,9 @@ bench-policies: setup ## deciding with 30 rules, a condition, and 1,000 tenants'
 
 bench-store: setup ## decisions into Postgres, chained and verified; then the queries (QUICK=1: 200,000 rows, no queries)
 	$(call timed,bench-store,$(if $(QUICK),90,7200),$(BIN)/python -m tests.bench.store --rows $(if $(QUICK),200000,1000000) $(if $(QUICK),,&& $(BIN)/python -m tests.bench.store_queries --rows 10000000))
+
+bench-control: setup ## what pages of the control plane ask, over a million decisions (QUICK=1: 100,000)
+	$(call timed,bench-control,900,$(BIN)/python -m tests.bench.control --rows $(if $(QUICK),100000,1000000))
 
 bench-replay: setup ## a million recorded decisions decided again by another policy (QUICK=1: 100,000)
 	$(call timed,bench-replay,$(if $(QUICK),90,600),$(BIN)/python -m tests.bench.replay --rows $(if $(QUICK),100000,1000000))

@@ -13,6 +13,8 @@ PromptShieldError
  │   └─ EngineError           an embedded engine would not start
  ├─ IdentityError             no, wrong or unverifiable key
  ├─ EdgeError                 a request that is refused before anybody reads it
+ ├─ OperationError            a call of the control plane that is refused
+ ├─ AccessError               a request to the control plane from somebody who may not make it
  └─ UpstreamError             the LLM service failed us
 
 `str()` of any of them is for operators and never holds text of a user.
@@ -109,6 +111,25 @@ class EdgeError(PromptShieldError):
 
     def __init__(self, status: int, code: str, message: str, param: str | None = None) -> None:
         self.status, self.code, self.message, self.param = status, code, message, param
+        super().__init__(f"{status} {code}")
+
+
+class OperationError(PromptShieldError):
+    """A call of the control plane that is refused. `field` is what of it is to blame, `problems` are a document's."""
+
+    def __init__(
+        self, status: int, code: str, message: str, field: str | None = None, problems: Sequence[Problem] = ()
+    ) -> None:
+        self.status, self.code, self.message, self.field = status, code, message, field
+        self.problems = tuple(problems)
+        super().__init__(f"{status} {code}: {message}")
+
+
+class AccessError(PromptShieldError):
+    """Whoever asks the control plane may not, with what they should be told."""
+
+    def __init__(self, status: int, code: str, message: str, *, retry_after: float | None = None) -> None:
+        self.status, self.code, self.message, self.retry_after = status, code, message, retry_after
         super().__init__(f"{status} {code}")
 
 

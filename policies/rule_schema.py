@@ -147,13 +147,13 @@ def _circumstances(when: WhenDocument) -> Circumstances | None:
         "language": frozenset(when.language),
         "network": when.network,
         "not_network": when.not_network,
-        "time": None if when.time is None else _window(when.time),
+        "time": None if when.time is None else window_of(when.time),
         "min_cost": when.min_cost,
         "min_score": when.min_score,
     }
     return Circumstances(**given) if any(given.values()) else None
 
 
-def _window(document: TimeDocument) -> TimeWindow:
+def window_of(document: TimeDocument) -> TimeWindow:
     days = frozenset(WEEKDAYS.index(day) for day in document.days)
     return TimeWindow(document.begin, document.end, document.zone, days)

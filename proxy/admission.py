@@ -10,6 +10,7 @@ from policies.types import Policy
 from proxy.codec import Codec, JsonObject, Target
 from proxy.exchange import Exchange
 from proxy.identity import Presented
+from proxy.key_limits import hold_to_models
 from proxy.parts import Parts
 from proxy.remembrance import client_at
 from proxy.responses import limit_headers
@@ -57,6 +58,7 @@ def hold_to_policy(
     for model in models:
         if not policy.allows_model(model):
             raise EdgeError(403, "model_not_allowed", "The policy does not allow this model.", "model")
+        hold_to_models(exchange.identity, model)
     hold_texts(policy, walk, codec.param)
 
 

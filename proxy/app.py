@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from functools import partial
 
@@ -24,6 +25,7 @@ from proxy.handler import Handler
 from proxy.held_policies import held_folder
 from proxy.hook import Hook
 from proxy.identity import KeyDirectory
+from proxy.issuer_keys import IssuerKeys
 from proxy.judge_settings import JudgeSettings
 from proxy.judges import Judges
 from proxy.metrics import WorkerMetrics
@@ -34,6 +36,7 @@ from proxy.releases import Releases
 from proxy.request_reader import CodecReader
 from proxy.screen import Screen
 from proxy.settings import Settings, load_settings
+from proxy.tenant_tokens import TenantTokens
 from proxy.tracing import build_tracing
 from proxy.upstream import Upstreams
 from proxy.upstream_health import UpstreamHealth
@@ -55,6 +58,7 @@ from storage.redis_client import RedisClient
 from storage.reviews import ReviewQueue
 from storage.revisions import read_revisions
 from storage.shared_cache import SharedFindingsCache
+from storage.tenant_issuers import TenantIssuers
 from storage.types import Limits
 
 
@@ -171,7 +175,9 @@ async def build_worker(
 
 def _key_directory(settings: Settings, database: Database, pepper: bytes) -> KeyDirectory:
     store, revisions = ApiKeyStore(database, pepper), partial(read_revisions, database)
-    return KeyDirectory(store, revisions, pepper, settings.identity.max_stale)
+    issuer_keys = IssuerKeys(settings.identity.allow_networks, time.monotonic)
+    tokens = TenantTokens(TenantIssuers(database), issuer_keys, time.time)
+    return KeyDirectory(store, revisions, pepper, settings.identity.max_stale, tokens=tokens)
 
 
 def build_judges(settings: Settings, redis: RedisClient, limits: Limits, metrics: WorkerMetrics) -> Judges:

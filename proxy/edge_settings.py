@@ -62,9 +62,3 @@ class ProxyListener(Listener):
     """Where the data plane listens, with TLS where `tls` says so; without it something in front speaks TLS."""
 
     tls: TlsSettings | None = None
-
-
-class ControlListener(Listener):
-    """Where the control plane listens: to this machine only, unless said otherwise."""
-
-    port: int = Field(default=8001, ge=0, le=65535)

@@ -16,6 +16,7 @@ from proxy.edge import expected_size, read_body, read_json
 from proxy.exchange import Exchange
 from proxy.hook import MOUNT, Asked, Hook, Reply, spoken_status
 from proxy.identity import presented_key
+from proxy.key_limits import hold_to_scopes
 from proxy.overload import Place
 from proxy.parts import Parts
 from proxy.providers._openai_shapes import VOCABULARY, param_of, refusal_body
@@ -35,6 +36,7 @@ async def evaluate(
     policy = exchange.policy
     assert exchange.identity is not None  # noqa: S101 - admitted
     assert policy is not None  # noqa: S101 - admitted
+    hold_to_scopes(exchange.identity, exchange.dialect, "POST", target.path)
     place.claim(exchange.identity.tenant, expected_size(request, policy.limits.body))
     raw = await read_body(request, policy.limits.body, parts.edge.body_idle, parts.edge.body_total)
     place.correct(len(raw))

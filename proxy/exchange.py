@@ -105,7 +105,7 @@ class Exchange:
             at=self.opened_at,
             tenant=identity.tenant if identity else "",
             app=identity.app if identity else "",
-            key_id=identity.key_id if identity else None,
+            key_id=(identity.key_id or None) if identity else None,
             dialect=self.dialect,
             route=self.route,
             model=self.model,

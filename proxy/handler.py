@@ -26,6 +26,7 @@ from proxy.forward import choose_upstreams, forward
 from proxy.guarding import guard_answer
 from proxy.hook import choose_hook, spoken_status
 from proxy.identity import presented_key
+from proxy.key_limits import hold_to_scopes
 from proxy.model_list import claims_models, list_models
 from proxy.overload import RETRY_HEADERS, Place, Room
 from proxy.parts import Parts
@@ -109,6 +110,7 @@ class Handler:
         assert policy is not None  # noqa: S101 - admitted
         place.claim(exchange.identity.tenant, expected_size(request, policy.limits.body))
         exchange.dialect, exchange.vocabulary = codec.name, codec.vocabulary
+        hold_to_scopes(exchange.identity, codec.name, target.method, target.path)
         if claims_models(target):
             return await list_models(parts, exchange, codec, target, presented)
         if not codec.claims(target.method, target.path):

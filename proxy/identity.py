@@ -14,6 +14,8 @@ from typing import Final, Protocol
 
 from detectors.errors import EdgeError, IdentityError, StorageError
 from proxy.codec import Headers
+from proxy.key_limits import has_expired
+from proxy.tenant_tokens import looks_like_token
 from storage.api_keys import hash_key, well_formed
 from storage.revisions import Revisions
 from storage.types import Identity
@@ -25,6 +27,11 @@ UNKNOWN_FOR: Final = 5.0  # seconds
 
 class KeyStore(Protocol):
     async def find(self, hash: bytes) -> Identity | None: ...  # noqa: A002 - the store's own word
+
+
+class TokenReader(Protocol):
+    async def find(self, token: str) -> Identity | None: ...
+    def forget(self) -> None: ...
 
 
 class RevisionReader(Protocol):
@@ -55,7 +62,9 @@ class KeyDirectory:
         pepper: bytes,
         max_stale: float,
         clock: Callable[[], float] = time.monotonic,
+        tokens: TokenReader | None = None,
     ) -> None:
+        self._tokens = tokens
         self._store, self._read_revisions, self._pepper = store, read_revisions, pepper
         self._max_stale, self._clock = max_stale, clock
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
@@ -81,15 +90,19 @@ class KeyDirectory:
         digest = hashlib.blake2b(key.encode("utf-8", "surrogateescape"), key=self._own_key, digest_size=16).digest()
         known = self._known.get(digest)
         if known is None or (known.identity is None and self._clock() - known.at > UNKNOWN_FOR):
-            if not well_formed(key):
+            if not well_formed(key) and (self._tokens is None or not looks_like_token(key)):
                 raise IdentityError("malformed key")
             known = await self._ask(key, digest)
         else:
             self._known.move_to_end(digest)  # a flood of guesses pushes out other guesses first
+        if known.identity is not None and not known.identity.key_id and has_expired(known.identity):
+            known = await self._ask(key, digest)  # a token: the keys of its issuer may have changed since
         if known.identity is None:
             raise IdentityError("unknown key")
         if not self.fresh:
             raise IdentityError("identities could not be confirmed for too long", unavailable=True)
+        if has_expired(known.identity):
+            raise IdentityError("expired key")
         return known.identity
 
     async def check_forever(self, interval: float = 1.0) -> None:
@@ -106,14 +119,19 @@ class KeyDirectory:
             return
         if revisions != self._revisions:
             self._known.clear()
+            if self._tokens is not None:
+                self._tokens.forget()
             self._revisions = revisions
         self._confirmed_at, self.confirmed = self._clock(), True
 
     async def _ask(self, key: str, digest: bytes) -> _Known:
         revisions = self._revisions
         try:
-            async with self._asking:
-                identity = await self._store.find(hash_key(self._pepper, key))
+            if self._tokens is not None and not well_formed(key):
+                identity = await self._tokens.find(key)
+            else:
+                async with self._asking:
+                    identity = await self._store.find(hash_key(self._pepper, key))
         except StorageError as exc:
             raise IdentityError("the key store cannot be asked", unavailable=True) from exc
         known = _Known(identity, self._clock())

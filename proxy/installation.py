@@ -7,6 +7,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ import orjson
 
 import policies
 from detectors.errors import StorageError
+from proxy.control.access.first_admin import make_first_admin
 from proxy.held_policies import fetch_held, held_folder
 from proxy.settings import Settings
 from storage.api_keys import ApiKeyStore
@@ -28,6 +30,16 @@ from storage.tenants import TenantStore
 DEMO_TENANT: Final = "demo"
 _TEMPLATES: Final = Path(policies.__file__).parent / "templates"
 Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Prepared:
+    """What a start found or made for the person who starts: the demo API key, and the first administrator's password,
+    which is good for one sign-in. Empty where there is none.
+    """
+
+    demo_key: str
+    admin_password: str
 
 
 def embedded_engines(settings: Settings, house_keys: HouseKeys, report: Report) -> EmbeddedEngines:
@@ -45,8 +57,8 @@ def engine_urls(settings: Settings, embedded: EngineUrls) -> EngineUrls:
     return EngineUrls(database, owner, settings.redis_url or embedded.redis_url)
 
 
-async def prepare_database(settings: Settings, house_keys: HouseKeys, urls: EngineUrls, report: Report) -> str:
-    """Migrate, make the demo tenant if there is no tenant yet; return the demo API key or an empty string.
+async def prepare_database(settings: Settings, house_keys: HouseKeys, urls: EngineUrls, report: Report) -> Prepared:
+    """Migrate; make the demo tenant if there is no tenant yet, and the first administrator if there is none.
 
     Raises StorageError, also where the database belongs to an installation with other keys.
     """
@@ -55,7 +67,8 @@ async def prepare_database(settings: Settings, house_keys: HouseKeys, urls: Engi
     try:
         await claim_database(database, house_keys.fingerprint())
         await fetch_held(database, held_folder(settings))  # before anybody could be served by another policy
-        return await _demo_key(settings, house_keys, database)
+        demo_key = await _demo_key(settings, house_keys, database)
+        return Prepared(demo_key, "" if settings.master_key else await make_first_admin(database))
     finally:
         await database.close()
 

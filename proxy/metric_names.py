@@ -248,6 +248,9 @@ UPKEEP: Final = (
     _gauge("promptshield_retention_failures",
            "Looks for what has expired that could not finish, and are made again."),
 )  # fmt: skip
+ACCESS: Final = (
+    _counter("promptshield_sign_ins_total", "Sign-ins to the control plane, by what became of them.", "result"),
+)
 LOSSES: Final = (
     _counter("promptshield_journal_failures_total", "Decisions that could not be written to the journal."),
     _counter("promptshield_pseudonyms_lost_total", "Pseudonyms that could not be kept, or recalled, with an object."),
@@ -257,6 +260,7 @@ LOSSES: Final = (
 )  # fmt: skip
 
 METRICS: Final[Sequence[MetricName]] = (
-    *DOCUMENTED, *EXCHANGES, *DETECTION, *GEN_AI, *WORKERS, *POLICIES, *UPSTREAMS, *JOURNAL, *SINKS, *UPKEEP, *LOSSES
+    *DOCUMENTED, *EXCHANGES, *DETECTION, *GEN_AI, *WORKERS, *POLICIES, *UPSTREAMS, *JOURNAL, *SINKS, *UPKEEP, *ACCESS,
+    *LOSSES
 )  # fmt: skip
 BY_NAME: Final[Mapping[str, MetricName]] = MappingProxyType({metric.name: metric for metric in METRICS})

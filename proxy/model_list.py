@@ -16,6 +16,7 @@ from proxy.exchange import Exchange
 from proxy.forward import forward, speaking
 from proxy.identity import Presented
 from proxy.json_document import parse
+from proxy.key_limits import may_use
 from proxy.parts import Parts
 from proxy.screening import refuse, screen_document
 from proxy.settings import UpstreamSettings
@@ -88,4 +89,5 @@ async def _ask(
 
 
 def _allowed(exchange: Exchange, model: str) -> bool:
-    return exchange.policy is not None and exchange.policy.allows_model(model)
+    allowed = exchange.policy is not None and exchange.policy.allows_model(model)
+    return allowed and may_use(exchange.identity, model)

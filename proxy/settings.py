@@ -11,13 +11,24 @@ from types import GenericAlias
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, create_model, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    PrivateAttr,
+    create_model,
+    field_validator,
+)
 
 from detectors.documents import Document, read_document
 from detectors.errors import SettingsError
 from policies.quantities import parse_size
 from proxy.base_urls import BaseUrl
-from proxy.edge_settings import ControlListener, EdgeSettings, ProxyListener
+from proxy.control.incident_settings import IncidentSettings
+from proxy.control.settings import ControlSettings
+from proxy.edge_settings import EdgeSettings, ProxyListener
 from proxy.egress.settings import EgressSettings
 from proxy.engine_settings import EngineSettings
 from proxy.judge_settings import JudgesSettings, with_judges
@@ -77,9 +88,12 @@ class JournalSettings(Strict):
 
 
 class IdentitySettings(Strict):
-    """`max_stale`: seconds a known key stays valid while Postgres cannot be asked."""
+    """`max_stale`: seconds a known key stays valid while Postgres cannot be asked. Keys of tenants' issuers
+    are asked for at public addresses alone, and in `allow_networks`.
+    """
 
     max_stale: float = Field(default=300, ge=0)
+    allow_networks: tuple[IPvAnyNetwork, ...] = ()
 
 
 class MetricsSettings(Strict):
@@ -92,11 +106,12 @@ class MetricsSettings(Strict):
 class Settings(Strict):
     """The whole configuration. Secrets are best given as `${NAME}`.
 
+    `master_key` signs in to the control plane as its first administrator; best as PROMPTSHIELD_MASTER_KEY.
     `four_eyes`: a policy that the database holds is in force only after somebody else than its author approved it.
     """
 
     proxy: ProxyListener = ProxyListener()
-    control: ControlListener = ControlListener()
+    control: ControlSettings = ControlSettings()
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
     data: Path = DEFAULT_DATA
     policies: Path | None = None
@@ -105,6 +120,7 @@ class Settings(Strict):
     database_owner_url: str = Field(default="", repr=False)
     database_read_url: str = Field(default="", repr=False)
     redis_url: str = Field(default="", repr=False)
+    master_key: str = Field(default="", repr=False)
     upstreams: tuple[UpstreamSettings, ...] = ()
     journal: JournalSettings = JournalSettings()
     identity: IdentitySettings = IdentitySettings()
@@ -116,6 +132,7 @@ class Settings(Strict):
     egress: EgressSettings = EgressSettings()
     sinks: tuple[SinkSettings, ...] = ()
     judges: JudgesSettings = ()
+    incidents: IncidentSettings = IncidentSettings()
     _file: Path | None = PrivateAttr(default=None)  # where all this was read from, or would have been
 
     @field_validator("upstreams")
@@ -126,6 +143,13 @@ class Settings(Strict):
         if twice:
             raise ValueError(f"two upstreams are called {', '.join(twice)}")
         return upstreams
+
+    @field_validator("master_key")
+    @classmethod
+    def _is_strong(cls, key: str) -> str:
+        if key and _is_weak(key):
+            raise ValueError("too weak: use 24 random characters or more (openssl rand -base64 32)")
+        return key
 
     @field_validator("sinks")
     @classmethod
@@ -241,11 +265,17 @@ def _from_environment(environment: Mapping[str, str], data: Path | None) -> dict
         given["workers"] = environment["NUM_WORKERS"]
     if data is not None or environment.get("PROMPTSHIELD_DATA"):
         given["data"] = data or Path(environment["PROMPTSHIELD_DATA"])
-    _refuse_weak_master_key(environment.get("PROMPTSHIELD_MASTER_KEY"))
+    if "PROMPTSHIELD_MASTER_KEY" in environment:
+        given["master_key"] = environment["PROMPTSHIELD_MASTER_KEY"]
+        _refuse_weak_master_key(given["master_key"])
     return given
 
 
-def _refuse_weak_master_key(key: str | None) -> None:
-    if key is not None and (len(key) < 24 or key.lower() in _WEAK or len(set(key)) < 8):
+def _refuse_weak_master_key(key: str) -> None:
+    if _is_weak(key):
         problem = "PROMPTSHIELD_MASTER_KEY is too weak: use 24 random characters or more (openssl rand -base64 32)"
         raise SettingsError("environment", None, problem)
+
+
+def _is_weak(key: str) -> bool:
+    return len(key) < 24 or key.lower() in _WEAK or len(set(key)) < 8

@@ -11,7 +11,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ from proxy.control.plane import ControlPlace, run_control
 from proxy.demo_upstream import demo_upstreams, run_demo
 from proxy.edge_settings import Listener
 from proxy.installation import (
+    Prepared,
     embedded_engines,
     engine_urls,
     instance_name,
@@ -58,6 +59,7 @@ class Running:
     control_url: str
     demo_key: str
     demo_upstream: bool
+    admin_password: str  # of one time, where this start made the first administrator
 
 
 class Supervisor:
@@ -85,8 +87,10 @@ class Supervisor:
             publish_schema(settings.data)
             detection = load_detection()
             # In a child: it needs an event loop, and whatever it opens must not outlive it.
-            demo_key = run_apart(lambda: prepare(settings, detection, house_keys, urls, self._report))
-            running = self._fork(settings, detection, house_keys, urls, demo_key)
+            made = Prepared(
+                **orjson.loads(run_apart(lambda: prepare(settings, detection, house_keys, urls, self._report)))
+            )
+            running = self._fork(settings, detection, house_keys, urls, made)
             note_running(settings, urls)
             self._await_workers(running)
         except BaseException:
@@ -128,7 +132,7 @@ class Supervisor:
                 process.start()
 
     def _fork(
-        self, settings: Settings, detection: Detection, house_keys: HouseKeys, urls: EngineUrls, demo_key: str
+        self, settings: Settings, detection: Detection, house_keys: HouseKeys, urls: EngineUrls, made: Prepared
     ) -> Running:
         """Open the sockets once and for all, then fork every process."""
         count = settings.workers
@@ -158,8 +162,9 @@ class Supervisor:
         return Running(
             proxy_url=f"{'http' if settings.proxy.tls is None else 'https'}://{settings.proxy.host}:{listeners[0].getsockname()[1]}",
             control_url=f"http://{settings.control.host}:{control_listener.getsockname()[1]}",
-            demo_key=demo_key,
+            demo_key=made.demo_key,
             demo_upstream=settings.upstreams[0].name == "demo",
+            admin_password=made.admin_password,
         )
 
     def _await_workers(self, running: Running) -> None:
@@ -203,11 +208,11 @@ def run_apart(main: Main) -> str:
 async def prepare(
     settings: Settings, detection: Detection, house_keys: HouseKeys, urls: EngineUrls, report: Report
 ) -> str:
-    """Migrate, check every policy, and return the demo key. Raises StorageError, PolicyError."""
-    demo_key = await prepare_database(settings, house_keys, urls, report)
+    """Migrate, check every policy, and return what was made (`Prepared`, as JSON). Raises StorageError, PolicyError."""
+    made = await prepare_database(settings, house_keys, urls, report)
     await policy_store(settings, detection).load()
     operator_packs(settings, detection).load()
-    return demo_key
+    return orjson.dumps(asdict(made)).decode()
 
 
 def insist_on_c_parser() -> None:

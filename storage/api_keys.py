@@ -10,11 +10,11 @@ import string
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from detectors.errors import StorageError
-from storage.postgres import Connection, Database
+from storage.postgres import Connection, Database, Row
 from storage.tenants import TenantStore
 from storage.types import Identity, Role
 
@@ -22,6 +22,20 @@ PREFIX: Final = "sk-ps-"
 _BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _KEY: Final = re.compile(rf"{PREFIX}(?P<random>[0-9A-Za-z]{{32}})(?P<checksum>[0-9A-Za-z]{{6}})")
 _SHOWN: Final = len(PREFIX) + 4
+# A key that was rotated is on its way out and in nobody's way.
+_HAS_LIVE: Final = (
+    "SELECT EXISTS (SELECT FROM public.api_keys WHERE app_id = $1 AND revoked_at IS NULL AND rotated_to IS NULL"
+    " AND (expires_at IS NULL OR expires_at > now()))"
+)
+_ROTATED: Final = """
+WITH old AS (
+    SELECT tenant_id, app_id, name, expires_at, scopes, models FROM public.api_keys
+    WHERE id = $1 AND revoked_at IS NULL AND rotated_to IS NULL AND (expires_at IS NULL OR expires_at > now())
+    FOR UPDATE
+)
+INSERT INTO public.api_keys (tenant_id, app_id, hash, prefix, name, expires_at, scopes, models)
+SELECT tenant_id, app_id, $2, $3, name, expires_at, scopes, models FROM old RETURNING id
+"""
 _APP: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
@@ -72,6 +86,23 @@ class ApiKey:
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    scopes: tuple[str, ...] | None = None
+    models: tuple[str, ...] | None = None
+    rotated_to: int | None = None
+
+    def state(self, now: datetime) -> str:
+        """Say whether it works: live, expired or revoked."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= now else "live"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLimits:
+    """What a key may of what its tenant may: patterns of dialects or routes, and of models; None for all."""
+
+    scopes: tuple[str, ...] | None = None
+    models: tuple[str, ...] | None = None
 
 
 class ApiKeyStore:
@@ -81,11 +112,19 @@ class ApiKeyStore:
         self._database, self._pepper = database, pepper
 
     async def create(
-        self, tenant: str, app: str = "default", name: str = "", expires_at: datetime | None = None
+        self,
+        tenant: str,
+        app: str = "default",
+        name: str = "",
+        expires_at: datetime | None = None,
+        limits: KeyLimits = KeyLimits(),
+        *,
+        additional: bool = True,
     ) -> tuple[int, str]:
         """Make a key for an app, which is made too if it is new. Returns the key's id and the key, never seen again.
 
-        `expires_at` is aware. Raises StorageError for an unknown tenant or a malformed app name.
+        `expires_at` is aware. Raises StorageError for an unknown tenant, for a malformed app name, and unless it is
+        `additional` for an app that has a live key.
         """
         if _APP.fullmatch(app) is None:
             raise StorageError(
@@ -96,12 +135,33 @@ class ApiKeyStore:
         key = generate_key()
         async with self._database.transaction(Role.APP, tenant_id) as connection:
             app_id = await _find_or_make_app(connection, tenant_id, app)
+            if not additional:
+                await _insist_on_none(connection, app_id)
             key_id: int = await connection.fetchval(
-                "INSERT INTO public.api_keys (tenant_id, app_id, hash, prefix, name, expires_at)"
-                " VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+                "INSERT INTO public.api_keys (tenant_id, app_id, hash, prefix, name, expires_at, scopes, models)"
+                " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
                 *(tenant_id, app_id, hash_key(self._pepper, key), shown_prefix(key), name, expires_at),
+                *(limits.scopes, limits.models),
             )
         return key_id, key
+
+    async def rotate(self, tenant_id: int, key_id: int, overlap: timedelta) -> tuple[int, str]:
+        """Make a key that may what an old one may, which ends after `overlap`. Returns the new id and the new key.
+
+        Raises StorageError unless the old one is live, of that tenant, and not rotated yet.
+        """
+        key = generate_key()
+        async with self._database.transaction(Role.APP, tenant_id) as connection:
+            new_id: int | None = await connection.fetchval(
+                _ROTATED, key_id, hash_key(self._pepper, key), shown_prefix(key)
+            )
+            if new_id is None:
+                raise StorageError("there is no such live key, or it was rotated already")
+            await connection.execute(
+                "UPDATE public.api_keys SET rotated_to = $2, expires_at = least(expires_at, now() + $3) WHERE id = $1",
+                *(key_id, new_id, overlap),
+            )
+        return new_id, key
 
     async def revoke(self, key_id_or_prefix: int | str) -> None:
         """End a key at once, by its id or the prefix people see. Raises StorageError unless that is one live key."""
@@ -115,7 +175,8 @@ class ApiKeyStore:
         async with self._database.transaction(Role.APP, tenant_id) as connection:
             rows = await connection.fetch(
                 "SELECT k.id, a.name AS app, k.prefix, k.name, k.created_at, k.expires_at, k.revoked_at,"
-                " k.last_used_at FROM public.api_keys AS k JOIN public.apps AS a ON a.id = k.app_id ORDER BY k.id"
+                " k.last_used_at, k.scopes, k.models, k.rotated_to"
+                " FROM public.api_keys AS k JOIN public.apps AS a ON a.id = k.app_id ORDER BY k.id"
             )
         return tuple(ApiKey(tenant=tenant, **dict(row.items())) for row in rows)
 
@@ -123,7 +184,7 @@ class ApiKeyStore:
         """Whose key this is, or None if it is unknown, revoked, expired, or its tenant suspended or deleted."""
         async with self._database.transaction(Role.APP) as connection:
             row = await connection.fetchrow("SELECT * FROM private.find_key($1)", hash)
-        return None if row is None else Identity(**dict(row.items()))
+        return None if row is None else _identity(row)
 
     async def _tenant_id(self, slug: str) -> int:
         tenant = await TenantStore(self._database).find(slug)
@@ -144,6 +205,27 @@ class ApiKeyStore:
                 "several live keys start like this: revoke by id" if rows else "there is no such live key"
             )
         return rows[0]["id"], rows[0]["tenant_id"]
+
+
+def _identity(row: Row) -> Identity:
+    expires, scopes, models = row["expires_at"], row["scopes"], row["models"]
+    return Identity(
+        row["tenant_id"],
+        row["tenant"],
+        row["app_id"],
+        row["app"],
+        row["key_id"],
+        None if expires is None else expires.timestamp(),
+        None if scopes is None else tuple(scopes),
+        None if models is None else tuple(models),
+    )
+
+
+async def _insist_on_none(connection: Connection, app_id: int) -> None:
+    """Raise StorageError if an app has a live key; whoever asks at the same time waits for us."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('ps_key', $1))", app_id)
+    if await connection.fetchval(_HAS_LIVE, app_id):
+        raise StorageError("the app has a live key already: rotate that one, or ask for an additional one")
 
 
 async def _find_or_make_app(connection: Connection, tenant_id: int, app: str) -> int:

@@ -7,15 +7,24 @@ from dataclasses import dataclass
 from typing import Final
 
 from detectors.errors import StorageError
+from storage.accounts.audit_chain import stored_head
 from storage.chain import NOTHING, ChainName, Head, RememberedHeads
 from storage.ledger import Ledger
 from storage.postgres import Connection, Database
-from storage.statements import StatementKind
+from storage.statements import JsonObject, StatementKind
 from storage.types import Role
 
 INTERVAL: Final = 3600.0  # seconds
 RETRY: Final = 60.0
 _HEADS: Final = "SELECT tenant_id, seq, hash FROM private.chain_heads WHERE instance = $1 AND seq > 0"
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a checkpoint names: the heads that moved, and the last link of the admin audit."""
+
+    heads: dict[ChainName, Head]
+    admin_audit: Head | None
 
 
 @dataclass(slots=True)
@@ -36,6 +45,7 @@ class Checkpointer:
         self.counts = CheckpointCounts()
         self._database, self._ledger, self._heads = database, ledger, heads
         self._signed: dict[ChainName, Head] | None = None
+        self._audit_signed: Head | None = None
 
     async def run_forever(self) -> None:
         """Make a checkpoint now and every hour until cancelled; at an orderly end call `checkpoint()` once more."""
@@ -53,22 +63,27 @@ class Checkpointer:
         Raises StorageError; nothing is lost by calling again.
         """
         async with self._database.transaction(Role.SHIP) as connection:
-            moved = await self.sign(connection)
-        if moved is not None:
-            self._signed = {**(self._signed or {}), **moved}
+            named = await self.sign(connection)
+        if named is not None:
+            self._signed, self._audit_signed = {**(self._signed or {}), **named.heads}, named.admin_audit
             self.counts.signed += 1
         await self._ledger.publish()
 
-    async def sign(self, connection: Connection) -> dict[ChainName, Head] | None:
+    async def sign(self, connection: Connection) -> Named | None:
         """Sign the heads that moved, in somebody's transaction under Role.SHIP; None if none did."""
         heads = await self._current(connection)
         signed = self._signed or {}
         moved = {name: head for name, head in heads.items() if signed.get(name) != head}
-        if not moved and self._signed is not None:
+        audit = await stored_head(connection)
+        if not moved and audit == self._audit_signed and self._signed is not None:
             return None
-        content = {"heads": [[name.tenant_id, head.seq, head.hash.hex()] for name, head in sorted(moved.items())]}
+        content: JsonObject = {
+            "heads": [[name.tenant_id, head.seq, head.hash.hex()] for name, head in sorted(moved.items())]
+        }
+        if audit is not None and audit.seq:
+            content["admin_audit"] = [audit.seq, audit.hash.hex()]
         await self._ledger.append(connection, StatementKind.CHECKPOINT, content)
-        return moved
+        return Named(moved, audit)
 
     async def _current(self, connection: Connection) -> dict[ChainName, Head]:
         instance = self._ledger.instance

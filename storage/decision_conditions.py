@@ -16,7 +16,7 @@ from detectors.errors import StorageError
 from storage.postgres import Connection
 
 _CONTENT: Final = re.compile(r"(?:hmac:)?([0-9a-f]{32})")
-_PLAIN: Final = ("action", "outcome", "model")
+_PLAIN: Final = ("action", "outcome", "model", "key_id", "policy_id", "tenant_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,8 @@ class DecisionFilter:
     """Which decisions: all conditions that are given must hold.
 
     Opened in [`since`, `until`), aware times. `rule`, `category` and `content` (a hash as a decision shows it) ask for
-    one finding that is all of them. `tenant` is a slug, `app` a name, of any tenant if none is given.
+    one finding that is all of them. `tenant` is a slug, `app` a name, of any tenant if none is given; `tenant_id` asks
+    for a tenant by its id.
     """
 
     since: datetime | None = None
@@ -38,6 +39,9 @@ class DecisionFilter:
     content: str | None = None
     model: str | None = None
     request_id: str | None = None
+    key_id: int | None = None
+    policy_id: str | None = None
+    tenant_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +103,8 @@ async def _tenant_id(connection: Connection, slug: str) -> int:
 async def _app_ids(connection: Connection, wanted: DecisionFilter) -> list[int]:
     rows = await connection.fetch(
         "SELECT a.id, a.name FROM public.apps AS a JOIN public.tenants AS t ON t.id = a.tenant_id"
-        " WHERE $1::text IS NULL OR t.slug = $1",
-        wanted.tenant,
+        " WHERE ($1::text IS NULL OR t.slug = $1) AND ($2::bigint IS NULL OR t.id = $2)",
+        *(wanted.tenant, wanted.tenant_id),
     )
     found = [row["id"] for row in rows if row["name"] == wanted.app]
     if not found:

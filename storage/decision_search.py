@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from detectors.errors import StorageError
 from storage.decision_conditions import Condition, DecisionFilter, conditions_of, join_conditions
 from storage.decision_cursor import read_cursor, write_cursor
 from storage.decisions import JsonObject, readable
@@ -30,10 +31,15 @@ class DecisionPage:
 
 
 class DecisionSearch:
-    """Reads as the platform, across tenants; `database` may be a replica."""
+    """Reads as the platform, across tenants; `database` may be a replica.
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    With a `tenant_id` it reads as that tenant: the database itself shows it nobody else's rows. Only where findings are
+    asked for it reads as the platform, with the tenant as a condition: row security lets no index answer that.
+    """
+
+    def __init__(self, database: Database, tenant_id: int | None = None) -> None:
+        self._database, self._tenant_id = database, tenant_id
+        self._role = Role.READER if tenant_id is None else Role.APP
 
     async def page(self, wanted: DecisionFilter, limit: int = 50, cursor: str | None = None) -> DecisionPage:
         """At most `limit` decisions, newest first, from where `cursor` stopped.
@@ -41,10 +47,16 @@ class DecisionSearch:
         Raises StorageError for a cursor that another search gave out or somebody changed, for a tenant or app that does
         not exist, and for a content hash that is none.
         """
+        if self._tenant_id is not None:
+            wanted = replace(wanted, tenant=None, tenant_id=self._tenant_id)
         after = None if cursor is None else read_cursor(cursor, wanted)
-        async with self._database.transaction(Role.READER) as connection:
+        async with self._database.transaction(self._role, self._tenant_id) as connection:
             conditions = await conditions_of(connection, wanted)
+        role = Role.READER if any(condition.indexed for condition in conditions) else self._role
+        async with self._database.transaction(role, self._tenant_id) as connection:
             rows = await _look_back(connection, conditions, windows(wanted, after, datetime.now(UTC)), limit + 1)
+        if self._tenant_id is not None and any(row["tenant_id"] != self._tenant_id for row in rows):
+            raise StorageError("a search found what is another tenant's")
         more = len(rows) > limit
         rows = rows[:limit]
         return DecisionPage(tuple(rows), write_cursor(UUID(rows[-1]["id"]), wanted) if more and rows else None)

@@ -51,9 +51,13 @@ class DecisionReader:
             rows = await connection.fetch(_AFTER, tenant, limit, decision_uuid(after))
             return tuple(readable(row) for row in rows)
 
-    async def show(self, decision_id: str) -> JsonObject | None:
-        """One decision as in `tail`, or None. Raises StorageError if `decision_id` is not a decision's id."""
-        async with self._database.transaction(Role.READER) as connection:
+    async def show(self, decision_id: str, tenant_id: int | None = None) -> JsonObject | None:
+        """One decision as in `tail`, or None. Raises StorageError if `decision_id` is not a decision's id.
+
+        With a `tenant_id` it reads as that tenant, to whom others' decisions are not there.
+        """
+        role = Role.READER if tenant_id is None else Role.APP
+        async with self._database.transaction(role, tenant_id) as connection:
             row = await connection.fetchrow(_ONE, decision_uuid(decision_id))
         return None if row is None else readable(row)
 

@@ -1,4 +1,4 @@
-"""Posting to addresses that somebody else wrote down: resolved once, checked, and connected to as checked."""
+"""Asking addresses that somebody else wrote down: resolved once, checked, and connected to as checked."""
 
 from __future__ import annotations
 
@@ -101,6 +101,17 @@ class Egress:
             async with self._opened().post(
                 self._destination.url + path, data=body, headers=headers, allow_redirects=False
             ) as response:
+                content = await _read_at_most(response, most + 1)
+                kind = response.headers.get("Content-Type", "")
+                return Fetched(response.status, kind, content[:most], len(content) <= most)
+        except (ClientError, TimeoutError, OSError) as exc:
+            host = urlsplit(self._destination.url).hostname
+            raise UnavailableError(f"{host} cannot be reached: {type(exc).__name__}") from exc
+
+    async def get(self, headers: Mapping[str, str], most: int) -> Fetched:
+        """Read what is there, at most `most` bytes of it. Raises UnavailableError; it names the host only."""
+        try:
+            async with self._opened().get(self._destination.url, headers=headers, allow_redirects=False) as response:
                 content = await _read_at_most(response, most + 1)
                 kind = response.headers.get("Content-Type", "")
                 return Fetched(response.status, kind, content[:most], len(content) <= most)

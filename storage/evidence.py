@@ -29,6 +29,7 @@ class Evidence:
 
     heads: defaultdict[ChainName, list[SignedHead]] = field(default_factory=lambda: defaultdict(list))
     retired: defaultdict[ChainName, list[RetiredRange]] = field(default_factory=lambda: defaultdict(list))
+    admin_audit: list[SignedHead] = field(default_factory=list)
     began: dict[str, int] = field(default_factory=dict)  # instance: its first statement, microseconds
     statements: int = 0
 
@@ -51,6 +52,7 @@ def gather(published: Logs, stored: Logs, anchors: Sequence[bytes], damages: Dam
             _testify(evidence, statement)
     for heads in evidence.heads.values():
         heads.sort(key=lambda signed: signed.head.seq)
+    evidence.admin_audit.sort(key=lambda signed: signed.head.seq)
     for ranges in evidence.retired.values():
         ranges.sort(key=lambda retired: retired.first)
     return evidence
@@ -137,6 +139,9 @@ def _testify(evidence: Evidence, statement: Statement) -> None:
         for tenant_id, seq, link in statement.content["heads"]:
             head = Head(seq, bytes.fromhex(link))
             evidence.heads[ChainName(statement.instance, tenant_id)].append(SignedHead(head, statement.at))
+        if "admin_audit" in statement.content:  # older checkpoints do not name it
+            seq, link = statement.content["admin_audit"]
+            evidence.admin_audit.append(SignedHead(Head(seq, bytes.fromhex(link)), statement.at))
     elif statement.kind is StatementKind.RETIREMENT:
         for document in statement.content["ranges"]:
             retired = RetiredRange.from_json(document)

@@ -50,6 +50,10 @@ class HouseKeys:
         """32 bytes that seal what the instances remember together of texts."""
         return hashlib.blake2b(b"findings", key=self.content, digest_size=32).digest()
 
+    def access_key(self, purpose: str) -> bytes:
+        """Return 32 bytes for one purpose of signing in: sealing secrets, hashing tokens, naming who failed."""
+        return hashlib.blake2b(f"access:{purpose}".encode(), key=self.content, digest_size=32).digest()
+
     def fingerprint(self) -> str:
         """Return a name for the pepper that tells two apart without giving it away."""
         return hashlib.blake2b(b"fingerprint", key=self.pepper, digest_size=8).hexdigest()

@@ -12,7 +12,9 @@ RETRY_SECONDS = 1.0  # how long Redis is left alone after it failed
 
 
 class JudgeBreakers:
-    """Fills `SharedBreakers` of detectors.judges. No method raises: nothing known means that somebody may ask."""
+    """Fills `SharedBreakers` of detectors.judges. What that asks never raises: nothing known means that somebody may
+    ask a judge.
+    """
 
     def __init__(self, redis: RedisClient, clock: Callable[[], float] = time.monotonic) -> None:
         self._redis, self._clock = redis, clock
@@ -32,12 +34,20 @@ class JudgeBreakers:
     async def answered(self, name: str) -> None:
         await self._run(name, "ok")
 
+    async def reset(self, name: str) -> None:
+        """Forget what is known of a judge. Raises StorageError where Redis is away."""
+        await self._redis.drop_many([_key(name)])
+
     async def _run(self, name: str, *words: str | int, unknown: int = 0) -> int:
         if self._clock() < self._again_at:
             return unknown
         try:
-            reply = await self._redis.run_script(self._script, [f"judge:{{{name}}}"], words)
+            reply = await self._redis.run_script(self._script, [_key(name)], words)
         except StorageError:
             self._again_at = self._clock() + RETRY_SECONDS
             return unknown
         return reply if isinstance(reply, int) else unknown
+
+
+def _key(name: str) -> str:
+    return f"judge:{{{name}}}"

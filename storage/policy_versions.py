@@ -18,6 +18,17 @@ SELECT {_COLUMNS}, coalesce(v.version = a.version, false) AS in_force
 FROM private.policy_versions AS v LEFT JOIN ({_IN_FORCE}) AS a ON a.name = v.name
 WHERE v.name = $1 ORDER BY v.version
 """  # noqa: S608 - columns and conditions of our own
+_ONE: Final = f"""
+SELECT {_COLUMNS}, coalesce(v.version = a.version, false) AS in_force
+FROM private.policy_versions AS v LEFT JOIN ({_IN_FORCE}) AS a ON a.name = v.name
+WHERE v.name = $1 AND ($2::integer IS NULL AND v.version = a.version OR v.version = $2)
+"""  # noqa: S608 - likewise
+# Without the texts, of which each may have 256 KiB.
+_PAGE: Final = f"""
+SELECT {_COLUMNS.replace("v.content", "'' AS content")}, coalesce(v.version = a.version, false) AS in_force
+FROM private.policy_versions AS v LEFT JOIN ({_IN_FORCE}) AS a ON a.name = v.name
+WHERE v.name = $1 AND v.version < $2 ORDER BY v.version DESC LIMIT $3
+"""  # noqa: S608 - likewise
 _ACTIVE: Final = f"""
 SELECT {_COLUMNS}, true AS in_force FROM ({_IN_FORCE}) AS a
 JOIN private.policy_versions AS v ON v.name = a.name AND v.version = a.version ORDER BY v.name
@@ -79,6 +90,17 @@ class PolicyVersions:
         """All versions of a policy, oldest first."""
         async with self._database.transaction(Role.READER) as connection:
             return tuple(_version(row) for row in await connection.fetch(_HISTORY, name))
+
+    async def page(self, name: str, before: int, limit: int) -> tuple[PolicyVersion, ...]:
+        """Versions with smaller numbers than `before`, newest first, without their texts."""
+        async with self._database.transaction(Role.READER) as connection:
+            return tuple(_version(row) for row in await connection.fetch(_PAGE, name, before, limit))
+
+    async def find(self, name: str, version: int | None = None) -> PolicyVersion | None:
+        """One version of a policy, by default the one in force."""
+        async with self._database.transaction(Role.READER) as connection:
+            row = await connection.fetchrow(_ONE, name, version)
+        return None if row is None else _version(row)
 
     async def before(self, name: str) -> int | None:
         """The version that was in force before the present one, None if there was none."""

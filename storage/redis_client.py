@@ -19,6 +19,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 from detectors.errors import StorageError
 
 CALL_TIMEOUT = 0.1  # seconds
+SWEEP_TIMEOUT = 60.0  # for a look through all keys
 CONNECTIONS = 64  # per worker; one call holds one connection for one round trip
 
 
@@ -119,6 +120,17 @@ class RedisClient:
         async with self._bounded("del"):
             await self._redis.delete(*keys)
 
+    async def drop_prefix(self, prefix: str) -> int:
+        """Forget every key that begins so; return how many. `prefix` holds no sign that a pattern gives a meaning.
+
+        All of the server's keys are looked through, so this may take a minute.
+        """
+        async with self._bounded("scan", SWEEP_TIMEOUT):
+            found = [key async for key in self._redis.scan_iter(match=f"{prefix}*", count=500)]
+            for start in range(0, len(found), 500):
+                await self._redis.delete(*found[start : start + 500])
+        return len(found)
+
     async def hash_values(self, key: str, most: int) -> Mapping[bytes, bytes]:
         """Return a hash, of which at most so many fields are looked at; empty where there is none."""
         async with self._bounded("hash"):
@@ -138,12 +150,13 @@ class RedisClient:
                 await pipeline.execute()
 
     @asynccontextmanager
-    async def _bounded(self, call: str) -> AsyncIterator[None]:
-        """Hold one call to the deadline and turn what goes wrong into StorageError."""
+    async def _bounded(self, call: str, longest: float = 0.0) -> AsyncIterator[None]:
+        """Hold one call to its deadline and turn what goes wrong into StorageError."""
+        seconds = longest or self._timeout
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(seconds):
                 yield
         except TimeoutError as exc:
-            raise StorageError(f"redis {call}: no answer in {self._timeout * 1000:.0f} ms") from exc
+            raise StorageError(f"redis {call}: no answer in {seconds * 1000:.0f} ms") from exc
         except (RedisError, OSError) as exc:
             raise StorageError(f"redis {call}: {type(exc).__name__}") from exc

@@ -31,10 +31,12 @@ FROM pg_temp.incoming AS i WHERE i.facts ? 'review'
 ON CONFLICT DO NOTHING
 """
 _LISTED: Final = """
-SELECT r.id::text, r.opened_at, t.slug AS tenant, r.policy_id, r.policy_revision, r.findings, r.status, r.decided_by,
-    r.reason, r.released_until, r.until
+SELECT r.id::text, r.opened_at, r.tenant_id, t.slug AS tenant, r.policy_id, r.policy_revision, r.findings, r.status,
+    r.decided_by, r.reason, r.released_until, r.until
 FROM public.reviews AS r JOIN public.tenants AS t ON t.id = r.tenant_id
 WHERE ($1::text IS NULL OR t.slug = $1) AND ($2::text IS NULL OR r.status = $2) AND ($3::uuid IS NULL OR r.id = $3)
+    AND ($5::bigint IS NULL OR r.tenant_id = $5)
+    AND ($6::uuid IS NULL OR (r.opened_at, r.id) > (private.opened_at($6), $6))
 ORDER BY r.opened_at, r.id LIMIT $4
 """
 _RELEASED: Final = """
@@ -56,6 +58,7 @@ class Review:
 
     id: str
     opened_at: datetime
+    tenant_id: int
     tenant: str
     policy_id: str
     policy_revision: str
@@ -89,9 +92,18 @@ class ReviewQueue:
         """Return reviews, the longest waiting first. Raises StorageError."""
         return await self._listed(tenant, status, None, limit)
 
-    async def find(self, decision_id: str) -> Review | None:
-        """Return the review of a decision. Raises StorageError, also where that is no id."""
-        found = await self._listed(None, None, _uuid(decision_id), 1)
+    async def page(
+        self, tenant_id: int | None, status: ReviewStatus | None, limit: int, after: str | None
+    ) -> tuple[Review, ...]:
+        """Return reviews behind that of the decision `after`, the longest waiting first; of one tenant, or of all.
+
+        Raises StorageError, also where `after` is no id.
+        """
+        return await self._listed(None, status, None, limit, tenant_id, None if after is None else _uuid(after))
+
+    async def find(self, decision_id: str, tenant_id: int | None = None) -> Review | None:
+        """Return the review of a decision, of that tenant if one is given. Raises StorageError, also for no id."""
+        found = await self._listed(None, None, _uuid(decision_id), 1, tenant_id)
         return found[0] if found else None
 
     async def release(self, decision_id: str, *, actor: str, reason: str, until: date) -> None:
@@ -125,10 +137,17 @@ class ReviewQueue:
         return gone
 
     async def _listed(
-        self, tenant: str | None, status: ReviewStatus | None, id_: UUID | None, limit: int
+        self,
+        tenant: str | None,
+        status: ReviewStatus | None,
+        id_: UUID | None,
+        limit: int,
+        tenant_id: int | None = None,
+        after: UUID | None = None,
     ) -> tuple[Review, ...]:
-        async with self._database.transaction(Role.READER) as connection:
-            rows = await connection.fetch(_LISTED, tenant, status, id_, limit)
+        role = Role.READER if tenant_id is None else Role.APP  # as a tenant the database shows nobody else's
+        async with self._database.transaction(role, tenant_id) as connection:
+            rows = await connection.fetch(_LISTED, tenant, status, id_, limit, tenant_id, after)
         return tuple(_review(row) for row in rows)
 
     async def _decide(
@@ -147,6 +166,7 @@ def _review(row: Row) -> Review:
     return Review(
         id=row["id"],
         opened_at=row["opened_at"],
+        tenant_id=row["tenant_id"],
         tenant=row["tenant"],
         policy_id=row["policy_id"],
         policy_revision=row["policy_revision"],

@@ -22,7 +22,8 @@ JsonObject = dict[str, Any]
 class StatementKind(StrEnum):
     """What a statement says, and what its `content` holds; hashes and keys in hex.
 
-    checkpoint: `heads`, a list of [tenant id, seq, hash] of this instance's chains that moved since the last one.
+    checkpoint: `heads`, a list of [tenant id, seq, hash] of this instance's chains that moved since the last one, and
+    `admin_audit`, [seq, hash] of the book of what administrators did, if there is anything in it.
     retirement: `reason`, and `ranges`, a list of `RetiredRange`s of any instance's chains.
     succession: `successions`, the `Succession`s from the key that signed so far to the one that signs this.
     """

@@ -16,6 +16,7 @@ class Role(StrEnum):
     APP = "ps_app"
     SHIP = "ps_ship"
     READER = "ps_reader"
+    ACCESS = "ps_access"
 
 
 class Outcome(StrEnum):
@@ -40,13 +41,20 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who sent a request: an API key belongs to a tenant and names an app."""
+    """Who sent a request: an API key belongs to a tenant and names an app.
+
+    `key_id` is 0 for who shows a token of the tenant's own issuer.
+    `expires_at` is seconds since the epoch; `scopes` and `models` are patterns of what the key may, None for all.
+    """
 
     tenant_id: int
     tenant: str
     app_id: int
     app: str
     key_id: int
+    expires_at: float | None = None
+    scopes: tuple[str, ...] | None = None
+    models: tuple[str, ...] | None = None
 
 
 class ObjectName(NamedTuple):

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from detectors.errors import StorageError
+from storage.accounts.audit_chain import check_admin_audit
 from storage.chain import NOTHING, ChainName, Head
 from storage.chain_check import ChainCheck
 from storage.chain_rows import (
@@ -79,6 +80,7 @@ class Report:
     retired: int = 0
     unsigned: int = 0
     statements: int = 0
+    admin_events: int = 0
     damage_count: int = 0
     damages: list[Damage] = field(default_factory=list)
 
@@ -98,6 +100,8 @@ async def verify(database: Database, scope: Scope, believed: Believed) -> Report
         for name in sorted(names):
             if tenant_id in {None, name.tenant_id}:
                 await checking.check(name, heads.get(name))
+        if tenant_id is None:  # one chain for all tenants: whole, or not at all
+            report.admin_events = (await check_admin_audit(connection, evidence.admin_audit, damages)).rows
     report.damage_count = damages.count
     report.damages = sorted(damages, key=lambda d: (d.instance, d.tenant_id or 0, d.seq or 0))
     return report

@@ -151,6 +151,7 @@ class Product:
     url: str = ""
     control_url: str = ""
     key: str = ""
+    admin_password: str = ""
     started_in: float = 0.0
     process: subprocess.Popen[str] | None = None
 
@@ -190,6 +191,8 @@ class Product:
         assert proxy is not None
         assert control is not None
         self.url, self.control_url = f"{proxy.group(1)}/v1", control.group(1)
+        printed = re.search(r"name: admin +password: (\S+)", said)
+        self.admin_password = printed.group(1) if printed else ""
         key_file = self.data / "keys" / "demo-api-key"
         self.key = key_file.read_text() if key_file.exists() else ""
 

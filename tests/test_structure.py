@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import packages_distributions
@@ -23,6 +24,7 @@ PLUG_INS = {
     "proxy/providers": "CODEC",
     "proxy/hooks": "HOOK",
     "storage/sinks": "SINK",
+    "proxy/control/api": "OPERATIONS",
 }
 # Rooms without a test file of their own, and where they are tested instead.
 TESTED_ELSEWHERE = {
@@ -99,6 +101,38 @@ TESTED_ELSEWHERE = {
     "proxy/demo_answer.py": "tests/proxy/test_demo_upstream.py",
     "proxy/cli": "tests/e2e/test_command_line.py",
     "proxy/control/plane.py": "tests/e2e",
+    "proxy/control/build.py": "tests/e2e",
+    "proxy/control/parts.py": "tests/e2e",
+    "proxy/control/answers": "tests/proxy/control/api",
+    "proxy/control/catalogue.py": "tests/proxy/control/test_operations.py",
+    "proxy/control/openapi.py": "tests/proxy/control/test_conformance.py",
+    "proxy/control/paging.py": "tests/proxy/control/api/test_tenants.py",
+    "proxy/control/policy_desk.py": "tests/proxy/control/api/test_policies.py",
+    "proxy/control/policy_trials.py": "tests/proxy/control/api/test_policies.py",
+    "proxy/control/decision_words.py": "tests/proxy/control/api/test_decisions.py",
+    "proxy/control/incident_notices.py": "tests/proxy/control/test_incident_watch.py",
+    "proxy/control/incident_settings.py": "tests/proxy/control/test_incident_watch.py",
+    "proxy/false_positives.py": "tests/proxy/control/api/test_exclusions.py",
+    "proxy/recorded_traffic.py": "tests/proxy/control/api/test_policies.py",
+    "storage/incidents.py": "tests/proxy/control/api/test_incidents.py",
+    "storage/incident_signs.py": "tests/proxy/control/test_incident_watch.py",
+    "storage/ocsf_incident.py": "tests/proxy/control/api/test_incidents.py",
+    "storage/key_book.py": "tests/proxy/control/api/test_keys.py",
+    "storage/tenancy.py": "tests/proxy/control/api/test_tenants.py",
+    "storage/usage_reader.py": "tests/proxy/control/api/test_usage.py",
+    "proxy/control/settings.py": "tests/proxy/control/access/test_conditions.py",
+    "proxy/control/access/types.py": "tests/proxy/control/access/test_guard.py",
+    "proxy/control/access/parts.py": "tests/proxy/control/access",
+    "proxy/control/access/build.py": "tests/proxy/control/access",
+    "proxy/control/access/mount.py": "tests/proxy/control/access",
+    "proxy/control/access/answers.py": "tests/proxy/control/access/test_sign_in_api.py",
+    "proxy/control/access/account.py": "tests/proxy/control/access/test_account_api.py",
+    "proxy/control/access/common_words.py": "tests/proxy/control/access/test_passwords.py",
+    "proxy/control/access/oidc_provider.py": "tests/proxy/control/access/test_oidc.py",
+    "proxy/control/access/oidc_routes.py": "tests/proxy/control/access/test_oidc.py",
+    "proxy/control/access/sign_in.py": "tests/proxy/control/access/test_sign_in_api.py",
+    "proxy/control/access/sign_in_samples.py": "tests/e2e/test_access.py",
+    "proxy/control/console/pages": "tests/proxy/control/console/test_forms.py",
     "proxy/providers": "tests/contracts/test_codecs.py",
     "proxy/hook.py": "tests/e2e/test_hooks.py",
     "proxy/hooks": "tests/e2e/test_hooks.py",
@@ -196,6 +230,21 @@ def test_every_room_has_its_test() -> None:
     rooms = [file for file in ALL if file.name != "__init__.py" and not is_tested_elsewhere(name_of(file))]
     assert len(rooms) > 50
     assert [name_of(file) for file in rooms if not mirror_of(file).exists()] == []
+
+
+def test_every_file_beside_modules_is_part_of_the_package() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    packed = {
+        file for package, patterns in declared.items() for each in patterns for file in (ROOT / package).glob(each)
+    }
+    beside = {
+        file
+        for package in PACKAGES
+        for file in (ROOT / package).rglob("*.*")
+        if file.is_file() and file.suffix not in {".py", ".pyc", ".md"} and "training" not in file.parts
+    }
+    assert len(beside) > 100
+    assert {name_of(file) for file in beside - packed} == set()
 
 
 def test_what_is_marked_slow_stands_where_make_e2e_looks() -> None:

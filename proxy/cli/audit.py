@@ -108,7 +108,8 @@ def _lines(report: Report) -> list[str]:
     verdict = f"{report.damage_count} DAMAGED" if report.damage_count else "intact"
     lines.append(
         f"{verdict}: {report.rows} rows in {report.chains} chains, {report.statements} signed statements;"
-        f" {report.retired} retired, {report.unsigned} not signed yet, {report.unchained} from before the chain"
+        f" {report.retired} retired, {report.unsigned} not signed yet, {report.unchained} from before the chain;"
+        f" {report.admin_events} admin events"
     )
     return lines
 

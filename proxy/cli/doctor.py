@@ -56,6 +56,7 @@ def doctor(config: ConfigOption = None, data: DataOption = None) -> None:
         if keys is not None:
             _engines(report, settings, keys)
         _ports(report, settings)
+        _passwords_in_the_open(report, settings)
     raise typer.Exit(1 if report.broken else 0)
 
 
@@ -122,6 +123,13 @@ async def _asked(report: _Report, part: str, ask: Callable[[], Awaitable[None]])
         report.say(part, f"{exc} (was the server started once? is the address right?)", state="FAIL")
     else:
         report.say(part, "answers")
+
+
+def _passwords_in_the_open(report: _Report, settings: Settings) -> None:
+    control = settings.control
+    if control.host not in {"127.0.0.1", "::1", "localhost"} and not control.url.startswith("https://"):
+        text = f"listens on {control.host} without TLS: put a proxy that speaks it in front and name it in control.url"
+        report.say("control", text, state="warn")
 
 
 def _ports(report: _Report, settings: Settings) -> None:

@@ -1,26 +1,47 @@
-"""`promptshield key`: create, list and revoke API keys."""
+"""`promptshield key`: create, list, rotate and revoke API keys."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
 import typer
 
-from proxy.cli.common import ConfigOption, DataOption, with_database
+from detectors.errors import StorageError
+from policies.quantities import parse_days
+from proxy.cli.common import ConfigOption, DataOption, actor, find_tenant, with_database
 from proxy.settings import Settings
-from storage.api_keys import ApiKeyStore
+from storage.accounts.admin_audit import AdminAudit
+from storage.api_keys import PREFIX, ApiKey, ApiKeyStore, KeyLimits, shown_prefix
 from storage.house_keys import HouseKeys
 from storage.postgres import Database
 
 app = typer.Typer(no_args_is_help=True)
+_LONGEST_OVERLAP = 43_200
 
 
 @app.command()
 def create(
-    tenant: str, app_name: str = typer.Option("default", "--app"), config: ConfigOption = None, data: DataOption = None
+    tenant: str,
+    app_name: Annotated[str, typer.Option("--app", help="The app, made if it is new.")] = "default",
+    name: Annotated[str, typer.Option(help="What it is for.")] = "",
+    expires: Annotated[str | None, typer.Option(help="When it ends: 90d, 12w.")] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="What it may: a dialect (openai) or a route ('POST /v1/chat/*'); again.")
+    ] = None,
+    model: Annotated[list[str] | None, typer.Option(help="A model it may use, or a pattern; again for more.")] = None,
+    additional: Annotated[bool, typer.Option("--additional", help="Beside a key that the app has.")] = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
 ) -> None:
-    """Create an API key for an app of a tenant. It is shown once."""
+    """Create an API key for an app of a tenant. It is shown once. An app has one, unless --additional."""
+    limits = KeyLimits(tuple(scope) if scope else None, tuple(model) if model else None)
+    ends = None if expires is None else datetime.now(UTC) + timedelta(days=_days(expires))
 
     async def work(database: Database, keys: HouseKeys, _settings: Settings) -> None:
-        key_id, key = await ApiKeyStore(database, keys.pepper).create(tenant, app_name)
+        store = ApiKeyStore(database, keys.pepper)
+        key_id, key = await store.create(tenant, app_name, name, ends, limits, additional=additional)
+        await _note(database, "key.create", tenant, key_id)
         print(f"key {key_id} of {tenant}/{app_name}, shown only now:\n{key}")
 
     with_database(config, data, work)
@@ -32,8 +53,30 @@ def list_(tenant: str, config: ConfigOption = None, data: DataOption = None) -> 
 
     async def work(database: Database, keys: HouseKeys, _settings: Settings) -> None:
         for key in await ApiKeyStore(database, keys.pepper).list(tenant):
-            state = "revoked" if key.revoked_at else "live"
-            print(f"{key.id:>6}  {key.prefix:<14}  {key.app:<24}  {state}")
+            print(_as_line(key))
+
+    with_database(config, data, work)
+
+
+@app.command()
+def rotate(
+    key: str,
+    tenant: Annotated[str, typer.Option(help="Whose key it is.")],
+    overlap: Annotated[
+        int, typer.Option(min=0, max=_LONGEST_OVERLAP, help="Minutes that the old key goes on working.")
+    ] = 60,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Make a key that may the same and takes an old one's place, by its id. The old one ends after a while."""
+
+    async def work(database: Database, keys: HouseKeys, _settings: Settings) -> None:
+        owner = await find_tenant(database, tenant)
+        if not (key.isascii() and key.isdecimal()):
+            raise StorageError("a key is rotated by its id, as `promptshield key list` shows it")
+        new_id, secret = await ApiKeyStore(database, keys.pepper).rotate(owner.id, int(key), timedelta(minutes=overlap))
+        await _note(database, "key.rotate", tenant, int(key))
+        print(f"key {new_id} takes the place of {key}, which ends in {overlap} minutes; shown only now:\n{secret}")
 
     with_database(config, data, work)
 
@@ -44,6 +87,33 @@ def revoke(key: str, config: ConfigOption = None, data: DataOption = None) -> No
 
     async def work(database: Database, keys: HouseKeys, _settings: Settings) -> None:
         await ApiKeyStore(database, keys.pepper).revoke(key)
+        await AdminAudit(database).add(actor(), "key.revoke", None, _shown(key), {})
         print("revoked")
 
     with_database(config, data, work)
+
+
+async def _note(database: Database, action: str, tenant: str, key_id: int) -> None:
+    owner = await find_tenant(database, tenant)
+    await AdminAudit(database).add(actor(), action, owner.id, f"{tenant}/{key_id}", {})
+
+
+def _as_line(key: ApiKey) -> str:
+    ends = f"  until {key.expires_at:%Y-%m-%d %H:%M}" if key.expires_at is not None else ""
+    limits = [*(key.scopes or ()), *(key.models or ())]
+    may = f"  only {', '.join(limits)}" if limits else ""
+    next_ = f"  rotated to {key.rotated_to}" if key.rotated_to is not None else ""
+    state = key.state(datetime.now(UTC))
+    return f"{key.id:>6}  {key.prefix:<14}  {key.app:<24}  {state}{ends}{next_}{may}"
+
+
+def _days(text: str) -> int:
+    try:
+        return parse_days(text)
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc), param_hint="--expires") from None
+
+
+def _shown(key: str) -> str:
+    """Return what may be noted of how a key was named: its id, or its beginning."""
+    return shown_prefix(key) if key.startswith(PREFIX) else key[:20]

@@ -18,6 +18,7 @@ _HELP: Final = "An LLM firewall: serve it, test its policies, read its log."
 _COMMANDS: Final = ("serve", "engine", "egress", "scan", "doctor")
 _GROUPS: Final = {
     "tenant": ("tenants", "Tenants."),
+    "admin": ("admins", "Who may sign in to the control plane."),
     "judge": ("judge", "The language models that judge."),
     "key": ("keys", "API keys."),
     "keys": ("data_keys", "Keys that lock stored bodies."),

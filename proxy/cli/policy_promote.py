@@ -20,8 +20,8 @@ from proxy.cli.common import ConfigOption, DataOption, actor, with_database
 from proxy.cli.policy_files import load_named, policy_id, refuse
 from proxy.cli.policy_fmt import read_policy, replace_policy
 from proxy.cli.policy_recorded import SinceOption, traffic
-from proxy.cli.policy_replay import tally_of
 from proxy.cli.policy_versions import ReasonOption, checked
+from proxy.recorded_traffic import tally_of
 from proxy.settings import Settings
 from storage.house_keys import HouseKeys
 from storage.policy_versions import PolicyVersions

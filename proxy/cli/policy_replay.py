@@ -10,13 +10,14 @@ import typer
 
 from detectors.errors import StorageError
 from policies.calibration import Advice, Calibration, fewest_decisions
-from policies.recorded import Catalogue, scores_of
-from policies.replay import Replay, Tally
+from policies.recorded import scores_of
+from policies.replay import Tally
 from policies.types import Policy
-from proxy.app import Detection, load_detection
+from proxy.app import load_detection
 from proxy.cli.common import ConfigOption, DataOption, with_reading_database
 from proxy.cli.policy_files import FileArgument, JsonOption, load_named, refuse
-from proxy.cli.policy_recorded import AppOption, SinceOption, TenantOption, Traffic, traffic
+from proxy.cli.policy_recorded import AppOption, SinceOption, TenantOption, traffic
+from proxy.recorded_traffic import Traffic, tally_of
 from storage.postgres import Database
 
 _CHANGES: Final = ("newly_blocked", "newly_allowed")
@@ -39,16 +40,6 @@ def replay(
     wanted = traffic(file, tenant, app, since)
     tally = with_reading_database(config, data, lambda db: tally_of(policy, detection, wanted, db, samples))
     print(_as_json(policy, wanted, tally) if json else "\n".join(_lines(policy, wanted, tally)))
-
-
-async def tally_of(
-    policy: Policy, detection: Detection, wanted: Traffic, database: Database, samples: int = 3
-) -> Tally:
-    """Replay a policy over traffic. Raises StorageError."""
-    again = Replay(policy, Catalogue.of(detection.rules), detection.actions, samples)
-    async for recorded in wanted.rows(database):
-        again.take(recorded)
-    return again.tally
 
 
 def calibrate(

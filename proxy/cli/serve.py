@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from proxy.cli.common import ConfigOption, DataOption, progress
+from proxy.control.access.first_admin import NAME as FIRST_ADMIN
 from proxy.logs import configure_logs
 from proxy.settings import load_settings
 from proxy.supervisor import Running, Supervisor
@@ -21,14 +22,14 @@ def serve(config: ConfigOption = None, data: DataOption = None) -> None:
 
 def _next_steps(running: Running) -> str:
     if not running.demo_key:
-        return f"""
+        return f"""{_first_sign_in(running)}
 PromptShield is ready.
   proxy           {running.proxy_url}/v1
   control plane   {running.control_url}/health   {running.control_url}/metrics
 Make a key:  promptshield key create <tenant>"""
     answering = "the built-in demo upstream (offline)" if running.demo_upstream else "the upstreams you configured"
     model = "demo-small" if running.demo_upstream else "openai/gpt-4o-mini"
-    return f"""
+    return f"""{_first_sign_in(running)}
 PromptShield is ready; {answering} will answer.
   proxy           {running.proxy_url}/v1
   control plane   {running.control_url}/health   {running.control_url}/metrics
@@ -46,4 +47,13 @@ answer = client.chat.completions.create(model="{model}", messages=messages)
 print(answer.choices[0].message.content)
 
 What was decided:  .venv/bin/promptshield decisions tail
+"""
+
+
+def _first_sign_in(running: Running) -> str:
+    if not running.admin_password:
+        return ""
+    return f"""
+The console's first administrator, shown this once; the password is to be changed at the first sign-in:
+  {running.control_url}/sign-in   name: {FIRST_ADMIN}   password: {running.admin_password}
 """

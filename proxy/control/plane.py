@@ -6,20 +6,30 @@ import asyncio
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from aiohttp import web
 
-from detectors.errors import StorageError
+from detectors.errors import AccessError, StorageError
 from policies.store import PolicyStore
 from proxy.app import Detection, policy_store
+from proxy.control.access.http_rules import browser_rules
+from proxy.control.access.mount import mount_access
+from proxy.control.access.sign_in_samples import sign_in_samples
+from proxy.control.build import build_parts, close_parts
+from proxy.control.console.mount import mount_console
 from proxy.control.exposition import Exposition, Source, journal_samples, upkeep_samples
-from proxy.control.policy_status import policy_status
+from proxy.control.incident_notices import IncidentNotices
+from proxy.control.incident_watch import IncidentWatch
+from proxy.control.mounting import mount
+from proxy.control.parts import ControlParts
+from proxy.control.policy_status import insist_on_operator, policy_status
 from proxy.control.policy_webhooks import Announced, PolicyWebhooks
+from proxy.control.purging import Purging
 from proxy.control.sums import Sample, Sums
 from proxy.control.upkeep import Upkeep
 from proxy.health import HEALTH, LIVENESS, READINESS, health_response
@@ -57,15 +67,14 @@ class _Plane:
     shipper: Shipper
     stopping: asyncio.Event
     started: float
-    policies: PolicyStore
+    parts: ControlParts
 
 
 async def run_control(
     settings: Settings, detection: Detection, house_keys: HouseKeys, urls: EngineUrls, place: ControlPlace
 ) -> None:
     """Serve until SIGTERM; then ship what is left, for ten seconds at most, sign it, and return."""
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    stopping, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
     database = await Database.connect(urls.database_url, size=3, at_once=False)
     folder = settings.journal_folder / place.instance
@@ -79,29 +88,50 @@ async def run_control(
     witnesses = [sink for sink in sinks if isinstance(sink, CheckpointSink)]
     upkeep = Upkeep(settings, house_keys, database, surroundings.heads, policies, place.instance, witnesses)
     sums = Sums(settings.metrics.tenants, tell_tenants_apart=settings.metrics.tenant_label)
-    sources: list[Source] = [
-        lambda: _instance_samples(settings, sums),
-        lambda: journal_samples(shipper.counts, settings.journal.disk_limit),
-        lambda: upkeep_samples(upkeep.counts),
-    ]
+    parts = await build_parts(settings, detection, house_keys, urls, policies, sums)
+    exposition = Exposition(sums, _sources(parts, shipper, upkeep))
     loop.add_reader(place.channel.fileno(), lambda: _drain_channel(place.channel, sums))
-    plane = _Plane(database, Exposition(sums, sources), sums, shipper, stopping, time.monotonic(), policies)
+    plane = _Plane(database, exposition, sums, shipper, stopping, time.monotonic(), parts)
     runner = web.AppRunner(_application(plane), handle_signals=False, access_log=None, shutdown_timeout=2)
     await runner.setup()
     await web.SockSite(runner, place.listener).start()
-    async with asyncio.TaskGroup() as group:
-        following = follow_held(database, held_folder(settings))
-        works = (shipper.run_forever(), upkeep.run_forever(), following, webhooks.run_forever())
-        tasks = [group.create_task(work) for work in (*works, _keep_policies_current(policies))]
-        await stopping.wait()
-        for task in tasks:
-            task.cancel()
+    watch = IncidentWatch(settings.incidents, parts.database, IncidentNotices(settings.incidents.notices))
+    works = (
+        shipper.run_forever(),
+        upkeep.run_forever(),
+        follow_held(database, held_folder(settings)),
+        webhooks.run_forever(),
+        _keep_policies_current(policies),
+        parts.data_keys.check_forever(),
+        watch.run_forever(),
+        Purging(settings, parts.database, parts.redis, upkeep.retirement).run_forever(),
+    )
+    await _work_until(stopping, works)
     await _ship_the_rest(shipper)
     await upkeep.finish(_SIGNING_SECONDS)
     await shipper.close()
     loop.remove_reader(place.channel.fileno())
     await runner.cleanup()
+    await watch.close()
+    await close_parts(parts)
     await database.close()
+
+
+def _sources(parts: ControlParts, shipper: Shipper, upkeep: Upkeep) -> list[Source]:
+    return [
+        lambda: _instance_samples(parts.settings, parts.sums),
+        lambda: journal_samples(shipper.counts, parts.settings.journal.disk_limit),
+        lambda: upkeep_samples(upkeep.counts),
+        lambda: sign_in_samples(parts.access.sign_ins),
+    ]
+
+
+async def _work_until(stopping: asyncio.Event, works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(work) for work in works]
+        await stopping.wait()
+        for task in tasks:
+            task.cancel()
 
 
 def _application(plane: _Plane) -> web.Application:
@@ -121,16 +151,20 @@ def _application(plane: _Plane) -> web.Application:
         body, content_type = plane.exposition.text()
         return web.Response(body=body, headers={"Content-Type": content_type})
 
-    async def policies(_request: web.Request) -> web.Response:
-        return json_response(200, await policy_status(plane.policies))
+    async def policies(request: web.Request) -> web.Response:
+        await insist_on_operator(plane.parts, request)
+        return json_response(200, await policy_status(plane.parts.policies))
 
-    app = web.Application(middlewares=[_in_our_shape])
+    app = web.Application(middlewares=[browser_rules(plane.parts.access.settings), _in_our_shape])
     for path in (HEALTH, *READINESS):
         app.router.add_get(path, health)
     for path in LIVENESS:
         app.router.add_get(path, liveness)
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/policy/status", policies)
+    mount_access(app, plane.parts.access)
+    mount(app, plane.parts)
+    mount_console(app, plane.parts)
     return app
 
 
@@ -140,6 +174,8 @@ async def _in_our_shape(
 ) -> web.StreamResponse:
     try:
         return await handler(request)
+    except AccessError as exc:
+        return error_response(exc.status, exc.code, exc.message)
     except web.HTTPException as exc:
         return error_response(exc.status, "unknown_path", "There is nothing at this path.")
 

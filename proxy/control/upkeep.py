@@ -15,6 +15,7 @@ from policies.store import PolicyStore
 from policies.types import Policy
 from proxy.control.retention_wishes import retention_wishes
 from proxy.settings import Settings
+from storage.accounts.expiry import AccountExpiry
 from storage.body_retention import BodyRetention
 from storage.chain import RememberedHeads
 from storage.checkpoints import Checkpointer
@@ -60,9 +61,11 @@ class Upkeep:
         signer = Signer(instance, SigningKey(house_keys.signing), read_successions(settings.keys_folder))
         ledger = Ledger(database, signer, StatementFile(settings.checkpoints_folder, instance), sinks)
         self._checkpointer = Checkpointer(database, ledger, heads)
-        self._retention = Retention(database, Retirement(ledger, self._checkpointer))
+        self.retirement = Retirement(ledger, self._checkpointer)
+        self._retention = Retention(database, self.retirement)
         self._bodies, self._partitions = BodyRetention(database), Partitions(database)
         self._objects, self._reviews = ProviderObjects(database), ReviewQueue(database)
+        self._accounts = AccountExpiry(database)
         self._tenants, self._policies = TenantStore(database), policies
         self._failures = 0
 
@@ -107,6 +110,7 @@ class Upkeep:
         await self._bodies.run_once(now, bodies.days, bodies.fallback)
         await self._objects.expire()
         await self._reviews.expire()
+        await self._accounts.run_once()
         decisions = await self._wishes(lambda policy: policy.retain_days)
         expiry = await self._retention.run_once(now, decisions.days, decisions.fallback)
         return not expiry.postponed_days

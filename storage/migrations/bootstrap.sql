@@ -16,7 +16,7 @@ BEGIN
         RAISE EXCEPTION 'the server has no role "%" for DATABASE_URL to log in as', login;
     END IF;
 
-    FOREACH wanted IN ARRAY ARRAY['ps_owner', 'ps_app', 'ps_ship', 'ps_reader', 'ps_tenant'] LOOP
+    FOREACH wanted IN ARRAY ARRAY['ps_owner', 'ps_app', 'ps_ship', 'ps_reader', 'ps_access', 'ps_tenant'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
         END IF;
@@ -32,6 +32,7 @@ BEGIN
             ('ps_app', login, false, true),
             ('ps_ship', login, false, true),
             ('ps_reader', login, false, true),
+            ('ps_access', login, false, true),
             ('ps_tenant', 'ps_owner', true, false),
             ('ps_owner', current_user::text, false, true)
         ) AS grants (role, member, may_grant, may_set)

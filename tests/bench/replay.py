@@ -14,7 +14,7 @@ from policies.loader import load_policy_text, load_preset
 from policies.recorded import Catalogue
 from policies.replay import Replay
 from proxy.app import load_detection
-from proxy.cli.policy_recorded import Traffic
+from proxy.recorded_traffic import Traffic
 from storage.postgres import Database
 from storage.tenants import TenantStore
 from tests.bench.store_queries import bench_database

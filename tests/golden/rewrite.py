@@ -29,6 +29,7 @@ from proxy.streaming import StreamScreen
 from proxy.walk import Walk
 from tests.contracts.targets import TARGETS
 from tests.golden.metrics import EXPOSITION, PAGE, exposition_text, metrics_page
+from tests.golden.operations import API_PAGE, OPENAPI, api_page, openapi_document
 from tests.golden.providers import FILE, providers_page
 
 HERE: Final = Path(__file__).parent
@@ -125,6 +126,8 @@ def main() -> None:
     FILE.write_bytes(providers_page(detection.codecs))
     EXPOSITION.write_text(exposition_text())
     PAGE.write_text(metrics_page())
+    OPENAPI.write_bytes(openapi_document())
+    API_PAGE.write_text(api_page())
     write_dashboards()
 
 

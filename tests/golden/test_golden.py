@@ -8,6 +8,7 @@ import pytest
 
 from proxy.app import Detection, load_detection
 from tests.golden.metrics import EXPOSITION, PAGE, exposition_text, metrics_page
+from tests.golden.operations import API_PAGE, OPENAPI, api_page, openapi_document
 from tests.golden.providers import FILE, providers_page
 from tests.golden.rewrite import CASES, outputs
 
@@ -39,3 +40,12 @@ def test_the_exposition_reads_as_it_did() -> None:
 
 def test_the_page_about_metrics_is_what_the_names_say() -> None:
     assert metrics_page() == PAGE.read_text()
+
+
+def test_the_document_of_the_control_plane_is_what_its_operations_say() -> None:
+    assert openapi_document() == OPENAPI.read_bytes()
+
+
+def test_the_table_of_operations_is_what_they_are() -> None:
+    assert api_page() == API_PAGE.read_text()
+    assert api_page().count("| `GET /") > 20

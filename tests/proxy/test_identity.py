@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
 
 import pytest
 
@@ -52,6 +54,60 @@ class Database:
 @pytest.fixture
 def database() -> Database:
     return Database({hash_key(PEPPER, KEY): ACME})
+
+
+class Tokens:
+    """A reader of tokens that counts; each is believed until `until` (epoch seconds)."""
+
+    def __init__(self) -> None:
+        self.asked, self.forgotten, self.until = 0, 0, inf
+        self.known = True
+
+    async def find(self, _token: str) -> Identity | None:
+        self.asked += 1
+        return Identity(1, "acme", 2, "shop", 0, self.until) if self.known else None
+
+    def forget(self) -> None:
+        self.forgotten += 1
+
+
+TOKEN = "eyJhbGciOiJFZERTQSJ9.e30.AAAA"
+
+
+async def test_a_token_is_read_once_and_again_when_something_has_changed(database: Database) -> None:
+    tokens = Tokens()
+    directory = KeyDirectory(database, database.read, PEPPER, 300, lambda: database.seconds, tokens=tokens)
+    await directory.check()
+    for _ in range(3):
+        assert (await directory.identify(TOKEN)).key_id == 0
+    assert (tokens.asked, database.asked) == (1, 0)
+    database.revisions = Revisions(2, 1)
+    await directory.check()
+    tokens.known = False
+    with pytest.raises(IdentityError, match="unknown"):
+        await directory.identify(TOKEN)
+    assert tokens.forgotten == 2
+
+
+async def test_a_token_that_was_believed_long_enough_is_read_anew(database: Database) -> None:
+    tokens = Tokens()
+    tokens.until = 0.0
+    directory = KeyDirectory(database, database.read, PEPPER, 300, lambda: database.seconds, tokens=tokens)
+    await directory.check()
+    with pytest.raises(IdentityError, match="expired"):
+        await directory.identify(TOKEN)
+    tokens.until = inf
+    assert (await directory.identify(TOKEN)).tenant == "acme"
+
+
+@pytest.mark.parametrize("key", ["", "x.y.z", "eyJ", "eyJ.a", "Bearer eyJ.a.b.c"])
+async def test_what_is_neither_key_nor_token_is_not_asked_about(database: Database, key: str) -> None:
+    tokens = Tokens()
+    directory = KeyDirectory(database, database.read, PEPPER, 300, lambda: database.seconds, tokens=tokens)
+    await directory.check()
+    with pytest.raises(IdentityError, match="malformed"):
+        await directory.identify(key)
+    assert (tokens.asked, database.asked) == (0, 0)
 
 
 @pytest.fixture
@@ -251,3 +307,17 @@ def test_no_key_is_said_so(headers: Mapping[str, str]) -> None:
         presented_key(headers, CODEC.credential(headers, ""))
 
     assert (caught.value.status, caught.value.code) == (401, "missing_api_key")
+
+
+async def test_a_key_that_ends_while_it_is_known_is_unknown_from_then_on(
+    keys: KeyDirectory, database: Database
+) -> None:
+    for ends, known in ((time.time() + 60, True), (time.time() - 0.001, False)):
+        database.keys[hash_key(PEPPER, OTHER)] = replace(ACME, expires_at=ends)
+        database.revisions = Revisions(database.revisions.identities + 1, 1)
+        await keys.check()
+        if known:
+            assert (await keys.identify(OTHER)).expires_at == ends
+        else:
+            with pytest.raises(IdentityError):
+                await keys.identify(OTHER)

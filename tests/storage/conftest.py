@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -71,9 +72,9 @@ async def _tenant_roles(url: str) -> list[str]:
         await connection.close()
 
 
-@pytest.fixture(scope="module")
-def empty_database(engines: EngineUrls) -> Iterator[DatabaseUrls]:
-    """A database without our schema; it goes, with the tenants' roles, when the module is done."""
+@contextmanager
+def new_database(engines: EngineUrls) -> Iterator[DatabaseUrls]:
+    """A database without our schema, which goes with the tenants' roles."""
     given = DatabaseUrls(engines.database_url, engines.database_owner_url)
     name = f"test_{secrets.token_hex(6)}"
     asyncio.run(run_outside_transactions(given.owner_url, f"CREATE DATABASE {name}"))
@@ -84,6 +85,13 @@ def empty_database(engines: EngineUrls) -> Iterator[DatabaseUrls]:
         roles = asyncio.run(_tenant_roles(urls.owner_url))
         drops = (f"DROP ROLE {role}" for role in roles)
         asyncio.run(run_outside_transactions(given.owner_url, f"DROP DATABASE {name} WITH (FORCE)", *drops))
+
+
+@pytest.fixture(scope="module")
+def empty_database(engines: EngineUrls) -> Iterator[DatabaseUrls]:
+    """A database without our schema; it goes, with the tenants' roles, when the module is done."""
+    with new_database(engines) as urls:
+        yield urls
 
 
 @pytest.fixture(scope="module")
@@ -123,25 +131,25 @@ async def neighbour(database: Database) -> Tenant:
     return await TenantStore(database).create(f"n-{secrets.token_hex(6)}")
 
 
+def new_record(tenant_id: int, at: datetime | None = None, **fields: object) -> DecisionRecord:
+    """Build a record of a tenant, opened now or `at`; any field can be given."""
+    values: dict[str, object] = {
+        "id": uuid7(at.timestamp() if at else None), "tenant_id": tenant_id, "app_id": None, "key_id": None,
+        "instance": "i1", "worker": 0, "via": "direct", "request_id": "r1", "route": "/v1/chat/completions",
+        "dialect": "openai", "model": "gpt", "upstream": "demo", "streaming": False, "outcome": Outcome.ANSWERED,
+        "status": 200, "error_code": "", "error_stage": "", "mode": "enforce", "action": "flag",
+        "intended_action": "flag", "request_action": "flag", "response_action": "", "category": "pii",
+        "confidence": 0.5, "scores": "[]", "scores_overflow": False, "facts": '{"hour":3}', "coverage": "{}",
+        "digests": "{}", "degraded": ("judge",), "policy_id": "p", "policy_revision": "sha256:0",
+        "ruleset_revision": "sha256:1", "provider_saw_prompt": True, "prompt_tokens": None, "completion_tokens": 7,
+        "overhead_ms": 1.5, "upstream_ms": 20.0, "total_ms": 21.5, "closed_at": 1_800_000_000.25,
+    }  # fmt: skip
+    return DecisionRecord(**(values | fields))  # type: ignore[arg-type]
+
+
 @pytest.fixture
 def make_record() -> MakeRecord:
-    """Build a record of a tenant, opened now or `at`; any field can be given."""
-
-    def make(tenant_id: int, at: datetime | None = None, **fields: object) -> DecisionRecord:
-        values: dict[str, object] = {
-            "id": uuid7(at.timestamp() if at else None), "tenant_id": tenant_id, "app_id": None, "key_id": None,
-            "instance": "i1", "worker": 0, "via": "direct", "request_id": "r1", "route": "/v1/chat/completions",
-            "dialect": "openai", "model": "gpt", "upstream": "demo", "streaming": False, "outcome": Outcome.ANSWERED,
-            "status": 200, "error_code": "", "error_stage": "", "mode": "enforce", "action": "flag",
-            "intended_action": "flag", "request_action": "flag", "response_action": "", "category": "pii",
-            "confidence": 0.5, "scores": "[]", "scores_overflow": False, "facts": '{"hour":3}', "coverage": "{}",
-            "digests": "{}", "degraded": ("judge",), "policy_id": "p", "policy_revision": "sha256:0",
-            "ruleset_revision": "sha256:1", "provider_saw_prompt": True, "prompt_tokens": None, "completion_tokens": 7,
-            "overhead_ms": 1.5, "upstream_ms": 20.0, "total_ms": 21.5, "closed_at": 1_800_000_000.25,
-        }  # fmt: skip
-        return DecisionRecord(**(values | fields))  # type: ignore[arg-type]
-
-    return make
+    return new_record
 
 
 @pytest.fixture

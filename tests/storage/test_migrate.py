@@ -76,7 +76,7 @@ async def test_the_runtime_login_cannot_migrate(migrated: DatabaseUrls) -> None:
 def single_login(empty_database: DatabaseUrls) -> Iterator[DatabaseUrls]:
     """A managed server: one login without superuser that owns its database and has made our roles."""
     name, owner_url = f"single_{secrets.token_hex(6)}", empty_database.owner_url
-    ours = "ps_owner, ps_app, ps_ship, ps_reader, ps_tenant"
+    ours = "ps_owner, ps_app, ps_ship, ps_reader, ps_access, ps_tenant"
     asyncio.run(
         run_outside_transactions(
             owner_url,

@@ -1,0 +1,136 @@
+"""A false positive of the log becomes an exclusion of its content, and with its text a test of that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from detectors.batch import reference
+from detectors.errors import StorageError
+from detectors.types import Direction, Origin
+from policies.layers import Library
+from policies.loader import load_policy_text
+from policies.patching import with_item
+from policies.testing import run_tests, text_segment
+from proxy.app import Detection
+from proxy.pointer import UneditableError, resolve
+from proxy.request_reader import CodecReader
+from storage.bodies import read_bodies_of_tenant
+from storage.data_keys import DataKeys
+from storage.postgres import Database
+
+# Authors by whom a test can have a text.
+_TESTED: Final = frozenset({Origin.USER, Origin.TOOL, Origin.SYSTEM, Origin.ASSISTANT})
+_LONGEST: Final = 64 << 10  # characters of a text that becomes a test
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """What the log has of the decision: its row, the findings to excuse, and their texts where they could be had."""
+
+    row: dict[str, Any]
+    scores: Sequence[dict[str, Any]]
+    texts: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Excuse:
+    """Who answers for an exclusion, why, and its last day (UTC)."""
+
+    owner: str
+    reason: str
+    until: date
+
+
+def decisive_scores(row: dict[str, Any], rule: str | None) -> list[dict[str, Any]]:
+    """Return what decided, or what `rule` found, with a content to excuse. Raises StorageError where nothing did."""
+    scores = [s for s in row["scores"] if (s["rule"] == rule if rule else s["policy_rule"] and s["action"] != "flag")]
+    scores = [score for score in scores if score["content"] != "hmac:"]
+    if not scores:
+        raise StorageError(f"nothing that {rule or 'a rule'} found decided there")
+    return scores
+
+
+def mark_with_text(row: dict[str, Any], rule: str | None, text: str, content_key: bytes) -> Marked:
+    """Raises StorageError where it is not the text in which that was found."""
+    scores, texts = decisive_scores(row, rule), {content_of(text, content_key): text}
+    if not any(score["content"] in texts for score in scores):
+        raise StorageError("that is not the text in which it was found, character by character")
+    return Marked(row, scores, texts)
+
+
+async def mark_with_bodies(
+    row: dict[str, Any], rule: str | None, content_key: bytes, database: Database, data_keys: DataKeys, actor: str
+) -> Marked:
+    """Take the texts from what is stored of the exchange, if anything is; the admin audit notes who looked.
+
+    Raises StorageError.
+    """
+    scores, texts = decisive_scores(row, rule), dict[str, str]()
+    bodies = await read_bodies_of_tenant(
+        database, data_keys, row["tenant_id"], [row["id"]], actor=actor, reason="mark-fp"
+    )
+    for body in bodies:
+        if body.form == "encrypted" and body.text is not None:
+            texts |= {content_of(found, content_key): found for found in _texts(body.text, body.direction, scores)}
+    return Marked(row, scores, texts)
+
+
+def content_of(text: str, content_key: bytes) -> str:
+    """Return a text's keyed hash as decisions and exclusions have it."""
+    return f"hmac:{reference(text_segment(text, Origin.USER), content_key).content}"
+
+
+async def patched(text: str, file: Path, marked: Marked, excuse: Excuse, detection: Detection, folder: Path) -> str:
+    """Return a policy with the exclusions, and a test for each text that can be one; the test expects what is then
+    decided. `folder` has what the policy extends. Raises PolicyError.
+    """
+    for score in marked.scores:
+        scope = {"rule": score["rule"], "origin": score["origin"], "content": score["content"]}
+        said = {"until": str(excuse.until), "owner": excuse.owner, "reason": excuse.reason}
+        text = with_item(text, file, "exclusions", scope | said)
+    for content in dict.fromkeys(score["content"] for score in marked.scores):
+        score = next(score for score in marked.scores if score["content"] == content)
+        judged = marked.texts.get(content)
+        if judged is not None and len(judged) <= _LONGEST and Origin(score["origin"]) in _TESTED:
+            test = _test(marked.row["id"], score, judged)
+            text = await _with_test(text, file, test, detection, folder)
+    return text
+
+
+def _test(decision_id: str, score: dict[str, Any], judged: str) -> dict[str, Any]:
+    return {
+        "name": f"no false positive any more ({decision_id})",
+        "answer" if score["direction"] == Direction.RESPONSE else score["origin"]: judged,
+        "content": score["content"],
+        "at": f"{datetime.now(UTC):%Y-%m-%d}",
+        "expect": "allow",
+    }
+
+
+async def _with_test(text: str, file: Path, test: dict[str, Any], detection: Detection, folder: Path) -> str:
+    loaded = load_policy_text(with_item(text, file, "tests", test), file, file.stem, library=Library(folder))
+    reader = CodecReader(detection.codecs)
+    result = (await run_tests(loaded, detection.chain, detection.actions, reader, loaded.tests[-1:]))[0]
+    return with_item(text, file, "tests", test | {"expect": str(result.action)})
+
+
+def _texts(body: str, direction: str, scores: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield the texts of a stored body in which something was found, where the row tells their whole place."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return
+    for score in scores:
+        if score["direction"] == direction and "*" not in score["pointer"]:
+            try:
+                found = resolve(document, score["pointer"])
+            except UneditableError:
+                continue
+            if isinstance(found, str):
+                yield found

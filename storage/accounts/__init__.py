@@ -1,0 +1,1 @@
+"""Accounts of the people and programs that run the firewall, and the book of what they did."""

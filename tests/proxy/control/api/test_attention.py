@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from proxy.control.parts import ControlParts
+from tests.proxy.control.house import House, refused
+
+
+def exclusion(days: int) -> str:
+    until = (datetime.now(UTC) + timedelta(days=days)).date()
+    return (
+        "extends: preset/standard\nexclusions:\n"
+        f"  - {{rule: PS-INJ-001, origin: tool, until: {until}, owner: ada, reason: a test}}\n"
+    )
+
+
+def write(parts: ControlParts, name: str, text: str) -> None:
+    folder: Path = parts.settings.policies_folder
+    (folder / f"{name}.yaml").write_text(text)
+
+
+async def test_what_ends_soon_and_what_did_not_load_waits(house: House) -> None:
+    write(house.parts, "default", "extends: preset/standard\n")
+    write(house.parts, house.acme.slug, exclusion(3))
+    write(house.parts, house.globex.slug, exclusion(90))
+    waiting = await house.do("readAttention")
+    assert [(one.policy, one.rule) for one in waiting.ending_exclusions] == [(house.acme.slug, "PS-INJ-001")]
+    assert waiting.failed_policies == []
+    write(house.parts, house.acme.slug, "extends: nothing\n")
+    waiting = await house.do("readAttention")
+    assert [one.policy for one in waiting.failed_policies] == [house.acme.slug]
+
+
+async def test_a_tenant_is_told_nothing_of_another_and_the_platform_all(house: House) -> None:
+    write(house.parts, "default", "extends: preset/standard\n")
+    write(house.parts, house.globex.slug, exclusion(1))
+    assert (await house.do("readAttention")).ending_exclusions == []
+    with refused(404):
+        await house.do("readAttention", query={"tenant": house.globex.slug})
+    everything = await house.do("readAttention", by=house.chief)
+    assert [one.policy for one in everything.ending_exclusions] == [house.globex.slug]

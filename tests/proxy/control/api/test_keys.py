@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from storage.api_keys import ApiKeyStore, hash_key, well_formed
+from tests.proxy.control.house import House, refused
+from tests.proxy.control.stock import Stock
+
+
+async def test_a_key_is_made_for_an_app_and_shown_once(house: House) -> None:
+    names = {"tenant": house.acme.slug}
+    made = await house.do("createKey", names, body={"app": "bot", "scopes": ["openai"], "models": ["gpt-*"]})
+    assert well_formed(made.secret)
+    assert (made.key.app, made.key.state, made.key.scopes, made.key.models) == ("bot", "live", ["openai"], ["gpt-*"])
+    shown = await house.do("readKey", {**names, "key": str(made.key.id)})
+    assert made.secret not in shown.model_dump_json()
+    apps = await house.do("listApps", names)
+    assert [(app.name, app.live_keys) for app in apps.items] == [("default", 0), ("bot", 1)]
+
+
+async def test_an_app_has_one_live_key_unless_another_one_is_asked_for(house: House) -> None:
+    names = {"tenant": house.acme.slug}
+    await house.do("createKey", names, body={})
+    with refused(409, "refused"):
+        await house.do("createKey", names, body={})
+    assert (await house.do("createKey", names, body={"additional": True})).key.app == "default"
+    assert (await house.do("createKey", names, body={"app": "other"})).key.app == "other"
+
+
+async def test_rotation_leaves_the_old_key_for_a_while(house: House) -> None:
+    names = {"tenant": house.acme.slug}
+    old = await house.do("createKey", names, body={"scopes": ["openai"]})
+    new = await house.do("rotateKey", {**names, "key": str(old.key.id)}, body={"overlap_minutes": 30})
+    was = await house.do("readKey", {**names, "key": str(old.key.id)})
+    assert (was.rotated_to, new.key.scopes) == (new.key.id, ["openai"])
+    assert timedelta(minutes=29) < was.expires_at - datetime.now(UTC) <= timedelta(minutes=30)
+    store = ApiKeyStore(house.parts.database, house.parts.house_keys.pepper)
+    for secret in (old.secret, new.secret):
+        assert await store.find(hash_key(house.parts.house_keys.pepper, secret)) is not None
+    with refused(409):
+        await house.do("rotateKey", {**names, "key": str(old.key.id)}, body={})
+    # The app's one live key is the new one, and it can be rotated in its turn.
+    await house.do("rotateKey", {**names, "key": str(new.key.id)}, body={"overlap_minutes": 0})
+    assert await store.find(hash_key(house.parts.house_keys.pepper, new.secret)) is None
+
+
+async def test_limits_change_and_are_taken_away(house: House) -> None:
+    names = {"tenant": house.acme.slug}
+    made = await house.do("createKey", names, body={"models": ["gpt-*"]})
+    one = {**names, "key": str(made.key.id)}
+    end = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    assert (await house.do("changeKey", one, body={"expires_at": end})).models == ["gpt-*"]
+    changed = await house.do("changeKey", one, body={"models": None, "name": "laptop"})
+    assert (changed.models, changed.name, changed.expires_at.isoformat()) == (None, "laptop", end)
+    with refused(422, field="expires_at"):
+        await house.do("changeKey", one, body={"expires_at": "2020-01-01T00:00:00Z"})
+    with refused(422, field="scopes.0"):
+        await house.do("changeKey", one, body={"scopes": ["a\nb"]})
+
+
+async def test_a_revoked_key_stays_revoked(house: House, stock: Stock) -> None:
+    one = {"tenant": stock.tenant, "key": str(stock.key)}
+    assert (await house.do("revokeKey", one)).state == "revoked"
+    for operation, body in (("revokeKey", None), ("rotateKey", {}), ("changeKey", {"name": "x"})):
+        with refused(409):
+            await house.do(operation, one, body=body)
+    listed = await house.do("listKeys", {"tenant": stock.tenant}, {"state": "revoked", "app": stock.app})
+    assert [key.id for key in listed.items] == [stock.key]
+
+
+async def test_another_tenants_keys_are_not_there(house: House, others_stock: Stock) -> None:
+    for tenant in (house.acme.slug, house.globex.slug):
+        for operation, body in (("readKey", None), ("revokeKey", None), ("rotateKey", {}), ("changeKey", {})):
+            with refused(404):
+                await house.do(operation, {"tenant": tenant, "key": str(others_stock.key)}, body=body)
+    for odd in ("x", "-1", "0", "9" * 30, "1.5", "\u0661"):
+        with refused(404):
+            await house.do("readKey", {"tenant": house.acme.slug, "key": odd})

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from tests.proxy.control.house import House, refused
+from tests.proxy.control.stock import Stock
+
+
+async def test_usage_is_summed_and_told_apart(house: House, stock: Stock, others_stock: Stock) -> None:
+    usage = await house.do("readUsage")
+    assert (usage.total.decisions, usage.total.blocked, usage.total.prompt_tokens) == (3, 2, 40)
+    assert [(share.value, share.decisions) for share in usage.shares] == [(stock.app, 3)]
+    for by, values in (("model", {stock.model}), ("tenant", {stock.tenant}), ("action", {"block", "allow", "mask"})):
+        assert {share.value for share in (await house.do("readUsage", query={"by": by})).shares} == values
+    assert sum(point.decisions for point in usage.series) == 3
+
+
+async def test_the_series_of_one_app_or_model(house: House, stock: Stock, others_stock: Stock) -> None:
+    for by, value, count in (
+        ("app", stock.app, 3), ("model", stock.model, 3), ("action", "block", 1), ("app", others_stock.app, 0),
+        ("model", others_stock.model, 0), ("app", "not-there", 0),
+    ):  # fmt: skip
+        usage = await house.do("readUsage", query={"by": by, "value": value})
+        assert sum(point.decisions for point in usage.series) == count
+    with refused(422, field="value"):
+        await house.do("readUsage", query={"by": "tenant", "value": stock.tenant})
+
+
+async def test_the_platform_has_all_tenants_beside_each_other(house: House, stock: Stock, others_stock: Stock) -> None:
+    usage = await house.do("readUsage", query={"by": "tenant", "limit": "200"}, by=house.chief)
+    assert {stock.tenant, others_stock.tenant} <= {share.value for share in usage.shares}
+    one = await house.do("readUsage", query={"tenant": stock.tenant}, by=house.chief)
+    assert one.total.decisions == 3
+
+
+async def test_another_tenants_usage_is_not_to_be_had(house: House, others_stock: Stock) -> None:
+    assert (await house.do("readUsage")).total.decisions == 0
+    with refused(404):
+        await house.do("readUsage", query={"tenant": others_stock.tenant})
+
+
+async def test_a_span_has_an_end(house: House) -> None:
+    for query in (
+        {"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"},
+        {"since": "2020-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"},
+    ):
+        with refused(422, field="since"):
+            await house.do("readUsage", query=query)

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from proxy.control.fields import Line, Slug, escape_invisible
+
+
+class One(BaseModel):
+    line: Line
+    slug: Slug = "acme"
+
+
+@pytest.mark.parametrize(
+    "text", ["a\nb", "\x1b[31m", "\x9b31m", "a\u202eb", "a\u200bb", "\u2028", "\ufeff", "a\x00", "x" * 201]
+)
+def test_a_line_is_what_it_looks_like(text: str) -> None:
+    with pytest.raises(ValidationError):
+        One(line=text)
+
+
+@pytest.mark.parametrize("text", ["", "Größe 12 µm", "日本語", "<script>", "=cmd()", "a" * 200])
+def test_any_visible_text_is_a_line(text: str) -> None:
+    assert One(line=text).line == text
+
+
+@pytest.mark.parametrize("slug", ["a", "A", "1a", "a" * 40, "a_b", "a\n", "acme\n", "äcme"])
+def test_a_slug_is_plain(slug: str) -> None:
+    with pytest.raises(ValidationError):
+        One(line="", slug=slug)
+
+
+@given(st.text())
+def test_escaped_json_says_the_same(text: str) -> None:
+    serialised = orjson.dumps({"text": text}) if _is_unicode(text) else b'{"text":""}'
+    escaped = escape_invisible(serialised)
+    assert orjson.loads(escaped) == orjson.loads(serialised)
+    assert not {*map(chr, range(0x7F, 0xA0)), "\u202e", "\u200b", "\U000e0041", "\x1b"} & {*escaped.decode()}
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from detectors.errors import EdgeError
+from proxy.key_limits import has_expired, hold_to_models, hold_to_scopes, may_use
+from storage.types import Identity
+
+
+def key(
+    scopes: tuple[str, ...] | None = None, models: tuple[str, ...] | None = None, ends: float | None = None
+) -> Identity:
+    return Identity(1, "acme", 2, "shop", 3, ends, scopes, models)
+
+
+@pytest.mark.parametrize(
+    ("scopes", "allowed"),
+    [
+        (None, True),
+        (("openai",), True),
+        (("anthropic", "open*"), True),
+        (("anthropic",), False),
+        (("POST /v1/chat/*",), True),
+        (("GET /v1/chat/*",), False),
+        (("POST /v1/embeddings",), False),
+        (("POST",), False),
+        (("*",), True),
+    ],
+)
+def test_a_key_is_held_to_its_scopes(scopes: tuple[str, ...] | None, *, allowed: bool) -> None:
+    def use() -> None:
+        hold_to_scopes(key(scopes), "openai", "POST", "/v1/chat/completions")
+
+    if allowed:
+        use()
+        return
+    with pytest.raises(EdgeError) as caught:
+        use()
+    assert (caught.value.status, caught.value.code) == (403, "key_scope")
+
+
+def test_a_key_is_held_to_its_models() -> None:
+    limited = key(models=("gpt-*", "demo-small"))
+    assert [may_use(limited, model) for model in ("gpt-5", "demo-small", "claude-x", "")] == [True, True, False, False]
+    assert may_use(key(), "anything")
+    with pytest.raises(EdgeError) as caught:
+        hold_to_models(limited, "claude-x")
+    assert (caught.value.status, caught.value.code, caught.value.param) == (403, "model_not_allowed", "model")
+
+
+def test_a_key_that_has_ended_is_told() -> None:
+    assert has_expired(key(ends=time.time() - 1))
+    assert not has_expired(key(ends=time.time() + 60))
+    assert not has_expired(key())
