@@ -25,7 +25,7 @@ PARTS := tests/detectors tests/policies tests/contracts tests/labelled tests/pro
 SLOW := tests/e2e tests/proxy tests/contracts/test_sinks.py --ignore tests/proxy/providers
 # What operators do and suffer: starts, stops, kills, keys; the engines and all that is kept in them.
 OPS := tests/e2e/test_lifecycle.py tests/e2e/test_custody_commands.py tests/e2e/test_log_keeping.py tests/e2e/test_engine.py \
-  tests/e2e/test_judges.py tests/e2e/test_policy_commands.py tests/e2e/test_tls.py tests/e2e/test_quiet_log.py tests/storage
+  tests/e2e/test_judges.py tests/e2e/test_limits_on_bad_days.py tests/e2e/test_policy_commands.py tests/e2e/test_tls.py tests/e2e/test_quiet_log.py tests/storage
 
 # What attackers and careless clients do: every door, dialect and hiding place, one by one.
 EDGE := tests/e2e/test_edge_attacks.py tests/e2e/test_hooks.py tests/e2e/test_bad_input.py tests/e2e/test_planted.py \

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final, Protocol
 
@@ -57,6 +57,14 @@ class Lexicon:
         if known is None and origin is Origin.UNKNOWN:
             known = self.levels.get(Origin.USER)
         return DEFAULT_LEVEL if known is None else known
+
+    def deeper(self, levels: Mapping[Origin, int]) -> Lexicon:
+        """Return it with the texts of some origins read at least so deep; its words are not compiled again."""
+        raised = {origin: max(level, self.level(origin)) for origin, level in levels.items()}
+        lexicon = replace(self, levels={**self.levels, **raised})
+        if self.keywords:
+            lexicon.__dict__["matcher"] = self.matcher
+        return lexicon
 
     @cached_property
     def revision(self) -> str:

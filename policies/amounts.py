@@ -1,8 +1,8 @@
-"""How much of something is allowed."""
+"""How much of something is allowed, and to whom."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,39 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyLimits:
-    """`text` in characters of one user segment, `body` in bytes after decoding, `concurrent` in exchanges at once."""
+class LevelLimits:
+    """What a tenant, an app, an API key or a group of models may use; of several amounts of one kind all hold."""
 
-    requests: Rate | None
+    requests: tuple[Rate, ...] = ()
+    tokens: tuple[Rate, ...] = ()
+    cost: tuple[Budget, ...] = ()
+    concurrent: int | None = None
+
+    @property
+    def empty(self) -> bool:
+        return not self.requests and not self.tokens and not self.cost and self.concurrent is None
+
+
+# Patterns with what they allow, the most specific first.
+Levels = tuple[tuple[str, LevelLimits], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyLimits:
+    """`text` in characters of one user segment, `body` in bytes after decoding, `concurrent` in exchanges at once.
+
+    Of each element of `apps` and `keys` (the policy's own, the platform's) the first pattern that fits gives an app
+    or a key windows of its own; of `models` every pattern that fits counts, all its models together.
+    """
+
+    tenant: LevelLimits
     text: int
     body: int
-    tokens: Rate | None = None
-    cost: Budget | None = None
-    concurrent: int | None = None
+    apps: tuple[Levels, ...] = ()
+    keys: tuple[Levels, ...] = ()
+    models: tuple[Levels, ...] = ()
+    metered: bool = field(init=False, repr=False, compare=False)  # whether anything is counted at all
+
+    def __post_init__(self) -> None:
+        counted = bool(self.apps or self.keys or self.models) or not self.tenant.empty
+        object.__setattr__(self, "metered", counted)

@@ -47,6 +47,7 @@ _WORST: Final = {
     "confidence": 0.0,
     "score": 1e6,
     "cost": 1e9,
+    "risk": 100.0,
 }
 _EMPTIEST: Final = {name: type(value)() for name, value in WORDS.items()}
 

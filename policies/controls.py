@@ -30,8 +30,8 @@ def _at_most(value: Callable[[Policy], float]) -> Callable[[Policy, Policy], boo
 
 
 def _per_second(policy: Policy) -> float:
-    rate = policy.limits.requests
-    return float("inf") if rate is None else rate.limit / rate.seconds
+    rates = policy.limits.tenant.requests
+    return min((rate.limit / rate.seconds for rate in rates), default=float("inf"))
 
 
 # Settings that serve a control, and when a policy's own is as strict as the pack's.

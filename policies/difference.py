@@ -184,7 +184,7 @@ def _fields(name: str, before: Any, after: Any) -> Iterator[tuple[str, str, str]
     if before == after:
         return
     if is_dataclass(before) and is_dataclass(after) and type(before) is type(after):
-        for field in fields(before):
+        for field in [field for field in fields(before) if field.compare]:
             yield from _fields(f"{name}.{field.name}", getattr(before, field.name), getattr(after, field.name))
     elif isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in sorted({*before, *after}, key=str):

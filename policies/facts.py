@@ -9,13 +9,14 @@ from typing import Any, Final
 from detectors.frozen import statically_frozen
 
 # What the row has no column for. The network is personal and can be erased: it stands in `personal`, not here.
-_KEPT: Final = ("role", "language", "cost", "fallbacks")
+_KEPT: Final = ("role", "language", "cost", "risk", "fallbacks")
 
 
 @statically_frozen
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A snapshot. `at` is epoch seconds; `cost` what the tenant has spent today, in USD; empty means unknown.
+    """A snapshot. `at` is epoch seconds; `cost` what the tenant has spent today (UTC), in USD, and `risk` the highest
+    score of its session, app or tenant, both where the policy asks for them; empty means unknown.
 
     `language` is guessed (ISO 639-1), and only where the policy asks for it.
     """
@@ -33,6 +34,7 @@ class Facts:
     role: str = ""
     language: str = ""
     cost: float = 0.0
+    risk: float = 0.0
     fallbacks: tuple[str, ...] = ()  # models that may take over from `model`
 
 
@@ -52,6 +54,7 @@ def recalled_facts(at: float, columns: Mapping[str, Any], kept: Mapping[str, Any
         role=str(kept.get("role", "")),
         language=str(kept.get("language", "")),
         cost=float(kept.get("cost", 0.0)),
+        risk=float(kept.get("risk", 0.0)),
         fallbacks=tuple(kept.get("fallbacks", ())),
         **{name: str(columns.get(name) or "") for name in named},
     )

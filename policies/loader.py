@@ -18,12 +18,15 @@ from policies.judging_schema import judge_policy, slow_streams
 from policies.layers import PRESETS, Layer, Library, preset_names, shipped_file
 from policies.leakage import Leakage
 from policies.lexicon import lexicon_of
+from policies.limits_schema import policy_limits
 from policies.output import RULE_IDS, OutputRules
 from policies.platform_file import PLATFORM, PlatformFile, platform_file
-from policies.references import check_references, check_routed
+from policies.references import check_references, check_risk, check_routed
+from policies.risk_schema import risk_policy
 from policies.routes import OpenRoute
 from policies.rule_merge import merged_rules
 from policies.schema import ExclusionDocument, PolicyDocument
+from policies.stepping import risk_rules
 from policies.types import (
     ActionName,
     AuditLevel,
@@ -36,7 +39,6 @@ from policies.types import (
     Match,
     Mode,
     Policy,
-    PolicyLimits,
     References,
     Rule,
     StoredForm,
@@ -44,7 +46,6 @@ from policies.types import (
 from policies.webhooks import Webhook
 
 __all__ = ["PRESETS", "preset_names"]  # which everybody asks for here
-TEXT_LIMIT, BODY_LIMIT = 256 * 1024, 4 * 1024 * 1024
 RETAIN_DAYS: Final = 90
 RETAIN_BODIES_DAYS: Final = 30
 QUOTED_WORDS: Final = 12
@@ -152,7 +153,9 @@ def _compile(
         platform.hold(layers, rules)
     check_routed(own, rules, _models(contents, platform))
     revision = _revision(layers, candidate, lexicon)
-    return replace(_policy(layers, contents, policy_id, revision, rules, platform, candidate), lexicon=lexicon)
+    policy = replace(_policy(layers, contents, policy_id, revision, rules, platform, candidate), lexicon=lexicon)
+    check_risk(own, policy)
+    return policy
 
 
 def _policy(
@@ -165,7 +168,8 @@ def _policy(
     candidate: Candidate | None,
 ) -> Policy:
     retain_days, retain_bodies_days = _retention(layers[-1], contents)
-    leakage, limits, output = _leakage(contents), _limits(contents), _output(layers)
+    leakage, limits, output = _leakage(contents), policy_limits([c.limits for c in contents]), _output(layers)
+    risk = risk_policy([c.risk for c in contents])
     return Policy(
         id=policy_id,
         revision=revision,
@@ -174,7 +178,12 @@ def _policy(
         unscanned=_unscanned(contents),
         models=_models(contents, platform),
         limits=limits if platform is None else platform.bounded(limits),
-        rules=(*rules, *([_CANARY] if leakage.canary else []), *([] if output is None else [output[1]])),
+        rules=(
+            *risk_rules(risk),
+            *rules,
+            *([_CANARY] if leakage.canary else []),
+            *([] if output is None else [output[1]]),
+        ),
         output=None if output is None else output[0],
         exclusions=tuple(_exclusion(e) for c in contents for e in c.exclusions),
         disclose=_last((c.disclose for c in contents), Disclose.CATEGORY),
@@ -190,6 +199,7 @@ def _policy(
         restore_in_tools=frozenset(_last((c.pseudonyms.restore_in_tools for c in contents), ())),
         judges=judge_policy([c.judges for c in contents]),
         streams=slow_streams([c.streams for c in contents]),
+        risk=risk,
         candidate=candidate,
         webhooks=_webhooks(contents, platform),
         preamble=_last((c.preamble for c in contents), ""),
@@ -251,17 +261,6 @@ def _unscanned(contents: Sequence[PolicyDocument]) -> dict[Unscanned, ActionName
     for content in contents:
         merged |= content.unscanned.given()
     return merged
-
-
-def _limits(contents: Sequence[PolicyDocument]) -> PolicyLimits:
-    return PolicyLimits(
-        requests=_last((c.limits.requests for c in contents), None),
-        tokens=_last((c.limits.tokens for c in contents), None),
-        cost=_last((c.limits.cost for c in contents), None),
-        concurrent=_last((c.limits.concurrent for c in contents), None),
-        text=_last((c.limits.text for c in contents), TEXT_LIMIT),
-        body=_last((c.limits.body for c in contents), BODY_LIMIT),
-    )
 
 
 def _routes(contents: Sequence[PolicyDocument]) -> tuple[OpenRoute, ...]:

@@ -86,6 +86,7 @@ class Circumstances:
     not_network: tuple[Network, ...] = ()
     time: TimeWindow | None = None
     min_cost: float = 0.0
+    min_risk: float = 0.0
     min_score: float = 0.0
 
     def hold(self, facts: Facts, score: float) -> bool:
@@ -93,6 +94,7 @@ class Circumstances:
         return (
             score >= self.min_score
             and facts.cost >= self.min_cost
+            and facts.risk >= self.min_risk
             and (not self.dialect or facts.dialect.partition("_")[0] in self.dialect)
             and (not self.key or facts.key_id in self.key)
             and (not self.role or facts.role in self.role)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -12,12 +11,14 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from detectors.documents import Document, nearest
 from policies.layers import Layer
+from policies.limits_schema import LimitsDocument, bounded, exceeds
 from policies.rule_merge import merged_rules
-from policies.schema import LimitsDocument, PolicyDocument
+from policies.schema import PolicyDocument
 from policies.schema_words import Networks, Strict, listed
-from policies.types import Budget, PolicyLimits, Rate, Rule
+from policies.types import PolicyLimits, Rule
 
 PLATFORM: Final = "platform.yaml"
+_LEVELS: Final = frozenset({"apps", "keys", "models"})  # they hold beside a policy's own
 _ADDED_UP: Final = frozenset({"exclusions", "webhooks", "leakage.hosts", "rules", "disable", "tests", "extends"})
 
 
@@ -54,16 +55,7 @@ class PlatformFile:
 
     def bounded(self, limits: PolicyLimits) -> PolicyLimits:
         """Return the limits of a policy that says nothing of some of them: there the ceiling holds."""
-        top = self.content.ceilings.limits
-        return replace(
-            limits,
-            requests=limits.requests or top.requests,
-            tokens=limits.tokens or top.tokens,
-            cost=limits.cost or top.cost,
-            concurrent=limits.concurrent or top.concurrent,
-            text=min(limits.text, top.text or limits.text),
-            body=min(limits.body, top.body or limits.body),
-        )
+        return bounded(limits, self.content.ceilings.limits)
 
     def hold(self, layers: Sequence[Layer], rules: Sequence[Rule]) -> None:
         """Hold a policy against ceilings and locks. Raises PolicyError where it exceeds or changes one."""
@@ -81,9 +73,9 @@ class PlatformFile:
                 raise self._locked(layers, _place_of(layers[-1], name), f"rule '{name}'", ("rules", index))
 
     def _hold_limits(self, layer: Layer) -> None:
-        for name in LimitsDocument.model_fields:
+        for name in [name for name in LimitsDocument.model_fields if name not in _LEVELS]:
             top, own = getattr(self.content.ceilings.limits, name), getattr(layer.content.limits, name)
-            if top is not None and own is not None and _exceeds(own, top):
+            if top is not None and own is not None and exceeds(own, top):
                 own_text = layer.document.content["limits"][name]
                 top_text = self.document.content["ceilings"]["limits"][name]
                 where = self._where("ceilings", "limits", name)
@@ -122,14 +114,6 @@ def platform_file(document: Document, layers_of: Any) -> PlatformFile:
             problem = f"there is no key '{key}' to lock{nearest(key, sorted(PolicyDocument.model_fields))}"
             raise document.complain(("locked", "keys", index), problem, of_key=False)
     return PlatformFile(document, content, layers)
-
-
-def _exceeds(own: Rate | Budget | int, top: Rate | Budget | int) -> bool:
-    """Tell whether `own` may let through in some stretch of time more than `top` does."""
-    if isinstance(own, int) or isinstance(top, int):
-        return isinstance(own, int) and isinstance(top, int) and own > top
-    amount, most = (rate.usd if isinstance(rate, Budget) else rate.limit for rate in (own, top))
-    return amount * max(1, math.ceil(top.seconds / own.seconds)) > most
 
 
 def _effective(layers: Sequence[Layer], key: str) -> object:

@@ -7,7 +7,10 @@ from typing import Final
 
 from policies.amounts import Budget, Rate
 
-_SECONDS: Final = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "day": 86400}
+_SECONDS: Final = {
+    "s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "day": 86_400, "week": 604_800,
+    "month": 2_592_000,  # 30 days
+}  # fmt: skip
 _FACTORS: Final = {"": 1, "k": 1000, "m": 1000_000}
 _LARGEST: Final = 1 << 40
 _SIZES: Final = {
@@ -23,7 +26,7 @@ def parse_rate(value: object) -> Rate:
     text = " ".join(value.split()) if isinstance(value, str) else ""
     match = re.fullmatch(r"([0-9]{1,12}) ?([kKmM]?) ?(?:per|/) ?([a-z]+)", text)
     if match is None or match.group(3) not in _SECONDS:
-        raise ValueError("expected a rate such as 600/min (s, min, hour, day)")
+        raise ValueError("expected a rate such as 600/min (s, min, hour, day, week, month)")
     limit = int(match.group(1)) * _FACTORS[match.group(2).lower()]
     if not 0 < limit <= 1_000_000_000:
         raise ValueError("expected a rate between 1 and 1000000000")
@@ -35,8 +38,18 @@ def parse_budget(value: object) -> Budget:
     text = " ".join(value.split()) if isinstance(value, str) else ""
     match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?USD ?(?:per|/) ?([a-z]+)", text)
     if match is None or match.group(2) not in _SECONDS or float(match.group(1)) == 0:
-        raise ValueError("expected a budget such as 50 USD/day (s, min, hour, day)")
+        raise ValueError("expected a budget such as 50 USD/day (s, min, hour, day, week, month)")
     return Budget(float(match.group(1)), _SECONDS[match.group(2)])
+
+
+def parse_duration(value: object) -> float:
+    """Read `30min`, `90s`, `2h` or `1day` as seconds. Raises ValueError."""
+    match = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?([a-z]+)", value.strip()) if isinstance(value, str) else None
+    unit = match.group(2).removesuffix("s") or "s" if match is not None else ""
+    seconds = float(match.group(1)) * _SECONDS[unit] if match is not None and unit in _SECONDS else 0.0
+    if not 1 <= seconds <= _SECONDS["month"]:
+        raise ValueError("expected a length of time such as 30min (s, min, h, day), from 1s to 30 days")
+    return seconds
 
 
 def parse_share(value: object) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from detectors.documents import nearest
 from policies.layers import Layer
 from policies.output import RULE_IDS
-from policies.types import Rule, allows
+from policies.types import Policy, Rule, allows
 
 
 def check_references(layer: Layer, known_rules: frozenset[str]) -> None:
@@ -29,6 +29,13 @@ def check_references(layer: Layer, known_rules: frozenset[str]) -> None:
         if known_rules and name not in known_rules and name not in RULE_IDS:
             problem = f"unknown detection rule '{name}'{nearest(name, sorted(known_rules))}"
             raise layer.document.complain(loc, problem)
+
+
+def check_risk(own: Layer, policy: Policy) -> None:
+    """A step of `risk` that asks judges wants a policy that has some."""
+    if policy.risk is not None and policy.risk.judge_at is not None and policy.judges is None:
+        problem = "risk.judge_at asks judges, and this policy has none: say when they are asked (judges)"
+        raise own.document.complain(("risk", "judge_at"), problem)
 
 
 def check_routed(own: Layer, rules: Sequence[Rule], models: tuple[str, ...]) -> None:

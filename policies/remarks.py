@@ -1,4 +1,4 @@
-"""What is no error in a policy and still worth knowing: what ends soon, what has ended, what is not enforced."""
+"""What is no error in a policy and still worth knowing: what ends soon, what has ended, what nobody knows."""
 
 from __future__ import annotations
 
@@ -18,21 +18,13 @@ def remarks(policy: Policy, today: date) -> tuple[str, ...]:
         found.append(f"the candidate ended on {candidate.until}: promote it or remove it")
     elif candidate is not None and candidate.until - today <= SOON:
         found.append(f"the candidate ends on {candidate.until}")
-    limits = policy.limits
-    for name, limit in (("tokens", limits.tokens), ("cost", limits.cost), ("concurrent", limits.concurrent)):
-        if limit is not None:
-            found.append(f"limits.{name} is read and held to the ceilings, and not yet enforced")
-    found += [
-        f"rule '{rule.id}' asks for a {word}, which nobody knows yet" for rule in policy.rules for word in _vain(rule)
-    ]
+    found += [f"rule '{rule.id}' asks for a role, which nobody knows yet" for rule in policy.rules if _vain(rule)]
     return tuple(found)
 
 
-def _vain(rule: Rule) -> list[str]:
+def _vain(rule: Rule) -> bool:
     where, named = rule.where, rule.condition.names if rule.condition is not None else frozenset()
-    cost = "cost" in named or (where is not None and where.min_cost > 0)
-    role = "role" in named or (where is not None and bool(where.role))
-    return ["cost"] * cost + ["role"] * role
+    return "role" in named or (where is not None and bool(where.role))
 
 
 def _ending(exclusion: Exclusion, today: date) -> str:

@@ -76,6 +76,7 @@ class WhenDocument(Strict):
     not_network: Networks = ()
     time: TimeDocument | None = None
     min_cost: float = Field(default=0.0, ge=0)
+    min_risk: float = Field(default=0.0, ge=0)
 
 
 class GoesDocument(Strict):
@@ -149,6 +150,7 @@ def _circumstances(when: WhenDocument) -> Circumstances | None:
         "not_network": when.not_network,
         "time": None if when.time is None else window_of(when.time),
         "min_cost": when.min_cost,
+        "min_risk": when.min_risk,
         "min_score": when.min_score,
     }
     return Circumstances(**given) if any(given.values()) else None

@@ -25,6 +25,7 @@ class RuleTable:
         # Rules that do more than act: seldom any, and then all that apply count, not the heaviest alone.
         self.adding = tuple(rule for rule in rules if rule.labels or rule.route is not None)
         self.reads_language = any(_reads_language(rule) for rule in rules)
+        self.reads_cost = any(_reads_cost(rule) for rule in rules)
         self.reviewed = frozenset(rule.id for rule in rules if rule.review)
 
     def heaviest(self, finding: Finding, situation: Situation) -> Rule | None:
@@ -53,6 +54,11 @@ class RuleTable:
 def _reads_language(rule: Rule) -> bool:
     named = rule.condition is not None and "language" in rule.condition.names
     return named or (rule.where is not None and bool(rule.where.language))
+
+
+def _reads_cost(rule: Rule) -> bool:
+    named = rule.condition is not None and "cost" in rule.condition.names
+    return named or (rule.where is not None and rule.where.min_cost > 0)
 
 
 def applies(rule: Rule, finding: Finding, situation: Situation) -> bool:

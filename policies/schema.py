@@ -10,20 +10,19 @@ from detectors.types import Unscanned
 from policies.expectations import TestDocument
 from policies.judging_schema import JudgesDocument, StreamsDocument
 from policies.lexicon import KeywordsDocument, Levels
+from policies.limits_schema import LimitsDocument
 from policies.preamble import check_preamble
+from policies.risk_schema import RiskDocument
 from policies.routes import ROUTE_PATH, why_closed
 from policies.rule_schema import RuleDocument
 from policies.schema_words import (
-    BudgetText,
     Day,
     DaysText,
     HostName,
     LanguageCode,
     Listed,
     OriginName,
-    RateText,
     ShareText,
-    SizeText,
     Slug,
     Strict,
     listed,
@@ -60,15 +59,6 @@ class ExclusionDocument(Strict):
 
 class ModelsDocument(Strict):
     allow: tuple[str, ...] | None = None
-
-
-class LimitsDocument(Strict):
-    requests: RateText | None = None
-    tokens: RateText | None = None
-    cost: BudgetText | None = None
-    concurrent: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    text: SizeText | None = None
-    body: SizeText | None = None
 
 
 class UnscannedDocument(Strict):
@@ -129,10 +119,10 @@ class OutputDocument(Strict):
 
 
 class WebhookDocument(Strict):
-    """An endpoint that is called, signed, for decisions of these actions."""
+    """An endpoint that is called, signed, for decisions of these actions; `limit`: that most of a limit is used."""
 
     url: Annotated[str, Field(pattern=r"^https?://[^\s@]{1,500}$")]
-    on: Annotated[tuple[ActionName, ...], *Listed] = (ActionName.BLOCK,)
+    on: Annotated[tuple[ActionName | Literal["limit"], ...], *Listed] = (ActionName.BLOCK,)
 
 
 class CandidateDocument(Strict):
@@ -168,6 +158,7 @@ class PolicyDocument(Strict):
     pseudonyms: PseudonymsDocument = PseudonymsDocument()
     judges: JudgesDocument = JudgesDocument()
     streams: StreamsDocument = StreamsDocument()
+    risk: RiskDocument | None = None
     output: OutputDocument | None = None
     webhooks: Annotated[tuple[WebhookDocument, ...], Field(max_length=8)] = ()
     candidate: CandidateDocument | None = None

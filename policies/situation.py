@@ -37,6 +37,7 @@ _OF_FACTS: Final[dict[str, Any]] = {
     "network": "192.0.2.1",
     "language": "en",
     "cost": 0.0,
+    "risk": 0.0,
     "score": 0.8,
     "hour": 12,
     "weekday": 0,

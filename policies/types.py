@@ -12,13 +12,14 @@ from typing import Protocol, runtime_checkable
 from detectors.frozen import statically_frozen
 from detectors.lexicon import Lexicon
 from detectors.types import Coverage, Finding, Origin, Unscanned
-from policies.amounts import Budget, PolicyLimits, Rate
+from policies.amounts import Budget, LevelLimits, PolicyLimits, Rate
 from policies.effects import Edit, Effect, Pseudonym, Route
 from policies.facts import Facts
 from policies.judging import JudgePolicy, SlowStreams
 from policies.leakage import Leakage
 from policies.matcher import Circumstances, Condition, Match
 from policies.output import OutputRules
+from policies.risk import RiskPolicy
 from policies.routes import OpenRoute
 from policies.rule_table import RuleTable
 from policies.webhooks import Webhook
@@ -48,6 +49,7 @@ __all__ = [
     "Effect",
     "Facts",
     "FailureMode",
+    "LevelLimits",
     "Match",
     "Mode",
     "PolicyLimits",
@@ -115,6 +117,7 @@ class Policy:
     restore_in_tools: frozenset[str] = frozenset()  # names of tools whose arguments get real values back
     judges: JudgePolicy | None = None
     streams: SlowStreams = SlowStreams()  # noqa: RUF009 - immutable
+    risk: RiskPolicy | None = None
     output: OutputRules | None = None
     candidate: Candidate | None = None
     webhooks: tuple[Webhook, ...] = ()
@@ -141,6 +144,12 @@ class Policy:
         candidate = self.candidate
         own = self.table.reads_language or len(self.refusals) > 1
         return own or (candidate is not None and candidate.policy.table.reads_language)
+
+    @property
+    def reads_cost(self) -> bool:
+        """Whether any rule wants to know what the tenant has spent today."""
+        candidate = self.candidate
+        return self.table.reads_cost or (candidate is not None and candidate.policy.table.reads_cost)
 
     def allows_model(self, model: str) -> bool:
         return allows(self.models, model)

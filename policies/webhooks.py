@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from policies.matcher import Network
-from policies.words import ActionName
+
+LIMIT: Final = "limit"  # among `on`: that most of a limit is used up
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,5 +15,5 @@ class Webhook:
     """`networks` may be private, because the platform's file says so; all else has to be public, over HTTPS."""
 
     url: str
-    on: frozenset[ActionName]
+    on: frozenset[str]
     networks: tuple[Network, ...] = ()

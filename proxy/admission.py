@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from detectors.errors import EdgeError, IdentityError
 from policies.candidates import in_force
 from policies.types import Policy
+from proxy.accounting import is_retry, take_over
+from proxy.assessing import assess
 from proxy.codec import Codec, JsonObject, Target
+from proxy.estimating import estimate
 from proxy.exchange import Exchange
 from proxy.identity import Presented
 from proxy.key_limits import hold_to_models
+from proxy.limit_plan import PER_DOLLAR
+from proxy.metering import Meter
 from proxy.parts import Parts
 from proxy.remembrance import client_at
-from proxy.responses import limit_headers
 from proxy.walk import Walk
-from storage.types import LimitKey
 
 
 async def admit(parts: Parts, exchange: Exchange, presented: Presented) -> None:
@@ -32,19 +35,30 @@ async def admit(parts: Parts, exchange: Exchange, presented: Presented) -> None:
     exchange.personal, exchange.personal_digest, exchange.subjects = client
     policy = parts.policies.policy_for(exchange.identity.tenant, exchange.identity.app)
     policy = in_force(policy, exchange.identity.key_id, exchange.opened_at)
-    exchange.policy = parts.releases.applied(policy, exchange.identity.tenant_id)
-    await _take(parts, exchange, exchange.policy)
+    policy = exchange.policy = parts.releases.applied(policy, exchange.identity.tenant_id)
+    if policy.limits.metered:
+        exchange.meter = Meter(parts.metering, policy, exchange.identity, exchange.headers)
+        await exchange.meter.enter()
+    if policy.reads_cost:
+        exchange.spent_today = parts.metering.spending.today(exchange.identity.tenant_id) / PER_DOLLAR
 
 
-async def _take(parts: Parts, exchange: Exchange, policy: Policy) -> None:
-    rate = policy.limits.requests
-    if rate is None or exchange.identity is None:
+async def admit_body(
+    parts: Parts, exchange: Exchange, headers: Mapping[str, str], raw: bytes, body: JsonObject, walk: Walk
+) -> None:
+    """Take what the request is estimated to use, and let its sender's risk change the policy. Raises EdgeError 429."""
+    exchange.asked = walk
+    policy, meter = exchange.policy, exchange.meter
+    if policy is None:
         return
-    key = LimitKey(exchange.identity.tenant_id, "requests", rate.limit, rate.seconds)
-    grant = exchange.grant = await parts.limits.take([key], [1])
-    exchange.headers |= limit_headers(grant)
-    if not grant.allowed:
-        raise EdgeError(429, "rate_limit_exceeded", f"More than {rate.limit} requests in {rate.seconds} seconds.")
+    if meter is not None:
+        exchange.raw = raw
+        if is_retry(headers):
+            await take_over(parts, exchange, meter)
+        if meter.spends:
+            await meter.spend(estimate(exchange.dialect, body, walk), (exchange.model, *exchange.fallbacks))
+    if policy.risk is not None:
+        await assess(parts, exchange, policy, policy.risk, headers, body)
 
 
 def hold_to_policy(

@@ -11,6 +11,7 @@ from detectors.errors import UpstreamError
 from detectors.types import Direction
 from proxy.closing import finish_bytes
 from proxy.codec import Codec, Target
+from proxy.estimating import size_of
 from proxy.exchange import Exchange
 from proxy.file_answer import FileAnswer
 from proxy.foreseeing import foresee, spoken
@@ -59,6 +60,8 @@ async def _answer_whole(
     policy, aside = policy_of(exchange), parts.screen.aside
     exchange.usage = codec.usage(document)
     walk = await aside.run_if_long(size, partial(codec.segments, document, Direction.RESPONSE))
+    if exchange.usage.completion_tokens is None and given < 300:
+        exchange.relayed = sum(map(size_of, spoken(walk)))
     verdict = await screen_document(parts, exchange, document, walk)
     if verdict.effect.stop:
         blocked = None if isinstance(document, FileAnswer) else document

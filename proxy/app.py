@@ -41,6 +41,7 @@ from proxy.tracing import build_tracing
 from proxy.upstream import Upstreams
 from proxy.upstream_health import UpstreamHealth
 from proxy.warming import Warming
+from proxy.worker_limits import WorkerLimits, build_limits
 from storage.api_keys import ApiKeyStore
 from storage.cache import LruFindingsCache
 from storage.data_keys import DataKeys
@@ -49,7 +50,6 @@ from storage.house_keys import HouseKeys
 from storage.journal import Journal
 from storage.judge_breakers import JudgeBreakers
 from storage.key_encryption import key_ring_source
-from storage.limits import SlidingWindows
 from storage.pack_manifest import PackSigners
 from storage.pinned_findings import PinnedFindings
 from storage.postgres import Database
@@ -103,7 +103,7 @@ class Worker:
     handler: Handler
     parts: Parts
     policies: PolicyStore
-    windows: SlidingWindows
+    limits: WorkerLimits
     database: Database
     redis: RedisClient
     judges: Judges
@@ -118,7 +118,7 @@ class Worker:
         if self.engine is not None:
             await self.engine.close()
         await self.judges.close()
-        await self.windows.flush()
+        await self.limits.close()
         await self.redis.close()
         await self.database.close()
         self.parts.journal.close()
@@ -131,13 +131,13 @@ async def build_worker(
     # A worker that is replaced while the database is away is to answer, if only that it knows nobody yet.
     database = await Database.connect(urls.database_url, size=2, at_once=False)
     redis = RedisClient.connect(urls.redis_url)
-    windows = SlidingWindows(redis, lambda: settings.workers)
+    limits = build_limits(settings, urls, f"{instance}:{number}")
     policies = policy_store(settings, detection)
     await policies.recover()
     packs = operator_packs(settings, detection)
     await asyncio.to_thread(packs.recover)
     metrics, pool, upstreams = WorkerMetrics(number), ConnectionPool(), Upstreams(settings.upstreams)
-    judges = build_judges(settings, redis, windows, metrics)
+    judges = build_judges(settings, redis, limits.windows, metrics)
     engine = EngineClient(settings.engine, pool, metrics) if settings.engine.url else None
     door = open_door(house_keys.egress_token(), settings.egress.read)
     parts = Parts(
@@ -146,7 +146,7 @@ async def build_worker(
         door=door,
         keys=_key_directory(settings, database, house_keys.pepper),
         policies=policies,
-        limits=windows,
+        metering=limits.metering,
         screen=Screen(
             detection.chain,
             detection.actions,
@@ -170,7 +170,7 @@ async def build_worker(
         tracing=build_tracing(settings.tracing),
     )
     warming = Warming(detection.chain, PinnedFindings(redis, house_keys.findings_key))
-    return Worker(Handler(parts), parts, policies, windows, database, redis, judges, engine, warming, packs)
+    return Worker(Handler(parts), parts, policies, limits, database, redis, judges, engine, warming, packs)
 
 
 def _key_directory(settings: Settings, database: Database, pepper: bytes) -> KeyDirectory:

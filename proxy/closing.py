@@ -11,6 +11,7 @@ from aiohttp import web
 
 from detectors.errors import JournalError
 from policies.types import AuditLevel, Disclose, Verdict
+from proxy.accounting import account
 from proxy.codec import JsonObject
 from proxy.exchange import Exchange
 from proxy.generation import Generation, gen_ai_labels
@@ -29,6 +30,10 @@ async def close(parts: Parts, exchange: Exchange) -> bool:
     if exchange.closed:
         return True
     exchange.closed = True
+    if exchange.provider_saw_prompt or exchange.meter is not None:
+        await account(parts, exchange)
+    if exchange.risk is not None:
+        await exchange.risk.settle(exchange.request)
     tenant = exchange.identity.tenant if exchange.identity else ""
     parts.metrics.finish(
         Finished(

@@ -10,6 +10,7 @@ from aiohttp import web
 from detectors.types import Direction
 from policies.types import Policy, StopReason, Verdict
 from proxy.admission import admit, hold_texts
+from proxy.assessing import assess
 from proxy.closing import close, finish
 from proxy.codec import Refusal, Target
 from proxy.edge import expected_size, read_body, read_json
@@ -44,6 +45,8 @@ async def evaluate(
     asked: Asked = await parts.screen.aside.run_if_long(len(raw), partial(_read, parts, hook, path, raw))
     exchange.model = asked.model
     hold_texts(policy, asked.walk, param_of)
+    if policy.risk is not None:
+        await assess(parts, exchange, policy, policy.risk, request.headers, asked.document)
     verdict = await screen_document(parts, exchange, asked.document, asked.walk, asked.takes_back)
     return await _answer(parts, exchange, hook, asked, verdict, policy)
 

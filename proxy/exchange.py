@@ -15,12 +15,15 @@ from detectors.types import DetectorRun, Direction
 from detectors.undecided import STILL_JUDGING
 from policies.types import ActionName, Facts, Policy, Verdict
 from proxy.codec import JsonObject, Usage, Words
+from proxy.metering import Meter
 from proxy.pseudonyms import Pseudonyms
+from proxy.risk import Risk
 from proxy.screen import Screened
 from proxy.settings import UpstreamSettings
 from proxy.tally import sum_runs
 from proxy.tracing import Trace
-from storage.types import Grant, Identity, ObjectName, Outcome
+from proxy.walk import Walk
+from storage.types import Identity, ObjectName, Outcome
 from storage.uuid7 import uuid7
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -41,7 +44,13 @@ class Exchange:
     identity: Identity | None = None
     policy: Policy | None = None
     content_key: bytes = b""
-    grant: Grant | None = None
+    meter: Meter | None = None
+    risk: Risk | None = None
+    spent_today: float = 0.0  # USD of the tenant, where the policy asks for it
+    asked: Walk | None = None
+    raw: bytes = b""  # the request, where it is to be known should it be sent again
+    relayed: int = 0  # bytes of an answer's text that left, of which the provider counted no tokens
+    spent: JsonObject | None = None  # what it cost, as its row says it
     guard: Guard | None = None
     dialect: str = ""
     vocabulary: frozenset[str] = frozenset()
@@ -114,6 +123,8 @@ class Exchange:
             network=self.network,
             fallbacks=self.fallbacks,
             language=self.language,
+            cost=self.spent_today,
+            risk=0.0 if self.risk is None else self.risk.score,
         )
 
     def keep(self, screened: Screened, direction: Direction) -> None:

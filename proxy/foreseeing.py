@@ -11,6 +11,7 @@ from typing import Final
 
 from detectors.types import Origin, Place
 from policies.types import Mode
+from proxy.estimating import size_of
 from proxy.exchange import Exchange
 from proxy.parts import Parts
 from proxy.screen import MOST_FORESEEN
@@ -25,9 +26,11 @@ class Said:
     def __init__(self) -> None:
         self._parts: dict[str, list[str]] = {}
         self._room = MOST_FORESEEN
+        self.size = 0  # bytes of all that left
 
     def add(self, channel: str, text: str) -> None:
         """Take in what leaves of a channel. Beyond the bound all is forgotten: half a text is another text."""
+        self.size += size_of(text)
         if self._room < 0 or not text:
             return
         self._room -= len(text)

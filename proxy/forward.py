@@ -51,8 +51,10 @@ async def forward(
 ) -> UpstreamAnswer:
     """Journal the exchange as opened, then send to `path` below the base URL; `content` is the body with its type.
 
-    Raises EdgeError 503 without a journal, UpstreamError.
+    Raises EdgeError 503 without a journal, 429 for a model that the policy chose, UpstreamError.
     """
+    if exchange.meter is not None and exchange.asked_model:  # the policy sent it to another model
+        await exchange.meter.follow((exchange.model,))
     body, content_type = content or (None, "")
     if body is not None:
         exchange.digests["forwarded"] = digest(exchange.content_key, body)

@@ -12,7 +12,7 @@ from aiohttp import web
 from detectors.errors import EdgeError, UpstreamError
 from detectors.types import Direction
 from policies.types import Verdict
-from proxy.admission import admit, hold_to_policy
+from proxy.admission import admit, admit_body, hold_to_policy
 from proxy.answering import answer
 from proxy.beside import send_while_judged
 from proxy.closing import close, finish
@@ -94,8 +94,8 @@ class Handler:
                 self._let_go(exchange)
 
     def _let_go(self, exchange: Exchange) -> None:
-        if exchange.grant is not None:
-            exchange.grant.release()
+        if exchange.meter is not None:
+            exchange.meter.release()
         if exchange.identity is not None:
             self._parts.metrics.leave(exchange.identity.tenant)
 
@@ -124,6 +124,7 @@ class Handler:
         exchange.streaming = codec.streaming(target, body)
         walk = await aside.run_if_long(len(raw), partial(codec.segments, body, Direction.REQUEST))
         hold_to_policy(exchange, policy, codec, target, body, walk)
+        await admit_body(parts, exchange, request.headers, raw, body, walk)
         upstreams = choose_upstreams(parts, exchange, codec)
         references = codec.references(target, body)
         if references:  # objects live at one upstream

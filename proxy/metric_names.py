@@ -108,6 +108,7 @@ EXCHANGES: Final = (
         "promptshield_requests_refused_total", "Requests refused before anybody judged their text.", "reason",
         zeros=("overloaded", "overloaded_tenant"),
     ),
+    _counter("promptshield_unpriced_total", "Answers of models that no price list has.", "model"),
     _counter("promptshield_streams_total", "Streamed answers by how they ended.", "outcome"),
     _histogram(
         "promptshield_holdback_seconds", "Longest time that a stream's text waited for its release.", SECONDS_BUCKETS

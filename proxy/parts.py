@@ -10,6 +10,7 @@ from proxy.edge_settings import EdgeSettings
 from proxy.egress.door import Door
 from proxy.hook import Hook
 from proxy.identity import KeyDirectory
+from proxy.metering import Metering
 from proxy.metrics import WorkerMetrics
 from proxy.releases import Releases
 from proxy.screen import Screen
@@ -20,7 +21,6 @@ from storage.data_keys import DataKeys
 from storage.house_keys import HouseKeys
 from storage.journal import Journal
 from storage.provider_objects import ProviderObjects
-from storage.types import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Parts:
     door: Door
     keys: KeyDirectory
     policies: PolicySource
-    limits: Limits
+    metering: Metering
     screen: Screen
     upstreams: Upstreams
     pool: UpstreamPool

@@ -227,6 +227,10 @@ def _facts(exchange: Exchange) -> str:
         kept["labels"] = sorted(labels)
     if any(verdict.review for verdict in exchange.verdicts()) and exchange.policy is not None:
         kept["review"] = {"until": last_day(exchange.opened_at, exchange.policy.retain_bodies_days).isoformat()}
+    if exchange.spent is not None:
+        kept["spent"] = exchange.spent
+    if exchange.meter is not None and exchange.meter.notes:
+        kept |= exchange.meter.notes
     if exchange.asked_model:
         kept["asked_model"] = _shown(exchange.asked_model)
     others = {str(walked): v.disagreement for walked, v in _directions(exchange) if v.disagreement is not None}

@@ -14,7 +14,8 @@ LINES_A_SECOND: Final = 10
 REASONS: Final = frozenset(
     {
         "body_timeout", "client_gone", "connection_closed", "expectation_failed", "head_timeout", "headers_too_large",
-        "identity_unavailable", "invalid_api_key", "invalid_body", "invalid_http", "invalid_json", "missing_api_key",
+        "identity_unavailable", "insufficient_quota",
+        "invalid_api_key", "invalid_body", "invalid_http", "invalid_json", "missing_api_key",
         "missing_required_parameter", "model_not_allowed", "model_not_found", "overloaded", "overloaded_tenant",
         "rate_limit_exceeded", "request_too_large", "string_above_max_length", "unknown_path", "unsupported_charset",
         "unsupported_encoding", "upgrade_refused",

@@ -135,7 +135,7 @@ async def _close_stream(parts: Parts, exchange: Exchange, screen: StreamScreen, 
 
 
 def _sum_up(exchange: Exchange, screen: StreamScreen) -> None:
-    exchange.usage, exchange.held_back = screen.usage, screen.held
+    exchange.usage, exchange.held_back, exchange.relayed = screen.usage, screen.held, screen.said.size
     total = screen.tally.total()
     if total is not None:
         exchange.keep(total, Direction.RESPONSE)

@@ -36,6 +36,7 @@ _HOP_BY_HOP: Final = frozenset(
         "x-request-id",
     }
 )
+LONGEST_WAIT: Final = 60.0  # seconds that SDKs wait before they try again
 _RELAYED: Final = frozenset({"retry-after", "retry-after-ms"})
 SOON_DECIDED: Final[Mapping[str, str]] = MappingProxyType({"retry-after": "3"})  # a judge will have answered by then
 _PLAIN: Final = re.compile(r"[!-~]{1,256}")  # no spaces
@@ -60,17 +61,26 @@ def retry_headers(status: int) -> dict[str, str]:
     return {"x-should-retry": "false"} if status >= 500 or status in {408, 409} else {}
 
 
-def limit_headers(grant: Grant) -> dict[str, str]:
-    """Return the rate headers that SDKs read, for the requests window."""
-    headers = {
-        "x-ratelimit-limit-requests": str(grant.limit),
-        "x-ratelimit-remaining-requests": str(max(0, grant.remaining)),
-        "x-ratelimit-reset-requests": f"{grant.reset_seconds:.3f}s",
+def rate_headers(kind: str, grant: Grant) -> dict[str, str]:
+    """Return the rate headers that SDKs read, for `requests` or `tokens`: those of the window that is the fullest."""
+    tightest = grant.tightest()
+    if tightest is None:
+        return {}
+    key, remaining, reset = tightest
+    return {
+        f"x-ratelimit-limit-{kind}": str(key.limit),
+        f"x-ratelimit-remaining-{kind}": str(remaining),
+        f"x-ratelimit-reset-{kind}": f"{reset:.3f}s",
     }
-    if not grant.allowed:
-        headers["retry-after"] = str(max(1, math.ceil(grant.retry_after_seconds)))
-        headers["retry-after-ms"] = str(max(1, math.ceil(grant.retry_after_seconds * 1000)))
-    return headers
+
+
+def retry_later(seconds: float, *, again: bool) -> dict[str, str]:
+    """Say when a refused request fits; an SDK tries again by itself only if that is soon, and of use (`again`)."""
+    headers = {
+        "retry-after": str(max(1, math.ceil(seconds))),
+        "retry-after-ms": str(max(1, math.ceil(seconds * 1000))),
+    }
+    return headers if again and seconds <= LONGEST_WAIT else headers | {"x-should-retry": "false"}
 
 
 def upstream_headers(headers: Mapping[str, str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from detectors.language import guess_language
 from detectors.types import Direction
 from policies.candidates import is_sampled
 from policies.types import BlockAs, Edit, Policy, StopReason, Verdict
+from proxy.assessing import weigh_risk
 from proxy.closing import finish
 from proxy.codec import Codec, Refusal
 from proxy.detour import Detour
@@ -57,6 +58,8 @@ async def screen_document(
             screened = (await judge_walk(parts, exchange, walk, judges)).with_labels(labels)
         else:
             screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs, screened.calls)
+    if exchange.risk is not None:
+        screened = weigh_risk(parts, exchange, screened, walk.direction)
     await remember(parts, exchange, document, walk, screened.verdict)
     edits = screened.verdict.effect.edits
     if edits and not editable(edits):

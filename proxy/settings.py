@@ -33,6 +33,7 @@ from proxy.egress.settings import EgressSettings
 from proxy.engine_settings import EngineSettings
 from proxy.judge_settings import JudgesSettings, with_judges
 from proxy.logs import LogSettings
+from proxy.prices import PriceSettings
 from proxy.tracing_settings import TracingSettings
 from proxy.upstream_defaults import default_upstreams, with_threshold
 from storage.journal import Sync
@@ -133,6 +134,7 @@ class Settings(Strict):
     sinks: tuple[SinkSettings, ...] = ()
     judges: JudgesSettings = ()
     incidents: IncidentSettings = IncidentSettings()
+    prices: PriceSettings = PriceSettings()
     _file: Path | None = PrivateAttr(default=None)  # where all this was read from, or would have been
 
     @field_validator("upstreams")

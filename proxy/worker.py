@@ -73,6 +73,7 @@ async def run_worker(
             group.create_task(worker.parts.data_keys.check_forever()),
             group.create_task(worker.parts.journal.flush_forever()),
             group.create_task(vitals.watch_loop()),
+            group.create_task(worker.limits.keep_forever()),
             group.create_task(_every_second(lambda: _keep_current(worker, vitals, sender, refusals))),
         ]
         await stopping.wait()
@@ -108,11 +109,11 @@ async def _keep_current(worker: Worker, vitals: Vitals, sender: MetricsSender, r
         _LOG.info("policy loaded", policy=name, revision=worker.policies.policies[name].revision)
     await _follow_packs(worker)
     await _follow_judges(worker)
-    await worker.windows.flush()
+    await worker.limits.flush()
     if worker.engine is not None:
         worker.engine.refresh()
     metrics = worker.parts.metrics
-    metrics.gauge("promptshield_limits_degraded_workers", worker.windows.degraded)
+    metrics.gauge("promptshield_limits_degraded_workers", worker.limits.windows.degraded)
     for name, state in worker.parts.health.states().items():
         metrics.gauge("promptshield_upstream_shut_workers", state is BreakerState.OPEN, (name,))
     metrics.lookups(worker.parts.screen.lookups())

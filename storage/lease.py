@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -27,16 +28,29 @@ class Reply:
     room: int
     retry_after: float
     reset: float
+    epoch: int
+    healing: bool
 
     @classmethod
     def parse(cls, raw: object) -> Self:
-        """Raises StorageError for anything but six integers."""
+        """Raises StorageError for anything but eight integers."""
         match raw:
-            case [int(granted), int(bucket), int(left), int(room), int(retry), int(reset)]:
+            case [int(granted), int(bucket), int(left), int(room), int(retry), int(reset), int(epoch), int(healing)]:
                 times = (left / MICROSECONDS, retry / MICROSECONDS, reset / MICROSECONDS)
-                return cls(granted, bucket, times[0], room, times[1], times[2])
+                return cls(granted, bucket, times[0], room, times[1], times[2], epoch, healing == 1)
             case _:
                 raise StorageError("redis script: window.lua gave an unexpected reply")
+
+    @property
+    def forgotten(self) -> bool:
+        """Whether the window is not the one that the worker took from: Redis has lost that."""
+        return self.granted == -1
+
+    def hold_to(self, need: int, want: int, width: float) -> None:
+        """Raises StorageError for what the script never says: whoever answers so, is not to be believed."""
+        plausible = self.granted == 0 or need <= self.granted <= want
+        if not plausible or not 0 <= self.left_of_bucket <= width or self.epoch < 0 or self.bucket < 0:
+            raise StorageError("redis script: window.lua gave an impossible reply")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +84,14 @@ class Lease:
 
     They are charged to one bucket of the shared window and die with it, so each is used in the very bucket
     that counts it. When a call fails nobody knows what it did: refunds it carried are then forgotten and
-    debts are kept, which can only make the window fuller than it is.
+    debts are kept, which can only make the window fuller than it is. What this worker took it remembers itself:
+    alone it lives on what its share has left, and a window that Redis lost is built up again from it.
     """
 
     __slots__ = (
-        "_batch", "_bucket", "_debt", "_ends", "_permits", "_posted", "_refunds", "_refusal", "_refused_amount",
-        "_refused_until", "_room", "_takes", "_width", "key", "local", "lock", "name", "reset_at", "waiting",
+        "_batch", "_bucket", "_debt", "_ends", "_epoch", "_own", "_permits", "_posted", "_refunds", "_refusal",
+        "_refused_amount", "_refused_at", "_refused_until", "_room", "_shift", "_takes", "_want", "_width",
+        "key", "local", "lock", "name", "reset_at", "waiting",
     )  # fmt: skip
 
     def __init__(self, key: LimitKey) -> None:
@@ -86,6 +102,8 @@ class Lease:
         # Microseconds, rounded up so that all buckets together are never shorter than the window.
         self._width = max(1, -(-key.window_seconds * MICROSECONDS // BUCKETS))
         self.local = LocalWindow(self._width / MICROSECONDS)
+        self._own = LocalWindow(self._width / MICROSECONDS)  # what Redis counts of us, in buckets of our clock
+        self._shift, self._epoch, self._want = 0, 0, 0
         self.lock = asyncio.Lock()  # one call at a time; whoever waits finds what that call brought
         self.waiting = 0  # units asked for by all who hold or wait for the lock
         self._permits, self._bucket, self._ends = 0, 0, 0.0
@@ -94,7 +112,8 @@ class Lease:
         self._refunds: dict[int, int] = {}
         self._debt = 0
         self._posted: tuple[int, list[tuple[int, int, int]]] = (0, [])
-        self._refusal, self._refused_amount, self._refused_until = Refusal(0.0), 0, 0.0
+        self._refusal, self._refused_amount = Refusal(0.0), 0
+        self._refused_at, self._refused_until = -math.inf, 0.0
 
     @property
     def remaining(self) -> int:
@@ -109,16 +128,19 @@ class Lease:
         self._takes += 1
         return Charge(self, amount, self._bucket, local=False)
 
-    def refusal(self, amount: int, now: float) -> Refusal | None:
-        """Return the last refusal while it is fresh and `amount` is not less than what was refused."""
-        if now >= self._refused_until or amount < self._refused_amount:
+    def refusal(self, amount: int, now: float, since: float = math.inf) -> Refusal | None:
+        """Return the last refusal while it is fresh and `amount` is not less than what was refused.
+
+        It is also for all who have waited `since` before the window was asked, however long that took.
+        """
+        if amount < self._refused_amount or (now >= self._refused_until and since > self._refused_at):
             return None
         return self._refusal
 
     def spend_local(self, amount: int, workers: int, now: float) -> Charge | Refusal:
         """Take `amount` out of this worker's share of the limit, without Redis."""
         # With more workers than permits each has one: Redis being away must not refuse a tenant everything.
-        share = max(min(1, self.key.limit), self.key.limit // workers)
+        share = max(min(1, self.key.limit), self.key.limit // workers) - self._own.total(now)
         bucket = self.local.take(amount, share, now)
         self._room = self.local.room(share, now)
         self.reset_at = now + self.key.window_seconds
@@ -132,7 +154,7 @@ class Lease:
             self.local.give_back(charge.bucket, amount)
         else:
             self._refund(charge.bucket, amount)
-        self._refused_until = 0.0
+        self._refused_at, self._refused_until = -math.inf, 0.0
 
     def undo(self, charge: Charge, now: float) -> None:
         """Take back a charge of a request that was refused elsewhere: into the hand it came from, if it can."""
@@ -156,40 +178,70 @@ class Lease:
             return False
         return bool(self._permits or self._refunds or self._debt or self.local.held(now))
 
-    def ask(self, amount: int, workers: int, now: float, server_now: int) -> list[int]:
+    @property
+    def pressing(self) -> bool:
+        """Say whether so much is owed or to be given back that others should not have to wait for it."""
+        return (self._debt + sum(self._refunds.values())) * IDLE_SHARE >= self.key.limit
+
+    def remembers(self, now: float) -> bool:
+        """Say whether Redis should know of units that this worker took."""
+        return self._own.total_inside(now) > 0
+
+    def ask(self, amount: int, workers: int, now: float, server_now: int, *, restore: bool = False) -> list[int]:
         """Turn in what is left and return the script's arguments to take `amount` and a new lease.
 
-        `amount` 0 only settles accounts. `server_now` is in microseconds, 0 for the server's own clock.
+        `amount` 0 only settles accounts. `server_now` is in microseconds, 0 for the server's own clock. `restore`
+        brings back all that this worker took, because Redis has lost it.
         """
         if amount:
             self._resize(now)
         self._refund(self._bucket, self._permits)
         self._permits = 0
         spare = min(self._batch * amount, self.key.limit // (IDLE_SHARE * workers))
-        want = max(amount, self.waiting, spare)
+        waiting = max(amount, self.waiting)
+        want = self._want = max(waiting, spare)
         refunds, self._refunds = self._refunds, {}
+        for bucket, units in refunds.items():
+            self._own.give_back(bucket + self._shift, units)
+        epoch = 0 if restore or not self.remembers(now) else self._epoch
         held = self.local.held(now)
         self._posted = (self._debt, held)
-        pairs = [*refunds.items(), *((age, units) for _, age, units in held)]
+        back = {} if restore else refunds  # a window that is built anew never had them
+        charged = [*held, *(self._own.held(now) if restore else ())]
+        pairs = [*back.items(), *((age, units) for _, age, units in charged)]
         if self._debt:
             pairs.append((0, self._debt))
         numbers = [number for pair in pairs for number in pair]
-        return [self.key.limit, BUCKETS, self._width, amount, want, server_now, len(refunds), *numbers]
+        head = [self.key.limit, BUCKETS, self._width, amount, want, server_now, epoch, int(restore), waiting, len(back)]
+        return head + numbers
 
-    def refill(self, reply: Reply, amount: int, asked_at: float) -> Charge | Refusal:
-        """Take in the answer to `ask`.
+    def check(self, reply: Reply, amount: int) -> None:
+        """Raises StorageError for an answer to `ask` that cannot be true."""
+        reply.hold_to(amount, self._want, self._width / MICROSECONDS)
+
+    def refill(self, reply: Reply, amount: int, asked_at: float) -> Charge | Refusal | None:
+        """Take in the answer to `ask`; None where the window heals, and everybody lives on a share for the moment.
+
 
         Times run from `asked_at`, before the script ran, so the lease never outlives its bucket on the server.
         """
         debt, held = self._posted
         self._debt -= debt
+        here = self._own.bucket(asked_at)
+        self._shift, self._epoch = here - reply.bucket, reply.epoch
         for bucket, _, units in held:
             self.local.give_back(bucket, units)
+            self._own.put(bucket, units)
+        if debt or reply.granted:
+            self._own.put(here, debt + reply.granted)
         self._bucket, self._room, self.reset_at = reply.bucket, reply.room, asked_at + reply.reset
         if reply.granted < amount:
             self._ends = 0.0
+            if reply.healing:
+                return None
             self._refusal, self._refused_amount = Refusal(asked_at + reply.retry_after), amount
             self._refused_until = asked_at + min(reply.left_of_bucket, REFUSAL_SECONDS)
+            self._refused_at = asked_at
             return self._refusal
         self._permits, self._takes = reply.granted - amount, 1
         self._ends = asked_at + reply.left_of_bucket if reply.granted else 0.0

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from detectors.errors import StorageError
 from storage.lease import MICROSECONDS, Charge, Lease, Refusal, Reply
+from storage.link import Link
 from storage.redis_client import RedisClient, Script
 from storage.types import LimitKey, Limits
 
-RETRY_SECONDS = 1.0  # how long Redis is left alone after it failed
 LARGEST_TABLE = 50_000  # windows that a worker remembers
+FLUSH_SECONDS = 1.0  # for once a second
+_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,11 @@ class Standing:
 class WindowGrant:
     """The answer to `take()`. Limit, remaining and times are those of the first window, or of the one that refused.
 
-    `refused` is the name of the limit that said no, empty when the request is allowed.
+    `refused` is the window that said no, None when the request is allowed.
     """
 
     __slots__ = (
-        "_charges", "_clock", "_leases", "allowed", "limit", "refused", "remaining", "reset_seconds",
+        "_charges", "_clock", "_leases", "_pressing", "allowed", "limit", "refused", "remaining", "reset_seconds",
         "retry_after_seconds",
     )  # fmt: skip
 
@@ -43,13 +46,15 @@ class WindowGrant:
         now: float,
         leases: Sequence[Lease],
         charges: Sequence[Charge],
+        pressing: set[Lease],
         refusal: tuple[Lease, Refusal] | None = None,
     ) -> None:
-        self._clock, self._leases, self._charges = clock, leases, charges
-        self.allowed, self.refused, self.retry_after_seconds = True, "", 0.0
+        self._clock, self._leases, self._charges, self._pressing = clock, leases, charges, pressing
+        self.allowed, self.retry_after_seconds = True, 0.0
+        self.refused: LimitKey | None = None
         self.limit, self.remaining, self.reset_seconds = 0, 0, 0.0
         if refusal is not None:
-            self.allowed, self.refused = False, refusal[0].key.name
+            self.allowed, self.refused = False, refusal[0].key
             self.retry_after_seconds = max(0.0, refusal[1].retry_at - now)
         if leases:
             standing = leases[0] if refusal is None else refusal[0]
@@ -61,67 +66,67 @@ class WindowGrant:
         now = self._clock()
         return tuple(Standing(x.key.name, x.key.limit, x.remaining, max(0.0, x.reset_at - now)) for x in self._leases)
 
+    def tightest(self) -> tuple[LimitKey, int, float] | None:
+        """Return the window that is the fullest, the units left of it, and when it is empty (seconds); None of none."""
+        if not self._leases:
+            return None
+        least = self._leases[0]
+        for lease in self._leases[1:]:
+            if lease.remaining * least.key.limit < least.remaining * lease.key.limit:
+                least = lease
+        return least.key, least.remaining, max(0.0, least.reset_at - self._clock())
+
+    def nearly_used(self) -> list[tuple[LimitKey, int]]:
+        """Return the windows that are four fifths full, with the units left."""
+        return [(x.key, x.remaining) for x in self._leases if x.remaining * 5 <= x.key.limit]
+
     def settle(self, actual: Mapping[str, int]) -> None:
-        """Correct the amounts taken, by limit name; what was used beyond them is owed whatever the limit."""
+        """Correct the amounts taken, by limit name, or by what of it stands before a colon.
+
+        What was used beyond them is owed whatever the limit.
+        """
         now = self._clock()
         for charge in self._charges:
-            amount = actual.get(charge.lease.key.name)
+            name = charge.lease.key.name
+            amount = actual.get(name, actual.get(name.partition(":")[0]))
             if amount is not None:
                 charge.correct(amount, now)
+                if charge.lease.pressing:
+                    self._pressing.add(charge.lease)
 
     def release(self) -> None:
         """Do nothing: what passes through a window is spent, not held."""
 
 
-class _Link:
-    """Whether Redis may be asked: always while it answers; once a second, by one caller, while it does not."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.down = False
-        self._clock, self._retry_at, self._probing = clock, 0.0, False
-
-    def usable(self) -> bool:
-        return not self.down or (not self._probing and self._clock() >= self._retry_at)
-
-    @contextmanager
-    def call(self) -> Iterator[None]:
-        """Watch one call: StorageError, which passes through, takes the link down; success brings it up."""
-        probing = self.down
-        self._probing = self._probing or probing
-        try:
-            yield
-            self.down = False
-        except StorageError:
-            self.down, self._retry_at = True, self._clock() + RETRY_SECONDS
-            raise
-        finally:
-            if probing:
-                self._probing = False
-
-
 class SlidingWindows(Limits):
     """Limits that hold over all workers together while Redis is up, without asking it for most requests.
 
-    `workers` tells how many share the limits. `clock` is for tests: with it, time (seconds) comes from there
-    alone. Without, the windows run on the Redis server's clock, because instances' clocks differ and a window
-    cut by several clocks admits too much; the worker itself only measures durations, on a clock that never steps.
+    `workers` tells how many share the limits, over all instances. `clock` is for tests: with it, time (seconds)
+    comes from there alone. Without, the windows run on the Redis server's clock, because instances' clocks differ
+    and a window cut by several clocks admits too much; the worker itself only measures durations, on a clock that
+    never steps.
     """
 
     def __init__(
-        self, redis: RedisClient, workers: Callable[[], int], clock: Callable[[], float] | None = None
+        self,
+        redis: RedisClient,
+        workers: Callable[[], int],
+        clock: Callable[[], float] | None = None,
+        link: Link | None = None,
     ) -> None:
         self._redis, self._workers = redis, workers
         self._clock = clock or time.monotonic
         self._server_clock = clock is None
         self._script = Script.load("window")
         self._leases: dict[LimitKey, Lease] = {}
+        self._pressing: set[Lease] = set()
         # Redis being away is lived through in real time, whatever time the windows are told.
-        self._link = _Link(time.monotonic)
+        self._link = link or Link(redis)
 
     @property
     def degraded(self) -> bool:
         """True while Redis is away and every worker lives on its own share."""
-        return self._link.down
+        return not self._link.usable()
 
     async def take(self, keys: Sequence[LimitKey], amounts: Sequence[int]) -> WindowGrant:
         """Take `amounts[i]` out of the window `keys[i]`, from all of them or from none. Never raises for Redis.
@@ -137,7 +142,7 @@ class SlidingWindows(Limits):
             if charge is None:
                 return await self._complete(leases, amounts, charges)
             charges.append(charge)
-        return WindowGrant(self._clock, now, leases, charges)
+        return WindowGrant(self._clock, now, leases, charges, self._pressing)
 
     async def _complete(self, leases: list[Lease], amounts: Sequence[int], charges: list[Charge]) -> WindowGrant:
         """Take what the permits in hand did not cover; `charges` are the first windows', already taken."""
@@ -156,48 +161,77 @@ class SlidingWindows(Limits):
             if not complete:
                 for charge in charges:
                     charge.lease.undo(charge, self._clock())
-        return WindowGrant(self._clock, self._clock(), leases, () if refused else charges, refused)
+        charged = () if refused else charges
+        return WindowGrant(self._clock, self._clock(), leases, charged, self._pressing, refused)
 
     async def flush(self) -> None:
         """Hand in what idle windows owe or hold, and see whether Redis is back, so that no request has to.
 
         Meant for once a second and for the end of a worker.
         """
-        if self._link.down and self._link.usable():
-            with suppress(StorageError), self._link.call():
-                await self._redis.ping()
-        for lease in list(self._leases.values()):
-            if lease.unsettled(self._clock()):
-                async with lease.lock:
-                    if self._link.usable():
-                        await self._call(lease, 0)
+        if await self._link.look():
+            now = self._clock()
+            await self._settle_all([lease for lease in self._leases.values() if lease.unsettled(now)], FLUSH_SECONDS)
+
+    async def press(self) -> None:
+        """Hand in at once what is a large part of a limit. Meant for ten times a second."""
+        if self._pressing and self._link.usable():
+            leases = [lease for lease in self._pressing if lease.pressing]
+            self._pressing.clear()
+            await self._settle_all(leases, FLUSH_SECONDS)
+
+    async def restore(self) -> None:
+        """Bring back what this worker took from windows that Redis may have lost."""
+        now = self._clock()
+        await self._settle_all([lease for lease in self._leases.values() if lease.remembers(now)], math.inf)
+
+    async def _settle_all(self, leases: Sequence[Lease], patience: float) -> None:
+        """Settle several at a time; of a Redis that is slow no more is asked after `patience` seconds."""
+        until = time.monotonic() + patience
+        for start in range(0, len(leases), _AT_ONCE):
+            if time.monotonic() > until or not self._link.usable():
+                return
+            await asyncio.gather(*(self._settle(lease) for lease in leases[start : start + _AT_ONCE]))
+
+    async def _settle(self, lease: Lease) -> None:
+        async with lease.lock:
+            if self._link.usable():
+                await self._call(lease, 0)
 
     async def _draw(self, lease: Lease, amount: int) -> Charge | Refusal:
         """Take `amount` through Redis, or through what a call before ours has brought."""
-        if not self._link.usable():
+        if not self._link.trusted():
             return lease.spend_local(amount, self._workers_now(), self._clock())
+        since = self._clock()
         lease.waiting += amount
         try:
             async with lease.lock:
                 now = self._clock()
-                if known := lease.spend(amount, now) or lease.refusal(amount, now):
+                if known := lease.spend(amount, now) or lease.refusal(amount, now, since):
                     return known
-                answer = await self._call(lease, amount) if self._link.usable() else None
+                answer = None if not self._link.usable() else await self._call(lease, amount)
                 return answer or lease.spend_local(amount, self._workers_now(), self._clock())
         finally:
             lease.waiting -= amount
 
     async def _call(self, lease: Lease, amount: int) -> Charge | Refusal | None:
-        """Run the script for one window; None when Redis gave no usable answer."""
-        asked_at = self._clock()
-        server_now = 0 if self._server_clock else round(asked_at * MICROSECONDS)
-        arguments = lease.ask(amount, self._workers_now(), asked_at, server_now)
+        """Ask for one window; None when Redis gave no usable answer, or has to be told first what it lost."""
         try:
             with self._link.call():
-                reply = Reply.parse(await self._redis.run_script(self._script, [lease.name], arguments))
+                reply, asked_at = await self._ask(lease, amount)
+                if reply.forgotten:
+                    reply, asked_at = await self._ask(lease, amount, restore=True)
+                lease.check(reply, amount)
+                return lease.refill(reply, amount, asked_at)
         except StorageError:
             return None
-        return lease.refill(reply, amount, asked_at)
+
+    async def _ask(self, lease: Lease, amount: int, *, restore: bool = False) -> tuple[Reply, float]:
+        """Run the script once; return what it says, and when it was asked. Raises StorageError."""
+        asked_at = self._clock()
+        server_now = 0 if self._server_clock else round(asked_at * MICROSECONDS)
+        arguments = lease.ask(amount, self._workers_now(), asked_at, server_now, restore=restore)
+        return Reply.parse(await self._redis.run_script(self._script, [lease.name], arguments)), asked_at
 
     def _workers_now(self) -> int:
         return max(1, self._workers())

@@ -1,4 +1,4 @@
-"""The sliding window that one worker keeps alone while Redis cannot be asked."""
+"""The sliding window that a worker keeps alone: what it admits while Redis is away, and what it took before."""
 
 from __future__ import annotations
 
@@ -27,6 +27,28 @@ class LocalWindow:
         self._buckets[bucket] = self._buckets.get(bucket, 0) + amount
         self._total += amount
         return bucket
+
+    def put(self, bucket: int, amount: int) -> None:
+        """Count what was admitted in `bucket`, whatever the window holds."""
+        known = self._buckets.get(bucket)
+        self._total += amount
+        self._buckets[bucket] = (known or 0) + amount
+        if known is None and bucket < max(self._buckets):  # what was before stands before
+            self._buckets = dict(sorted(self._buckets.items()))
+
+    def bucket(self, now: float) -> int:
+        """Return the number of the current bucket."""
+        return int(now / self._width)
+
+    def total(self, now: float) -> int:
+        """Return how many units the window holds."""
+        self._slide(now)
+        return self._total
+
+    def total_inside(self, now: float) -> int:
+        """Return the units that others' clocks, too, see inside: without those about to leave."""
+        edge = self._slide(now) - BUCKETS + 2
+        return self._total - sum(units for bucket, units in self._buckets.items() if bucket < edge)
 
     def give_back(self, bucket: int, amount: int) -> None:
         """Take back what was admitted in `bucket`; what has left the window since is ignored."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Self
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
@@ -44,16 +44,20 @@ class RedisClient:
     timeout, or answers with an error; what a failed call did on the server is then unknown.
     """
 
-    def __init__(self, redis: Redis, timeout: float) -> None:
+    def __init__(self, redis: Redis | RedisCluster, timeout: float) -> None:
         self._redis, self._timeout = redis, timeout
 
     @classmethod
     def connect(cls, url: str, timeout: float = CALL_TIMEOUT) -> Self:
-        """Prepare a client for `redis://`, `rediss://` or `unix://` without touching the network.
+        """Prepare a client for `redis://`, `rediss://` or `unix://`, or for a cluster, of which `redis+cluster://` or
+        `rediss+cluster://` names one node, without touching the network.
 
         `timeout` (seconds) is the deadline of one whole call: waiting for a free connection,
         connecting, authenticating, asking. Raises StorageError for a URL that cannot be read.
         """
+        scheme, cluster, rest = url.partition("+cluster://")
+        if cluster:
+            return cls(_cluster(f"{scheme}://{rest}"), timeout)
         try:
             pool = BlockingConnectionPool.from_url(
                 url,
@@ -76,7 +80,8 @@ class RedisClient:
         """Close every connection; the client may not be used afterwards."""
         async with self._bounded("close"):
             await self._redis.aclose()
-            await self._redis.connection_pool.disconnect()
+            if isinstance(self._redis, Redis):
+                await self._redis.connection_pool.disconnect()
 
     async def ping(self) -> None:
         """Return when the server has answered."""
@@ -115,6 +120,25 @@ class RedisClient:
                 pipeline.set(key, b"1", nx=True, px=max(1, int(seconds * 1000)))  # type: ignore[unused-awaitable]  # queued
             taken: list[object] = await pipeline.execute()
         return [reply is True for reply in taken]
+
+    async def take_value(self, key: str) -> bytes | None:
+        """Return the value of a key and delete it, at once; None where there is none."""
+        async with self._bounded("getdel"):
+            value: object = await self._redis.getdel(key)
+        return value if isinstance(value, bytes) else None
+
+    async def add_many(self, amounts: Mapping[str, int], seconds: int) -> Sequence[int]:
+        """Add to counters, which are kept for so many seconds from now; return what each has come to, in order."""
+        async with self._bounded("incrby"):
+            pipeline = self._redis.pipeline(transaction=False)
+            for key, amount in amounts.items():
+                pipeline.incrby(key, amount)  # type: ignore[unused-awaitable]  # queued, not sent
+                pipeline.expire(key, seconds)  # type: ignore[unused-awaitable]  # queued, not sent
+            replies: list[object] = await pipeline.execute()
+        sums = [reply for reply in replies[::2] if isinstance(reply, int) and not isinstance(reply, bool)]
+        if len(sums) != len(amounts):
+            raise StorageError("redis incrby: an answer of another shape")
+        return sums
 
     async def drop_many(self, keys: Sequence[str]) -> None:
         async with self._bounded("del"):
@@ -160,3 +184,11 @@ class RedisClient:
             raise StorageError(f"redis {call}: no answer in {seconds * 1000:.0f} ms") from exc
         except (RedisError, OSError) as exc:
             raise StorageError(f"redis {call}: {type(exc).__name__}") from exc
+
+
+def _cluster(url: str) -> RedisCluster:
+    """Return a client that asks the node that has a key's slot. Raises StorageError for a URL that cannot be read."""
+    try:
+        return RedisCluster.from_url(url, protocol=2, retry=Retry(NoBackoff(), 0), max_connections=CONNECTIONS)
+    except ValueError:
+        raise StorageError("REDIS_URL cannot be read: redis+cluster://[user:password@]host:port") from None

@@ -47,7 +47,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One minute, hour or day. `blocked` are of both directions, `failed` our own and the upstream's errors."""
+    """One minute, hour or day. `blocked` are of both directions, `failed` our own and the upstream's errors.
+
+    `cost_micros` is what answers cost, in millionths of a US dollar.
+    """
 
     at: datetime
     decisions: int
@@ -55,6 +58,7 @@ class Point:
     failed: int
     prompt_tokens: int
     completion_tokens: int
+    cost_micros: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +69,10 @@ class Share:
     decisions: int
     blocked: int
     failed: int
+    cost_micros: int = 0
 
 
-_SUMS: Final = "sum(decisions)::bigint AS decisions, sum(blocked)::bigint AS blocked, sum(failed)::bigint AS failed"
+_SUMS: Final = ", ".join(f"sum({name})::bigint AS {name}" for name in ("decisions", "blocked", "failed", "cost_micros"))
 
 
 class RollupReader:

@@ -11,12 +11,14 @@ OTHER: Final = "other"
 BOUNDS: Final = tuple(0.25 * 2**step for step in range(20))
 BUCKETS: Final = len(BOUNDS) + 1
 COUNTERS: Final = (
-    "decisions", "blocked", "failed", "prompt_tokens", "completion_tokens", "overhead_ms", "upstream_ms", "total_ms",
+    "decisions", "blocked", "failed", "prompt_tokens", "completion_tokens", "cost_micros", "overhead_ms", "upstream_ms",
+    "total_ms",
 )  # fmt: skip
 HISTOGRAMS: Final = ("overhead", "upstream", "total")
 
 _LONGEST_MS: Final = 86_400_000.0
 _MOST_TOKENS: Final = 1_000_000_000
+_MOST_MICROS: Final = 1_000_000_000_000  # a million dollars
 _FULL: Final = 2**31 - 1
 _BOUNDS_SQL: Final = f"ARRAY[{', '.join(map(str, BOUNDS))}]::float8[]"
 _GRAINS_SQL: Final = f"(VALUES {', '.join(f'({grain!r})' for grain in GRAINS)}) AS grains (grain)"
@@ -30,6 +32,13 @@ def _milliseconds(name: str) -> str:
 def _tokens(name: str) -> str:
     # Whatever a provider reports: a rollup that overflows would make the decision itself a dead letter.
     return f"least(greatest(coalesce({name}_tokens, 0), 0), {_MOST_TOKENS}) AS {name}_tokens"
+
+
+def _cost() -> str:
+    # Out of a document, in which anything could stand: an error here would make the decision a dead letter.
+    micros = "facts #> '{spent,micros}'"
+    spent = f"least(greatest(({micros})::numeric, 0), {_MOST_MICROS})::bigint"
+    return f"CASE WHEN jsonb_typeof({micros}) = 'number' THEN {spent} ELSE 0 END AS cost_micros"
 
 
 def _histogram(name: str) -> str:
@@ -55,7 +64,7 @@ def _added(name: str) -> str:
 ADD_ROLLUPS: Final = f"""
 WITH seen AS (
     SELECT tenant_id, date_trunc('minute', opened_at, 'UTC') AS minute, coalesce(app_id, 0)::text AS app,
-        model, outcome, action, category, {_tokens("prompt")}, {_tokens("completion")},
+        model, outcome, action, category, {_tokens("prompt")}, {_tokens("completion")}, {_cost()},
         {", ".join(_milliseconds(name) for name in HISTOGRAMS)},
         {", ".join(f"width_bucket({name}_ms, {_BOUNDS_SQL}) AS {name}_bucket" for name in HISTOGRAMS)}
     FROM pg_temp.incoming

@@ -172,13 +172,23 @@ class LimitKey:
 
 
 class Grant(Protocol):
-    """The answer to `take()`. `remaining` is an estimate for headers; both methods are idempotent."""
+    """The answer to `take()`. `remaining` is an estimate for headers; both methods are idempotent.
+
+    `refused` is the window that said no, None where it is allowed; `limit` and the times are its, else the first one's.
+    """
 
     allowed: bool
+    refused: LimitKey | None
     limit: int
     remaining: int
     reset_seconds: float
     retry_after_seconds: float
+
+    def tightest(self) -> tuple[LimitKey, int, float] | None:
+        """Return the window that is the fullest, the units left of it, and when it is empty (seconds); None of none."""
+
+    def nearly_used(self) -> list[tuple[LimitKey, int]]:
+        """Return the windows that are four fifths full, with the units left."""
 
     def settle(self, actual: Mapping[str, int]) -> None:
         """Correct the amounts taken, by limit name, once the true figures are known."""

@@ -13,8 +13,8 @@ from typing import Final
 
 from detectors.errors import StorageError, UnavailableError
 from policies.types import Policy
-from policies.webhooks import Webhook
-from storage.sinks.webhook import WebhookSettings, WebhookSink
+from policies.webhooks import LIMIT, Webhook
+from storage.sinks.webhook import WebhookSettings, WebhookSink, warns_of_limit
 from storage.types import DecisionRecord, Sink
 
 MOST_WAITING: Final = 1000  # decisions of one endpoint; beyond, the oldest are given up
@@ -54,7 +54,7 @@ class PolicyWebhooks:
         for record in records:
             policy = policies.get(record.policy_id)
             for hook in policy.webhooks if policy is not None else ():
-                if (record.action or "allow") in hook.on:
+                if (record.action or "allow") in hook.on or (LIMIT in hook.on and warns_of_limit(record)):
                     self._add(record, hook)
 
     async def run_forever(self) -> None:

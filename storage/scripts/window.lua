@@ -1,10 +1,16 @@
--- One sliding window: a hash of buckets (number -> units taken), their `total`, and `last`, the newest bucket charged.
+-- One sliding window: a hash of buckets (number -> units taken), their `total`, `last`, the newest bucket charged,
+-- `epoch`, when the hash was made, and `heal`, until when nothing is granted.
 --
 -- KEYS  the window
--- ARGV  limit, buckets per window, width of a bucket, need, want, now, how many pairs are given back,
+-- ARGV  limit, buckets per window, width of a bucket, need, want, now, the epoch the caller knows (0: none),
+--       1 if the caller brings back all it ever took, what requests wait for (need..want), how many pairs are given back,
 --       then pairs (bucket, units) to give back, then pairs (age in buckets, units) to charge whatever the limit
--- Reply units granted (0, or need..want), the bucket they are charged to, time left of that bucket,
---       room left, time until `need` fits, time until the window is empty
+-- Reply units granted (0, or need..want; -1: not the window that the caller knows, and nothing was done),
+--       the bucket they are charged to, time left of that bucket, room left, time until `need` fits,
+--       time until the window is empty, epoch, 1 while it heals
+--
+-- A window that was lost (FLUSHALL, a failover) is built up again from what each worker remembers of its own. Until all
+-- had the time for that it heals: nothing is granted, and workers live on their shares.
 --
 -- Every time is in microseconds. A permit used in bucket i is counted while the current bucket is at most
 -- i + buckets: the oldest bucket counts whole, so nothing admitted less than a window ago is ever forgotten.
@@ -12,7 +18,9 @@
 local key = KEYS[1]
 local limit, buckets, width = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local need, want, now = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local returned = tonumber(ARGV[7])
+local known, restored = tonumber(ARGV[7]), ARGV[8] == '1'
+local waiting, returned = tonumber(ARGV[9]), tonumber(ARGV[10])
+local HEALING = math.min(4000000, buckets * width / 2)
 
 -- Instances' clocks differ, this server's is one; effects are replicated, so reading it here is allowed.
 if now == 0 then
@@ -26,8 +34,9 @@ if kind ~= 'hash' and kind ~= 'none' then
   redis.call('DEL', key)
 end
 
-local state = redis.call('HMGET', key, 'total', 'last')
+local state = redis.call('HMGET', key, 'total', 'last', 'epoch', 'heal')
 local total, last = tonumber(state[1]) or 0, tonumber(state[2]) or 0
+local epoch, heal = tonumber(state[3]) or 0, tonumber(state[4]) or 0
 local bucket = math.floor(now / width)
 
 -- The clock went back (failover, step): stay in the newest bucket; after more than a window, start over.
@@ -35,6 +44,19 @@ if last > bucket and last - bucket <= buckets then
   bucket = last
 end
 local first = bucket - buckets
+
+if last < first or last > bucket then
+  epoch, heal = 0, 0
+end
+if known ~= 0 and known ~= epoch then
+  return { -1, bucket, 0, 0, 0, 0, epoch, 0 }
+end
+if epoch == 0 then
+  epoch = now
+end
+if restored and heal < epoch + HEALING then
+  heal = epoch + HEALING
+end
 
 local function numbers(from, to)
   local list = {}
@@ -60,7 +82,7 @@ local function charge(number, units)
   total = total + units
 end
 
-for at = 8, 7 + 2 * returned, 2 do
+for at = 11, 10 + 2 * returned, 2 do
   local number = tonumber(ARGV[at])
   if number >= first and number <= bucket then
     -- After a FLUSHALL the bucket may hold less than is brought back.
@@ -69,14 +91,17 @@ for at = 8, 7 + 2 * returned, 2 do
   end
 end
 
-for at = 8 + 2 * returned, #ARGV, 2 do
+for at = 11 + 2 * returned, #ARGV, 2 do
   charge(math.max(first, bucket - tonumber(ARGV[at])), tonumber(ARGV[at + 1]))
   last = bucket
 end
 
 local granted = 0
-if total + need <= limit then
-  granted = math.max(0, math.min(want, limit - total))
+local healing = now < heal and 1 or 0
+if healing == 0 and total + need <= limit then
+  -- What is for later is a quarter of the room at most: the last units are for whoever has a use for them now.
+  local room = limit - total
+  granted = math.max(0, math.min(room, math.max(waiting, math.min(want, math.floor(room / 4)))))
 end
 if granted > 0 then
   charge(bucket, granted)
@@ -99,10 +124,10 @@ end
 local reset = 0
 if total > 0 then
   reset = (last + buckets + 1) * width - now
-  redis.call('HSET', key, 'total', total, 'last', last)
+  redis.call('HSET', key, 'total', total, 'last', last, 'epoch', epoch, 'heal', heal)
   redis.call('PEXPIRE', key, math.ceil(math.max(reset, width) / 1000))
 else
   redis.call('DEL', key)
 end
 
-return { granted, bucket, math.min(width, (bucket + 1) * width - now), limit - total, retry, reset }
+return { granted, bucket, math.min(width, (bucket + 1) * width - now), limit - total, retry, reset, epoch, healing }

@@ -114,7 +114,8 @@ class WebhookSink:
     async def _call(self, record: DecisionRecord) -> None:
         self._pause.refuse_until_over()
         row = published_row(record)
-        event = {"type": f"decision.{record.action or 'allow'}", "timestamp": row["opened_at"], "data": row}
+        kind = "limit.warning" if warns_of_limit(record) else f"decision.{record.action or 'allow'}"
+        event = {"type": kind, "timestamp": row["opened_at"], "data": row}
         body = json_line(event)
         timestamp = str(int(self._clock()))
         headers = {
@@ -133,6 +134,11 @@ class WebhookSink:
     def _forget(self) -> None:
         while len(self._settled) > _REMEMBERED:
             self._settled.popitem(last=False)
+
+
+def warns_of_limit(record: DecisionRecord) -> bool:
+    """Tell whether a decision, which nothing else is to be said of, notes that most of a limit is used."""
+    return record.action in {"", "allow"} and '"limit":{' in record.facts
 
 
 def _build(settings: WebhookSettings, _surroundings: Surroundings) -> WebhookSink:

@@ -150,7 +150,7 @@ def test_two_instances_keep_one_limit_and_refuse_hardly_early(pair: Pair) -> Non
     answers = asyncio.run(pair.ask(LIMIT + 80, 16))
 
     statuses = Counter(status for status, _ in answers)
-    # A call of Valkey that takes more than 100 ms makes an instance admit by its own share for a moment.
+    # A call of Valkey that takes more than half a second makes an instance live on its share of the fleet for a moment.
     assert LIMIT * 0.95 <= statuses[200] <= LIMIT, (statuses, "was Valkey away for either of the two?")
     assert set(statuses) == {200, 429}
 

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from policies.limits_schema import LevelDocument, LimitsDocument
 from policies.platform_file import CeilingsDocument, LockedDocument, PlatformDocument
+from policies.risk_schema import RiskDocument
 from policies.rule_schema import GoesDocument, RuleDocument, TimeDocument, WhenDocument
 from policies.schema import (
     AuditDocument,
     CandidateDocument,
     ExclusionDocument,
     LeakageDocument,
-    LimitsDocument,
     OutputDocument,
     PolicyDocument,
     RouteDocument,
@@ -26,8 +27,8 @@ from policies.situation import WORDS
 TEXT = (Path(__file__).parents[2] / "docs/policy.md").read_text()
 MODELS: list[type[Strict]] = [
     AuditDocument, CandidateDocument, CeilingsDocument, ExclusionDocument, GoesDocument, LeakageDocument,
-    LimitsDocument, LockedDocument, OutputDocument, PlatformDocument, PolicyDocument, RouteDocument, RuleDocument,
-    TimeDocument, UnscannedDocument, WebhookDocument, WhenDocument,
+    LevelDocument, LimitsDocument, LockedDocument, OutputDocument, PlatformDocument, PolicyDocument, RiskDocument,
+    RouteDocument, RuleDocument,    TimeDocument, UnscannedDocument, WebhookDocument, WhenDocument,
 ]  # fmt: skip
 
 

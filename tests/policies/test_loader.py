@@ -189,7 +189,7 @@ def test_of_scalars_the_childs_wins() -> None:
 def test_what_a_child_leaves_out_it_inherits() -> None:
     policy = load("extends: preset/strict\nlimits: {requests: 5/s}\nunscanned: {}\naudit: {}\nmodels: {}")
     assert policy.disclose is Disclose.ID
-    assert (policy.limits.requests, policy.limits.text, policy.limits.body) == (Rate(5, 1), 10 << 10, 4 << 20)
+    assert (policy.limits.tenant.requests, policy.limits.text, policy.limits.body) == ((Rate(5, 1),), 10 << 10, 4 << 20)
     assert policy.unscanned == load("extends: preset/strict").unscanned
 
 
@@ -197,7 +197,7 @@ def test_defaults_fail_closed() -> None:
     policy = load("rules: [{id: x, when: {}, action: flag}]")
     assert (policy.mode, policy.failure_mode, policy.audit_level) == (Mode.ENFORCE, FailureMode.CLOSED, "required")
     assert policy.unscanned == dict.fromkeys(Unscanned, ActionName.BLOCK)
-    assert (policy.limits.requests, policy.limits.text, policy.limits.body) == (None, 256 << 10, 4 << 20)
+    assert (policy.limits.tenant.requests, policy.limits.text, policy.limits.body) == ((), 256 << 10, 4 << 20)
     assert policy.models == ("*",)
 
 

@@ -36,7 +36,7 @@ def load(folder: Path, text: str, platform: str = CEILINGS) -> Policy:
 
 def test_what_a_policy_leaves_open_is_the_ceiling(tmp_path: Path) -> None:
     policy = load(tmp_path, STANDARD)
-    assert (policy.limits.requests, policy.limits.concurrent) == (Rate(600, 60), 10)
+    assert (policy.limits.tenant.requests, policy.limits.tenant.concurrent) == ((Rate(600, 60),), 10)
     assert (policy.limits.body, policy.models) == (1 << 20, ("openai/*",))
 
 
@@ -74,7 +74,9 @@ def test_no_choice_of_parents_gets_around_a_lock(tmp_path: Path, text: str) -> N
 
 @pytest.mark.parametrize("own", ["10/s", "600/min", "1/hour", "300/min"])
 def test_what_stays_below_is_taken(tmp_path: Path, own: str) -> None:
-    assert load(tmp_path, f"{STANDARD}limits: {{requests: {own}}}\nmodels: {{allow: [openai/gpt-*]}}\n").limits.requests
+    assert load(
+        tmp_path, f"{STANDARD}limits: {{requests: {own}}}\nmodels: {{allow: [openai/gpt-*]}}\n"
+    ).limits.tenant.requests
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,6 @@ def test_no_rate_that_is_taken_lets_more_through_in_a_minute_than_the_ceiling(li
             policy = load(Path(name), text, f"ceilings: {{limits: {{requests: {top}/min}}}}\n")
         except PolicyError:
             return
-    rate = policy.limits.requests
-    assert rate is not None
+    (rate,) = policy.limits.tenant.requests
     windows = max(1, -(-60 // rate.seconds))  # that begin within one minute
     assert rate.limit * windows <= top

@@ -27,10 +27,4 @@ def test_an_exclusion_is_spoken_of_two_weeks_before_it_ends(make_policy: MakePol
 
 def test_a_rule_that_asks_for_what_nobody_knows_is_spoken_of(make_policy: MakePolicy) -> None:
     policy = make_policy("rules: [{id: x, when: {min_cost: 5}, if: 'role == \"a\"', action: flag}]")
-    said = [f"rule 'x' asks for a {word}, which nobody knows yet" for word in ("cost", "role")]
-    assert list(remarks(policy, UNTIL)) == said
-
-
-def test_a_limit_that_nobody_enforces_is_spoken_of(make_policy: MakePolicy) -> None:
-    policy = make_policy("extends: preset/standard\nlimits: {tokens: 2M/day, requests: 5/min}\n")
-    assert remarks(policy, UNTIL) == ("limits.tokens is read and held to the ceilings, and not yet enforced",)
+    assert remarks(policy, UNTIL) == ("rule 'x' asks for a role, which nobody knows yet",)

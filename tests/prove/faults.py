@@ -123,7 +123,7 @@ def _faults(parts: Parts, detection: Detection) -> list[tuple[str, Parts]]:
         ("views cannot be built", replace(parts, screen=Screen(no_views, detection.actions))),
         ("the screen fails", replace(parts, screen=_BrokenScreen(detection.chain, detection.actions))),
         ("the policy cannot be decided", replace(parts, screen=Screen(detection.chain, {}))),
-        ("limits fail", replace(parts, limits=_BrokenLimits())),
+        ("limits fail", replace(parts, metering=replace(parts.metering, limits=_BrokenLimits()))),
         ("policies fail", replace(parts, policies=_BrokenPolicies())),
         ("the journal is full", replace(parts, journal=_BrokenJournal())),  # type: ignore[arg-type]
         ("the codec fails", replace(parts, codecs=(_broken_codec(),))),

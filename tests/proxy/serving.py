@@ -19,9 +19,11 @@ from proxy.edge_settings import EdgeSettings
 from proxy.egress.door import open_door
 from proxy.handler import Handler
 from proxy.judges import Judges
+from proxy.metering import Metering
 from proxy.metrics import WorkerMetrics
 from proxy.parts import Parts
 from proxy.pool.connection_pool import ConnectionPool
+from proxy.prices import Prices, PriceSettings
 from proxy.releases import Releases
 from proxy.screen import Screen
 from proxy.settings import UpstreamSettings
@@ -79,6 +81,7 @@ async def serving(
     policy: Policy,
     *upstreams: UpstreamSettings,
     judges: Callable[[WorkerMetrics], Judges] | None = None,
+    metering: Metering | None = None,
 ) -> AsyncIterator[Serving]:
     """Serve in front of `upstreams`."""
 
@@ -92,7 +95,7 @@ async def serving(
         "policies": SimpleNamespace(policy_for=lambda _tenant, _app: policy),
         "house_keys": SimpleNamespace(tenant_content_key=lambda tenant_id: bytes([tenant_id]) * 32),
         "objects": objects,
-        "limits": None,
+        "metering": metering or SimpleNamespace(prices=Prices(PriceSettings())),
         "releases": releases,
         "data_keys": None,
     }

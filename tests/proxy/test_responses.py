@@ -9,16 +9,31 @@ import pytest
 from aiohttp import web
 
 from proxy.json_document import parse
-from proxy.responses import error_response, json_response, limit_headers, retry_headers, upstream_headers
+from proxy.responses import (
+    error_response,
+    json_response,
+    rate_headers,
+    retry_headers,
+    retry_later,
+    upstream_headers,
+)
+from storage.types import LimitKey
 
 
 @dataclass(slots=True)
 class Granted:
     allowed: bool = True
+    refused: LimitKey | None = None
     limit: int = 600
     remaining: int = 599
     reset_seconds: float = 12.5
     retry_after_seconds: float = 0.0
+
+    def tightest(self) -> tuple[LimitKey, int, float]:
+        return LimitKey(1, "requests", self.limit, 60), self.remaining, self.reset_seconds
+
+    def nearly_used(self) -> list[tuple[LimitKey, int]]:
+        return []
 
     def settle(self, actual: object) -> None: ...
     def release(self) -> None: ...
@@ -52,10 +67,10 @@ def test_sdks_are_told_not_to_repeat_what_will_fail_again(status: int, again: bo
 
 
 def test_a_grant_is_told_in_the_headers_that_sdks_read() -> None:
-    assert limit_headers(Granted()) == {
-        "x-ratelimit-limit-requests": "600",
-        "x-ratelimit-remaining-requests": "599",
-        "x-ratelimit-reset-requests": "12.500s",
+    assert rate_headers("tokens", Granted()) == {
+        "x-ratelimit-limit-tokens": "600",
+        "x-ratelimit-remaining-tokens": "599",
+        "x-ratelimit-reset-tokens": "12.500s",
     }
 
 
@@ -64,10 +79,12 @@ def test_a_grant_is_told_in_the_headers_that_sdks_read() -> None:
     [(0.0, "1", "1"), (0.25, "1", "250"), (1.0001, "2", "1001"), (60, "60", "60000")],
 )
 def test_a_refused_request_is_told_when_to_come_back(seconds: float, after: str, milliseconds: str) -> None:
-    headers = limit_headers(Granted(allowed=False, remaining=-3, retry_after_seconds=seconds))
+    assert retry_later(seconds, again=True) == {"retry-after": after, "retry-after-ms": milliseconds}
 
-    assert (headers["retry-after"], headers["retry-after-ms"]) == (after, milliseconds)
-    assert headers["x-ratelimit-remaining-requests"] == "0"
+
+@pytest.mark.parametrize(("seconds", "again"), [(61.0, True), (1.0, False)])
+def test_an_sdk_does_not_wait_for_what_is_far_away_or_never_fits(seconds: float, again: bool) -> None:
+    assert retry_later(seconds, again=again)["x-should-retry"] == "false"
 
 
 def test_headers_of_the_upstream_are_shown_as_its_own() -> None:

@@ -19,6 +19,7 @@ from proxy.egress.door import open_door
 from proxy.handler import Handler
 from proxy.metrics import WorkerMetrics
 from proxy.parts import Parts
+from proxy.prices import Prices, PriceSettings
 from proxy.releases import Releases
 from proxy.screen import Screen, Screened
 from proxy.settings import UpstreamSettings
@@ -75,7 +76,7 @@ def parts(tmp_path: Path, detection: Detection, make_policy: MakePolicy) -> Part
         "pool": None,
         "health": SimpleNamespace(send=send),
         "house_keys": SimpleNamespace(tenant_content_key=lambda _tenant_id: KEY),
-        "limits": None,
+        "metering": SimpleNamespace(prices=Prices(PriceSettings())),
         "data_keys": None,
         "objects": None,
         "hooks": (),

@@ -8,7 +8,7 @@ from detectors.errors import StorageError
 from storage.lease import Charge, Lease, Refusal, Reply
 from storage.types import LimitKey
 
-WANT, REFUNDS = 4, 6  # where the script's arguments hold them
+WANT, EPOCH, REFUNDS = 4, 6, 9  # where the script's arguments hold them
 
 
 @pytest.fixture
@@ -16,8 +16,8 @@ def lease() -> Lease:
     return Lease(LimitKey(42, "requests", 10_000, 60))
 
 
-def refill(lease: Lease, now: float, *, granted: int, amount: int = 1, bucket: int = 400) -> Charge | Refusal:
-    return lease.refill(Reply(granted, bucket, 0.25, 10_000 - granted, 30.0, 60.25), amount, now)
+def refill(lease: Lease, now: float, *, granted: int, amount: int = 1, bucket: int = 400) -> Charge | Refusal | None:
+    return lease.refill(Reply(granted, bucket, 0.25, 10_000 - granted, 30.0, 60.25, 1, healing=False), amount, now)
 
 
 def batches(lease: Lease, times: list[float]) -> list[int]:
@@ -114,6 +114,46 @@ def test_a_refusal_is_repeated_for_a_moment_for_as_much_or_more(lease: Lease) ->
     assert lease.refusal(5, 100.09) == lease.refusal(6, 100.09) == refused
     assert lease.refusal(4, 100.09) is None
     assert lease.refusal(5, 100.11) is None
+    assert lease.refusal(5, 109.0, since=99.9) == refused  # who waited for that very answer
+    assert lease.refusal(5, 109.0, since=100.1) is None
+
+
+def test_alone_a_worker_lives_on_what_its_share_has_left(lease: Lease) -> None:
+    lease.ask(1, 1, 100.0, 0)
+    refill(lease, 100.0, granted=1)
+
+    assert isinstance(lease.spend_local(2500, 4, 110.0), Refusal)  # 10,000 / 4, one of which Redis has counted
+    assert isinstance(lease.spend_local(2499, 4, 110.0), Charge)
+    assert isinstance(lease.spend_local(1, 4, 160.3), Charge)  # that one has left the window
+
+
+def test_what_redis_lost_is_brought_back_with_its_age(lease: Lease) -> None:
+    lease.ask(1, 1, 100.0, 0)
+    refill(lease, 100.0, granted=6)
+
+    assert lease.ask(1, 1, 101.0, 0)[EPOCH:] == [1, 0, 1, 1, 400, 5]
+    assert lease.ask(1, 1, 101.0, 0, restore=True)[EPOCH:] == [0, 1, 1, 0, 4, 1]
+    assert not lease.remembers(159.9)  # what others' clocks may have forgotten already is no sign of a loss
+
+
+def test_a_window_that_heals_says_neither_yes_nor_no(lease: Lease) -> None:
+    lease.ask(1, 1, 100.0, 0)
+    assert lease.refill(Reply(0, 400, 0.25, 5, 1.0, 60.0, 1, healing=True), 1, 100.0) is None
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(900, 400, 0.2, 5, 0.0, 60.0, 1, healing=False),
+        Reply(-7, 400, 0.2, 5, 0.0, 60.0, 1, healing=False),
+        Reply(1, 400, 9.0, 5, 0.0, 60.0, 1, healing=False),
+        Reply(1, -1, 0.2, 5, 0.0, 60.0, 1, healing=False),
+    ],
+)
+def test_a_reply_that_cannot_be_true_is_a_storage_error(lease: Lease, reply: Reply) -> None:
+    lease.ask(1, 1, 100.0, 0)
+    with pytest.raises(StorageError, match="impossible reply"):
+        lease.check(reply, 1)
 
 
 @pytest.mark.parametrize("raw", [None, b"OK", [], [1, 2, 3], [1, 2, 3, 4, 5, b"6"], [1, 2, 3, 4, 5, 6, 7]])

@@ -46,7 +46,10 @@ def test_a_graph_has_no_more_points_than_a_screen_has_pixels(days: int, grain: s
 async def span(database: Database, tenant: Tenant, make_record: MakeRecord) -> Span:
     """Ten minutes with three decisions: two answered, and one blocked a minute later."""
     later = AT + timedelta(minutes=1)
-    answered = [make_record(tenant.id, AT, model="gpt", prompt_tokens=5, overhead_ms=1.5) for _ in range(2)]
+    spent = '{"spent":{"micros":30}}'
+    answered = [
+        make_record(tenant.id, AT, model="gpt", prompt_tokens=5, overhead_ms=1.5, facts=spent) for _ in range(2)
+    ]
     blocked = make_record(tenant.id, later, model="claude", outcome=Outcome.BLOCKED_REQUEST, overhead_ms=100.0)
     await PostgresSink(database).write([*answered, blocked])
     return Span(AT, AT + timedelta(minutes=10), tenant.id)
@@ -56,7 +59,7 @@ async def span(database: Database, tenant: Tenant, make_record: MakeRecord) -> S
 async def test_a_series_has_the_points_where_there_was_anything(database: Database, span: Span) -> None:
     minute = AT.replace(second=0)
     assert await RollupReader(database).series(span) == (
-        Point(minute, 2, 0, 0, 10, 14),
+        Point(minute, 2, 0, 0, 10, 14, 60),
         Point(minute + timedelta(minutes=1), 1, 1, 0, 0, 7),
     )
 
@@ -64,8 +67,8 @@ async def test_a_series_has_the_points_where_there_was_anything(database: Databa
 @pytest.mark.slow
 async def test_the_most_frequent_come_first(database: Database, span: Span) -> None:
     reader = RollupReader(database)
-    assert await reader.top(span, Dimension.MODEL) == (Share("gpt", 2, 0, 0), Share("claude", 1, 1, 0))
-    assert await reader.top(span, Dimension.MODEL, limit=1) == (Share("gpt", 2, 0, 0),)
+    assert await reader.top(span, Dimension.MODEL) == (Share("gpt", 2, 0, 0, 60), Share("claude", 1, 1, 0))
+    assert await reader.top(span, Dimension.MODEL, limit=1) == (Share("gpt", 2, 0, 0, 60),)
 
 
 @pytest.mark.slow

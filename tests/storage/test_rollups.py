@@ -170,3 +170,21 @@ async def test_a_tenants_own_login_has_a_view_of_them(
         session.transaction() as connection,
     ):
         assert await connection.fetchval("SELECT array_agg(DISTINCT tenant_id) FROM rollups") == [tenant.id]
+
+
+@pytest.mark.parametrize(
+    ("facts", "micros"),
+    [
+        ('{"spent":{"micros":1250}}', 1250),
+        ('{"spent":{"micros":1e300}}', 1_000_000_000_000),
+        ('{"spent":{"micros":-5}}', 0),
+        ('{"spent":{"micros":"many"}}', 0),
+        ('{"spent":[1]}', 0),
+        ("{}", 0),
+    ],
+)
+async def test_what_answers_cost_is_summed_up_whatever_stands_there(
+    sink: PostgresSink, tenant: Tenant, make_record: MakeRecord, as_superuser: RunStatement, facts: str, micros: int
+) -> None:
+    await sink.write([make_record(tenant.id, AT, model="gpt", facts=facts)])
+    assert await value_of(as_superuser, tenant, "cost_micros", "model", "gpt") == micros

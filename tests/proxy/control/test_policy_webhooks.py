@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from policies.types import ActionName
-from policies.webhooks import Webhook
+from policies.webhooks import LIMIT, Webhook
 from proxy.control.policy_webhooks import MOST_WAITING, Announced, PolicyWebhooks, webhook_secret
 from storage.types import DecisionRecord
 from tests.storage.sinks.records import record
@@ -80,6 +80,23 @@ async def test_a_block_is_told_signed_with_the_tenants_own_secret(endpoint: tupl
     expected = base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()
     assert headers["webhook-signature"] == f"v1,{expected}"
     assert orjson.loads(body)["type"] == "decision.block"
+
+
+async def test_a_limit_that_is_nearly_used_is_told_to_those_who_asked_for_that(endpoint: tuple[Endpoint, str]) -> None:
+    received, url = endpoint
+    facts = '{"limit":{"kind":"cost","level":"tenant","limit":5,"seconds":60,"used":0.83,"whose":""}}'
+    warning = record(action="allow", policy_id="acme", tenant_id=1, facts=facts)
+    named: Any = {
+        name: SimpleNamespace(webhooks=(Webhook(url, frozenset({word}), LOOPBACK),))
+        for name, word in (("acme", LIMIT), ("other", ActionName.BLOCK))
+    }
+    webhooks = PolicyWebhooks(lambda: named, key_of, Clock())
+    webhooks.tell([warning, blocked(), record(action="allow", policy_id="other", tenant_id=1, facts=facts)])
+    await webhooks.run_once()
+    await webhooks.close()
+    ((_, body),) = received.calls
+    told = orjson.loads(body)
+    assert (told["type"], told["data"]["facts"]["limit"]["used"]) == ("limit.warning", 0.83)
 
 
 def test_every_tenant_and_address_has_a_secret_of_its_own() -> None:
