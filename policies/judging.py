@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from detectors.judges.types import Terms
-from detectors.types import Category, Direction, Hit, Kind, Origin, Place, Segment
+from detectors.types import Category, Direction, Hit, Kind, Origin, Place, Segment, SegmentRef
 
 _SHORTEST: Final = 12  # characters of a text in which nothing was found that a judge could say anything of
 
@@ -24,7 +24,7 @@ class JudgeMatch:
     lowest: float = 0.0
     highest: float = 1.0
 
-    def holds(self, segment: Segment, hit: Hit) -> bool:
+    def holds(self, segment: Segment | SegmentRef, hit: Hit) -> bool:
         return (
             self.lowest <= hit.confidence <= self.highest
             and segment.direction is self.direction

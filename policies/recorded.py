@@ -55,6 +55,7 @@ class Recorded(NamedTuple):
     coverage: str
     degraded: Sequence[str]
     policy_revision: str
+    hashed: bool = False  # whether anything of its bodies was kept, if only their hashes
 
     def circumstances(self) -> Facts:
         kept = {} if self.facts == "{}" else orjson.loads(self.facts)

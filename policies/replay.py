@@ -11,8 +11,10 @@ from typing import Any, Final
 
 import orjson
 
+from detectors.chain import Inspection
 from policies.engine import Actions, decide
 from policies.facts import Facts
+from policies.judge_estimate import JudgeEstimate
 from policies.recorded import Catalogue, Recorded, Score, inspections, scores_of
 from policies.types import ActionName, Exclusion, Policy
 
@@ -46,7 +48,9 @@ class Redecided:
 
 @dataclass(slots=True)
 class Tally:
-    """What a replay comes to. `by` counts (what, app, rule); `samples` has a few decision ids of each."""
+    """What a replay comes to. `by` counts (what, app, rule); `samples` has a few decision ids of each; `judging` is
+    what the policy's judges would have read, None where it has none.
+    """
 
     decisions: int = 0
     unjudged: int = 0
@@ -54,9 +58,11 @@ class Tally:
     newly_allowed: int = 0
     other_changes: int = 0
     undecidable: int = 0
+    rescanned: int = 0
     doubts: Counter[Doubt] = field(default_factory=Counter)
     by: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     samples: dict[tuple[str, str, str], list[str]] = field(default_factory=dict)
+    judging: JudgeEstimate | None = None
 
     @property
     def judged(self) -> int:
@@ -79,17 +85,29 @@ class Replay:
         self._facts = _facts_read(policy)
         self._by_content = any(exclusion.content is not None for exclusion in policy.exclusions)
         self._reads_confidence = "confidence" in _condition_words(policy)
-        self.tally = Tally()
+        self.tally = Tally(judging=None if policy.judges is None else JudgeEstimate(policy.judges))
 
-    def take(self, recorded: Recorded) -> Redecided | None:
-        """Decide one row again and count it; None for what nobody judged."""
+    def pass_over(self, quiet: int) -> None:
+        """Count decisions in which nothing was found, failed or left unread: no policy does anything else with them."""
+        self.tally.decisions += quiet
+        if self.tally.judging is not None:
+            self.tally.judging.pass_over(quiet)
+
+    def take(self, recorded: Recorded, seen: Sequence[Inspection] | None = None) -> Redecided | None:
+        """Decide one row again and count it, by what is `seen` in its texts today where somebody looked; None for what
+        nobody judged.
+        """
         tally = self.tally
         tally.decisions += 1
         if recorded.outcome in _UNJUDGED or recorded.coverage == "{}":
             tally.unjudged += 1
             return None
         before = ActionName(recorded.intended_action)
-        after = self.decide(recorded)
+        after = self.decide(recorded) if seen is None else self._decide_seen(recorded, seen)
+        tally.rescanned += seen is not None
+        if tally.judging is not None:
+            findings = [self._catalogue.finding(score) for score in scores_of(recorded.scores)]
+            tally.judging.note(recorded, findings, stopped=after.action in STOPS)
         if after.doubt is not None:
             tally.undecidable += 1
             tally.doubts[after.doubt] += 1
@@ -136,8 +154,17 @@ class Replay:
     def _fresh(self, scores: Sequence[Score], facts: Facts, recorded: Recorded) -> tuple[ActionName, str]:
         findings = [self._catalogue.finding(score) for score in scores]
         coverage: dict[str, Any] = orjson.loads(recorded.coverage)
+        return self._verdict(inspections(findings, coverage, recorded.degraded), facts)
+
+    def _decide_seen(self, recorded: Recorded, seen: Sequence[Inspection]) -> Redecided:
+        """Decide by whole findings, which leave no doubt but of what was never recorded."""
+        facts = recorded.circumstances()
+        action, rule = self._verdict(seen, facts)
+        return Redecided(action, rule, None if action in STOPS else self._doubt((), facts))
+
+    def _verdict(self, inspected: Sequence[Inspection], facts: Facts) -> tuple[ActionName, str]:
         action, rule = ActionName.ALLOW, ""
-        for seen in inspections(findings, coverage, recorded.degraded):
+        for seen in inspected:
             verdict = decide(self._policy, seen, facts, "", self._actions)
             if verdict.intended_action.weight > action.weight:
                 action = verdict.intended_action

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from detectors.errors import StorageError
@@ -13,11 +13,13 @@ from policies.recorded import Catalogue, Recorded
 from policies.replay import Replay, Tally
 from policies.types import Policy
 from proxy.app import Detection
+from proxy.rescanning import AT_ONCE, Rescan
 from storage.postgres import Database, Row
-from storage.recorded_decisions import recorded_decisions
+from storage.recorded_decisions import quiet_decisions, recorded_decisions
 from storage.tenants import TenantStore
+from storage.types import Tenant
 
-_AT_ONCE: Final = 500
+_AT_ONCE: Final = 500  # decisions, after which others are served
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,37 +30,76 @@ class Traffic:
     app: str | None
     since: datetime
 
-    async def rows(self, database: Database) -> AsyncIterator[Recorded]:
-        """Yield them, oldest first. Raises StorageError."""
+    async def rows(
+        self, database: Database, until: datetime | None = None, *, quiet: bool = True
+    ) -> AsyncIterator[Recorded]:
+        """Yield them, oldest first; without `quiet`, only those that a policy can decide otherwise.
+
+        Raises StorageError.
+        """
+        tenant = await self._owner(database)
+        async for page in recorded_decisions(database, tenant.id, self.since, until, quiet=quiet):
+            for row, app in page:
+                if self._concerns(app, row["policy_id"]):
+                    yield _recorded(row, self.tenant, app)
+
+    async def quiet(self, database: Database, until: datetime) -> int:
+        """Return how many there are that no policy decides otherwise. Raises StorageError."""
+        tenant = await self._owner(database)
+        found = quiet_decisions(database, tenant.id, self.since, until)
+        return sum([count async for app, policy, count in found if self._concerns(app, policy)])
+
+    async def _owner(self, database: Database) -> Tenant:
         tenant = await TenantStore(database).find(self.tenant)
         if tenant is None:
             raise StorageError(f'there is no tenant "{self.tenant}"')
-        async for page in recorded_decisions(database, tenant.id, self.since):
-            for row, app in page:
-                if self._concerns(row, app):
-                    yield _recorded(row, self.tenant, app)
+        return tenant
 
-    def _concerns(self, row: Row, app: str) -> bool:
+    def _concerns(self, app: str, policy: str) -> bool:
         if self.app is not None:
             return app == self.app
-        return bool(row["policy_id"] != f"{self.tenant}/{app}")  # that app has a policy of its own
+        return policy != f"{self.tenant}/{app}"  # that app has a policy of its own
 
 
 async def tally_of(
-    policy: Policy, detection: Detection, wanted: Traffic, database: Database, samples: int = 3
+    policy: Policy,
+    detection: Detection,
+    wanted: Traffic,
+    database: Database,
+    samples: int = 3,
+    rescan: Rescan | None = None,
 ) -> Tally:
-    """Replay a policy over traffic. Raises StorageError."""
-    again = Replay(policy, Catalogue.of(detection.rules), detection.actions, samples)
-    async for recorded in wanted.rows(database):
-        again.take(recorded)
-        if again.tally.decisions % _AT_ONCE == 0:  # others are served meanwhile
-            await asyncio.sleep(0)
+    """Replay a policy over traffic, with `rescan` over the texts of then where they are kept. Raises StorageError."""
+    again, until = Replay(policy, Catalogue.of(detection.rules), detection.actions, samples), datetime.now(UTC)
+    judging = again.tally.judging
+    every_row = rescan is not None or (judging is not None and judging.reads_every_row)
+    if not every_row:
+        again.pass_over(await wanted.quiet(database, until))
+    waiting: list[Recorded] = []
+    async for recorded in wanted.rows(database, until, quiet=every_row):
+        if rescan is None:
+            again.take(recorded)
+            if again.tally.decisions % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+            continue
+        waiting.append(recorded)
+        if len(waiting) >= AT_ONCE:
+            await _take_scanned(again, rescan, waiting)
+            waiting.clear()
+    if rescan is not None:
+        await _take_scanned(again, rescan, waiting)
     return again.tally
+
+
+async def _take_scanned(again: Replay, rescan: Rescan, rows: Sequence[Recorded]) -> None:
+    seen = await rescan.scan(rows)
+    for row in rows:
+        again.take(row, seen.get(row.id))
 
 
 def _recorded(row: Row, tenant: str, app: str) -> Recorded:
     return Recorded(
         row["id"], row["at"], tenant, app, row["key_id"], row["dialect"], row["route"], row["model"], row["upstream"],
         row["streaming"], row["network"], row["outcome"], row["intended_action"], row["scores"],
-        row["scores_overflow"], row["facts"], row["coverage"], row["degraded"], row["policy_revision"],
+        row["scores_overflow"], row["facts"], row["coverage"], row["degraded"], row["policy_revision"], row["hashed"],
     )  # fmt: skip

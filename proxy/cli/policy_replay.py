@@ -10,14 +10,20 @@ import typer
 
 from detectors.errors import StorageError
 from policies.calibration import Advice, Calibration, fewest_decisions
+from policies.judge_estimate import JudgeEstimate
 from policies.recorded import scores_of
 from policies.replay import Tally
 from policies.types import Policy
-from proxy.app import load_detection
-from proxy.cli.common import ConfigOption, DataOption, with_reading_database
+from proxy.app import load_detection, operator_packs
+from proxy.cli.common import ConfigOption, DataOption, actor, find_tenant, with_database, with_reading_database
 from proxy.cli.policy_files import FileArgument, JsonOption, load_named, refuse
 from proxy.cli.policy_recorded import AppOption, SinceOption, TenantOption, traffic
 from proxy.recorded_traffic import Traffic, tally_of
+from proxy.rescanning import Archive, Rescan
+from proxy.settings import Settings
+from storage.data_keys import DataKeys
+from storage.house_keys import HouseKeys
+from storage.key_encryption import key_ring_source
 from storage.postgres import Database
 
 _CHANGES: Final = ("newly_blocked", "newly_allowed")
@@ -30,6 +36,7 @@ def replay(
     tenant: TenantOption = None,
     app: AppOption = None,
     samples: Annotated[int, typer.Option(min=0, max=100, help="Decision ids to show of each kind of change.")] = 3,
+    rescan: Annotated[bool, typer.Option("--rescan", help="Scan kept bodies again: changed signatures count.")] = False,
     json: JsonOption = False,
     config: ConfigOption = None,
     data: DataOption = None,
@@ -38,7 +45,19 @@ def replay(
     detection = load_detection()
     policy = load_named(file, detection).policy
     wanted = traffic(file, tenant, app, since)
-    tally = with_reading_database(config, data, lambda db: tally_of(policy, detection, wanted, db, samples))
+
+    async def scanned(database: Database, _keys: HouseKeys, settings: Settings) -> Tally:
+        data_keys = DataKeys(database, key_ring_source(settings.keys_folder))
+        archive = Archive(database, data_keys, (await find_tenant(database, wanted.tenant)).id, actor())
+        packs = operator_packs(settings, detection)
+        packs.load()
+        again = Rescan(archive, detection, packs.lexicon(policy.lexicon, wanted.tenant))
+        return await tally_of(policy, detection, wanted, database, samples, again)
+
+    if rescan:  # which the admin audit notes, so it cannot be a replica
+        tally = with_database(config, data, scanned)
+    else:
+        tally = with_reading_database(config, data, lambda db: tally_of(policy, detection, wanted, db, samples))
     print(_as_json(policy, wanted, tally) if json else "\n".join(_lines(policy, wanted, tally)))
 
 
@@ -97,11 +116,23 @@ def _lines(policy: Policy, wanted: Traffic, tally: Tally) -> Iterator[str]:
     yield f"  {'undecidable':15} {tally.undecidable:8}  {100 * tally.share(tally.undecidable):.3f} %"
     for doubt, count in tally.doubts.most_common():
         yield f"      {count} because {doubt}"
+    if tally.rescanned:
+        yield f"  {'scanned again':15} {tally.rescanned:8}  their bodies are kept"
+    if tally.judging is not None:
+        yield _judging_line(tally, tally.judging)
     if tally.unjudged:
         yield f"  {'not judged':15} {tally.unjudged:8}  refused before anybody looked"
     for (what, app, rule), count in tally.by.most_common():
         yield f"{what.replace('_', ' ')}  {app}  {f'rule {rule}' if rule else 'no rule'}  {count}"
         yield from (f"    {decision}" for decision in tally.samples[what, app, rule])
+
+
+def _judging_line(tally: Tally, judging: JudgeEstimate) -> str:
+    count, each = round(judging.decisions), judging.usd_each
+    price = "no decision of it was judged so far, so nobody knows the price"
+    if each is not None:
+        price = f"about {judging.usd:.2f} USD, at {each:.5f} USD a judged decision so far"
+    return f"  {'for judges':15} {count:8}  {100 * tally.share(count):.3f} %  {price}"
 
 
 def _as_json(policy: Policy, wanted: Traffic, tally: Tally) -> str:
@@ -114,7 +145,10 @@ def _as_json(policy: Policy, wanted: Traffic, tally: Tally) -> str:
         "decisions": tally.decisions, "judged": tally.judged, "newly_blocked": tally.newly_blocked,
         "newly_allowed": tally.newly_allowed, "other_changes": tally.other_changes,
         "undecidable": tally.undecidable, "doubts": {str(doubt): count for doubt, count in tally.doubts.items()},
+        "rescanned": tally.rescanned,
         "changes": groups,
+        "for_judges": None if tally.judging is None else round(tally.judging.decisions),
+        "judges_usd": None if tally.judging is None else tally.judging.usd,
     }  # fmt: skip
     return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
 

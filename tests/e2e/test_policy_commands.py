@@ -88,3 +88,20 @@ def test_replay_counts_what_a_policy_would_have_done(product: Product, recorder:
     assert tally["judged"] >= 3
     assert tally["undecidable"] == 0
     assert sum(change["count"] for change in tally["changes"] if change["change"] == "mask -> flag") >= 3
+
+
+def test_replay_scans_again_what_was_kept(product: Product, recorder: Recorder, tmp_path: Path) -> None:
+    product.run("tenant", "create", "kept")
+    key = product.run("key", "create", "kept").stdout.split()[-1]
+    product.policy("extends: preset/standard\naudit: {store: encrypted}\n", "kept")
+    said = GOOD.replace(b"hi", b"what about Project Nightingale?")
+    ids = [post(product, body, Authorization=f"Bearer {key}")[2]["x-promptshield-decision-id"] for body in (said, GOOD)]
+    product.shipped(ids, "kept")
+    names = "keywords: [{id: names, words: [project nightingale]}]"
+    rule = "rules: [{id: names, when: {category: keyword}, action: block}]"
+    (tmp_path / "kept.yaml").write_text(f"extends: preset/standard\n{names}\n{rule}\n")
+    command = ("policy", "replay", str(tmp_path / "kept.yaml"), "--since", "1h", "--json")
+    before, after = (orjson.loads(product.run(*command, *more).stdout) for more in ((), ("--rescan",)))
+    assert (before["decisions"], before["newly_blocked"], before["rescanned"]) == (2, 0, 0)
+    assert (after["decisions"], after["newly_blocked"], after["rescanned"]) == (2, 1, 2)
+    assert [change["decisions"] for change in after["changes"]] == [[ids[0]]]
