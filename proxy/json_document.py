@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn
 import orjson
 
 from detectors.matcher import Matcher, Pattern
+from detectors.rules import STORE
 
 MAX_DEPTH: Final = 64
 # Half a megabyte of empty arrays holds the interpreter for 70 ms while it is parsed, and again when it is forgotten.
@@ -27,7 +28,8 @@ _EXACT_NUMBERS: Final = Matcher(
         Pattern(r"[\[,:\s]-?[0-9]{1,15}\.(?:[0-9]{1,14}0|00000)"),
         Pattern(r"[\[,:\s]-0[\],}\s]"),
         Pattern(r"^\s*[-0-9]"),
-    ]
+    ],
+    store=STORE,
 )
 
 
