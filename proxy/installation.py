@@ -1,4 +1,4 @@
-"""What a start makes sure of: engines, schema, keys, policies and the demo tenant."""
+"""What an installation is to its commands: its engines, its policies' folder, its name, and where a server runs."""
 
 from __future__ import annotations
 
@@ -10,24 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import orjson
 
 import policies
 from detectors.errors import StorageError
-from proxy.control.access.first_admin import make_first_admin
-from proxy.held_policies import fetch_held, held_folder
 from proxy.settings import Settings
-from storage.api_keys import ApiKeyStore
-from storage.claim import claim_database
 from storage.embedded import EmbeddedEngines, EnginePasswords, EngineUrls
 from storage.house_keys import HouseKeys
-from storage.migrate import migrate
-from storage.postgres import Database
-from storage.tenants import TenantStore
 
-DEMO_TENANT: Final = "demo"
 _TEMPLATES: Final = Path(policies.__file__).parent / "templates"
 Report = Callable[[str], None]
 
@@ -39,6 +30,7 @@ class Prepared:
     """
 
     demo_key: str
+    admin_name: str
     admin_password: str
 
 
@@ -57,22 +49,6 @@ def engine_urls(settings: Settings, embedded: EngineUrls) -> EngineUrls:
     return EngineUrls(database, owner, settings.redis_url or embedded.redis_url)
 
 
-async def prepare_database(settings: Settings, house_keys: HouseKeys, urls: EngineUrls, report: Report) -> Prepared:
-    """Migrate; make the demo tenant if there is no tenant yet, and the first administrator if there is none.
-
-    Raises StorageError, also where the database belongs to an installation with other keys.
-    """
-    await migrate(urls.database_owner_url, urlsplit(urls.database_url).username or "", report)
-    database = await Database.connect(urls.database_url, size=1)
-    try:
-        await claim_database(database, house_keys.fingerprint())
-        await fetch_held(database, held_folder(settings))  # before anybody could be served by another policy
-        demo_key = await _demo_key(settings, house_keys, database)
-        return Prepared(demo_key, "" if settings.master_key else await make_first_admin(database))
-    finally:
-        await database.close()
-
-
 def prepare_policies(folder: Path) -> None:
     """Put the templates where no policy is yet; what is there is never touched."""
     if folder.exists() and any(folder.iterdir()):
@@ -82,24 +58,7 @@ def prepare_policies(folder: Path) -> None:
         shutil.copyfile(template, folder / template.name)
 
 
-async def _demo_key(settings: Settings, house_keys: HouseKeys, database: Database) -> str:
-    """Return the demo key kept in the keys folder; make tenant and key in a database without any tenant."""
-    file = settings.keys_folder / "demo-api-key"
-    tenants = TenantStore(database)
-    if not await tenants.list():
-        await tenants.create(DEMO_TENANT, "Demo tenant")
-        file.unlink(missing_ok=True)
-    if not file.exists() and await tenants.find(DEMO_TENANT) is not None and not await _has_key(house_keys, database):
-        _, key = await ApiKeyStore(database, house_keys.pepper).create(DEMO_TENANT, name="made at the first start")
-        _write_private(file, key)
-    return file.read_text().strip() if file.exists() else ""
-
-
-async def _has_key(house_keys: HouseKeys, database: Database) -> bool:
-    return bool(await ApiKeyStore(database, house_keys.pepper).list(DEMO_TENANT))
-
-
-def _write_private(file: Path, text: str) -> None:
+def write_private(file: Path, text: str) -> None:
     """Write a file that only we may read; whatever breaks off, it is there whole or not at all."""
     unfinished = file.with_name(f"{file.name}.new")
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
@@ -116,7 +75,7 @@ def instance_name(settings: Settings) -> str:
     """
     file = settings.data / "instance"
     if not file.exists():
-        _write_private(file, secrets.token_hex(4))
+        write_private(file, secrets.token_hex(4))
     name = file.read_text().strip()
     if not name:
         raise StorageError(f"{file} is empty: write the name of the folder below {settings.journal_folder} into it")
@@ -130,7 +89,7 @@ def runtime_file(settings: Settings) -> Path:
 def note_running(settings: Settings, urls: EngineUrls) -> None:
     """Leave the engines' addresses for commands that run beside the server (0600, among the keys)."""
     addresses = {"database": urls.database_url, "owner": urls.database_owner_url, "redis": urls.redis_url}
-    _write_private(runtime_file(settings), orjson.dumps({"pid": os.getpid(), **addresses}).decode())
+    write_private(runtime_file(settings), orjson.dumps({"pid": os.getpid(), **addresses}).decode())
 
 
 @contextmanager

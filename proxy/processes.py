@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Final
 
 import structlog
@@ -25,6 +26,15 @@ _SETTLED: Final = 10.0  # a process that lived this long (seconds) is replaced a
 _LOG: Final = structlog.get_logger("promptshield.supervisor")
 
 Main = Callable[[], Coroutine[Any, Any, Any]]
+
+
+def apart(module: str, name: str, *arguments: object) -> Main:
+    """Return a main that only the child loads: what one process needs costs the others neither time nor memory."""
+
+    async def main() -> object:
+        return await getattr(import_module(module), name)(*arguments)
+
+    return main
 
 
 def share_memory() -> None:

@@ -11,7 +11,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
@@ -21,9 +21,9 @@ import structlog
 from aiohttp.http_parser import RawRequestMessage, RawRequestMessagePy
 
 from detectors.errors import EngineError, PromptShieldError, SettingsError, StorageError
-from proxy.app import Detection, load_detection, operator_packs, policy_store
+from proxy.app import Detection, load_detection
 from proxy.certificate import Certificate
-from proxy.control.plane import ControlPlace, run_control
+from proxy.control.place import ControlPlace
 from proxy.demo_upstream import demo_upstreams, run_demo
 from proxy.edge_settings import Listener
 from proxy.installation import (
@@ -32,13 +32,12 @@ from proxy.installation import (
     engine_urls,
     instance_name,
     note_running,
-    prepare_database,
     prepare_policies,
     runtime_file,
 )
 from proxy.listening import is_ready, open_channel, open_listeners, stop_listening
 from proxy.logs import LogFile
-from proxy.processes import SIGNALS, Main, Process, share_memory
+from proxy.processes import SIGNALS, Main, Process, apart, share_memory
 from proxy.published_schema import publish_schema
 from proxy.settings import Settings
 from proxy.worker import WorkerPlace, run_worker
@@ -59,6 +58,7 @@ class Running:
     control_url: str
     demo_key: str
     demo_upstream: bool
+    admin_name: str
     admin_password: str  # of one time, where this start made the first administrator
 
 
@@ -87,9 +87,8 @@ class Supervisor:
             publish_schema(settings.data)
             detection = load_detection()
             # In a child: it needs an event loop, and whatever it opens must not outlive it.
-            made = Prepared(
-                **orjson.loads(run_apart(lambda: prepare(settings, detection, house_keys, urls, self._report)))
-            )
+            preparing = apart("proxy.preparation", "prepare", settings, detection, house_keys, urls, self._report)
+            made = Prepared(**orjson.loads(run_apart(preparing)))
             running = self._fork(settings, detection, house_keys, urls, made)
             note_running(settings, urls)
             self._await_workers(running)
@@ -144,14 +143,10 @@ class Supervisor:
             demo_listener = open_listeners(Listener(port=0), 1)[0]
             self._others.append(Process("demo", partial(run_demo, demo_listener)))
             settings = settings.model_copy(update={"upstreams": demo_upstreams(demo_listener.getsockname()[1])})
-        self._others.append(
-            Process(
-                "control",
-                partial(
-                    run_control, settings, detection, house_keys, urls, ControlPlace(control_listener, inbox, instance)
-                ),
-            )
-        )
+        control_place = ControlPlace(control_listener, inbox, instance)
+        # Its pages and its sign-in take a fifth of a second to load, and are of no use to a worker.
+        run_control = apart("proxy.control.plane", "run_control", settings, detection, house_keys, urls, control_place)
+        self._others.append(Process("control", run_control))
         for number, listener in enumerate(listeners):
             place = WorkerPlace(number, listener, outbox, instance)
             main = partial(run_worker, settings, detection, house_keys, urls, place)
@@ -164,6 +159,7 @@ class Supervisor:
             control_url=f"http://{settings.control.host}:{control_listener.getsockname()[1]}",
             demo_key=made.demo_key,
             demo_upstream=settings.upstreams[0].name == "demo",
+            admin_name=made.admin_name,
             admin_password=made.admin_password,
         )
 
@@ -203,16 +199,6 @@ def run_apart(main: Main) -> str:
         raise StorageError(answer["problem"])
     result: str = answer["result"]
     return result
-
-
-async def prepare(
-    settings: Settings, detection: Detection, house_keys: HouseKeys, urls: EngineUrls, report: Report
-) -> str:
-    """Migrate, check every policy, and return what was made (`Prepared`, as JSON). Raises StorageError, PolicyError."""
-    made = await prepare_database(settings, house_keys, urls, report)
-    await policy_store(settings, detection).load()
-    operator_packs(settings, detection).load()
-    return orjson.dumps(asdict(made)).decode()
 
 
 def insist_on_c_parser() -> None:

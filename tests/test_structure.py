@@ -28,6 +28,7 @@ PLUG_INS = {
 }
 # Rooms without a test file of their own, and where they are tested instead.
 TESTED_ELSEWHERE = {
+    "proxy/control/place.py": "tests/e2e/test_lifecycle.py",
     "detectors/builtin/credentials.py": "tests/detectors/test_signatures.py",
     "detectors/builtin/patterns.py": "tests/detectors/test_signatures.py",
     "detectors/builtin/pii.py": "tests/detectors/test_signatures.py",

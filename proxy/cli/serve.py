@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from proxy.cli.common import ConfigOption, DataOption, progress
-from proxy.control.access.first_admin import NAME as FIRST_ADMIN
 from proxy.logs import configure_logs
 from proxy.settings import load_settings
 from proxy.supervisor import Running, Supervisor
@@ -55,5 +54,5 @@ def _first_sign_in(running: Running) -> str:
         return ""
     return f"""
 The console's first administrator, shown this once; the password is to be changed at the first sign-in:
-  {running.control_url}/sign-in   name: {FIRST_ADMIN}   password: {running.admin_password}
+  {running.control_url}/sign-in   name: {running.admin_name}   password: {running.admin_password}
 """

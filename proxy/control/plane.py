@@ -27,6 +27,7 @@ from proxy.control.incident_notices import IncidentNotices
 from proxy.control.incident_watch import IncidentWatch
 from proxy.control.mounting import mount
 from proxy.control.parts import ControlParts
+from proxy.control.place import ControlPlace
 from proxy.control.policy_status import insist_on_operator, policy_status
 from proxy.control.policy_webhooks import Announced, PolicyWebhooks
 from proxy.control.purging import Purging
@@ -48,15 +49,6 @@ _LOG: Final = structlog.get_logger("promptshield.control")
 _DRAIN_SECONDS: Final = 10.0
 _SIGNING_SECONDS: Final = 3.0
 _POLICIES_EVERY: Final = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class ControlPlace:
-    """What the control plane inherits: its listening socket, the workers' channel, and the instance's name."""
-
-    listener: socket.socket
-    channel: socket.socket
-    instance: str
 
 
 @dataclass(frozen=True, slots=True)
