@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -31,6 +33,19 @@ def engines() -> Iterator[EngineUrls]:
         data.chmod(0o755)  # the engines' account must be able to reach its folders
         embedded = EmbeddedEngines(data, EnginePasswords("owner-test", "login-test", "valkey-test"))
         try:
-            yield embedded.start()
+            urls = embedded.start()
+            asyncio.run(_do_without_the_disk(urls.database_owner_url))
+            yield urls
         finally:
             embedded.stop()
+
+
+async def _do_without_the_disk(owner_url: str) -> None:
+    """Wait for no disk: what these databases hold survives killed processes, and need not survive the machine."""
+    connection = await asyncpg.connect(owner_url)
+    try:
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            await connection.execute(f"ALTER SYSTEM SET {setting} = off")
+        await connection.execute("SELECT pg_reload_conf()")
+    finally:
+        await connection.close()
