@@ -27,11 +27,13 @@ SLOW := tests/e2e tests/proxy tests/contracts/test_sinks.py --ignore tests/proxy
 OPS := tests/e2e/test_lifecycle.py tests/e2e/test_custody_commands.py tests/e2e/test_log_keeping.py tests/e2e/test_engine.py \
   tests/e2e/test_judges.py tests/e2e/test_limits_on_bad_days.py tests/e2e/test_policy_commands.py tests/e2e/test_tls.py tests/e2e/test_quiet_log.py tests/storage
 
+# What administrators, their programs and their browsers do, and what they may not.
+CONTROL := tests/proxy/control tests/e2e/test_console.py tests/e2e/test_access.py tests/e2e/test_tenants_and_keys.py
 # What attackers and careless clients do: every door, dialect and hiding place, one by one.
 EDGE := tests/e2e/test_edge_attacks.py tests/e2e/test_hooks.py tests/e2e/test_bad_input.py tests/e2e/test_planted.py \
   tests/e2e/test_uniformity.py tests/e2e/test_leakage.py
 
-.PHONY: help setup run egress test unit parts e2e edge ops sdk egress-test check golden prove fuzz bench bench-hostile bench-doors bench-store chaos test-ops soak clean peers eval train train-quick bench-patterns signature-report bench-replay reloads bench-conversations bench-judges bench-policies bench-control isolation
+.PHONY: help setup run egress test unit parts e2e edge control ops sdk egress-test check golden prove fuzz bench bench-hostile bench-doors bench-store chaos test-ops soak clean peers eval train train-quick bench-patterns signature-report bench-replay reloads bench-conversations bench-judges bench-policies bench-control isolation
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -65,19 +67,22 @@ $(EGRESS)/.ready: requirements/egress.txt
 egress-test: setup $(EGRESS)/.ready ## apps that know only HTTPS_PROXY, against the running product and a real mitmproxy
 	$(call timed,egress-test,120,$(BIN)/python -m pytest -q tests/egress)
 
-test: check unit parts e2e edge ops ## the whole test suite
+test: check unit parts e2e edge control ops ## the whole test suite
 
 unit: setup ## fast tests
-	$(call timed,unit,60,$(BIN)/python -m pytest -q -n 2 --dist loadscope --ignore tests/e2e --ignore tests/egress --ignore tests/storage $(CHECKED:%=--ignore %) $(PARTS:%=--ignore %) -m "not e2e and not slow" -x)
+	$(call timed,unit,60,$(BIN)/python -m pytest -q -n 2 --dist loadscope --ignore tests/e2e --ignore tests/egress --ignore tests/storage $(CHECKED:%=--ignore %) $(PARTS:%=--ignore %) $(CONTROL:%=--ignore %) -m "not e2e and not slow" -x)
 
 parts: setup ## detectors, policies and codecs, each by itself
 	$(call timed,parts,120,$(BIN)/python -m pytest -q -n 2 --dist loadscope $(PARTS) $(CHECKED:%=--ignore %) -m "not e2e and not slow" -x)
 
 e2e: setup ## the running product, driven by real clients
-	$(call timed,e2e,150,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(SLOW) $(OPS:%=--ignore %) $(EDGE:%=--ignore %) -m "e2e or slow" -x)
+	$(call timed,e2e,150,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(SLOW) $(OPS:%=--ignore %) $(EDGE:%=--ignore %) $(CONTROL:%=--ignore %) -m "e2e or slow" -x)
 
 edge: setup ## every door, dialect and hiding place of the running product, attacked
 	$(call timed,edge,100,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(EDGE) -x)
+
+control: setup ## the control plane: who may do what, its API and its console
+	$(call timed,control,180,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(CONTROL) -x)
 
 ops: setup ## starts, stops, kills, keys; the engines and all that is kept in them
 	$(call timed,ops,240,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(OPS) -x)
