@@ -120,7 +120,7 @@ $(PEERS)/.ready: requirements/peers.txt
 	@touch $@
 
 check: setup ## lint, types, imports, structure, signatures
-	$(call timed,check,110,$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/lint-imports --no-cache > /dev/null && { \
+	$(call timed,check,130,$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/lint-imports --no-cache > /dev/null && { \
 		$(BIN)/mypy & types=$$!; $(BIN)/python -m pytest -q -x -n 2 --dist loadscope $(CHECKED); tests=$$?; wait $$types && test $$tests -eq 0; })
 
 eval: setup ## what the detectors catch and flag on labelled sets (QUICK=1: a sample; PROMPTSHIELD_CORPUS: public sets)

@@ -11,12 +11,14 @@ import re
 import warnings
 from collections.abc import Iterable, Sequence
 from functools import cache
-from re import _constants as ops  # type: ignore[attr-defined]  # the only reader of patterns there is
-from re import _parser  # type: ignore[attr-defined]
+from importlib import import_module
 from typing import Any, Final
 
 from detectors.matcher import EndMatcher, Pattern
 
+# The only reader of patterns there is.
+ops: Final[Any] = import_module("re._constants")
+_parser: Final[Any] = import_module("re._parser")
 _LONG: Final = 20  # repeats from which on nobody counts
 _END: Final = r"\z"
 _BRACED: Final = re.compile(r"\\x\{([0-9A-Fa-f]{1,8})\}")  # RE2's notation, which the reader does not know
