@@ -9,6 +9,7 @@ DEPLOY := .venv-deploy
 # What `make test-ops` runs beside Python.
 PROGRAMS := prometheus promtool pgbouncer nginx shellcheck yamllint docker-compose chromium
 PEERS := .venv-peers
+TRAIN := .venv-train
 EGRESS := .venv-egress
 UV := $(BIN)/uv
 # Hundreds of modules are read at every start and in every test process: compiled once, not each time.
@@ -126,8 +127,15 @@ check: setup ## lint, types, imports, structure, signatures
 eval: setup ## what the detectors catch and flag on labelled sets (QUICK=1: a sample; PROMPTSHIELD_CORPUS: public sets)
 	$(call timed,eval,$(if $(QUICK),90,900),$(if $(QUICK),$(BIN)/python -m detectors.models.training --quick &&) $(BIN)/python -m tests.eval $(if $(QUICK),--quick,--write))
 
-train: setup ## make the classifier's weights anew from PROMPTSHIELD_CORPUS and our own seed texts
-	$(call timed,train,10800,$(BIN)/python -m detectors.models.training)
+train: setup $(TRAIN)/.ready ## make the models' weights anew from PROMPTSHIELD_CORPUS, PROMPTSHIELD_BASE and our own seed texts
+	$(call timed,train,10800,$(TRAIN)/bin/python -m detectors.models.training)
+
+$(TRAIN)/.ready: requirements/train.txt
+	@echo "building $(TRAIN) (once; PyTorch is large)"
+	@$(PYTHON) -m venv $(TRAIN)
+	@$(UV) pip install --quiet --python $(TRAIN)/bin/python --require-hashes -r requirements/train.txt
+	@$(TRAIN)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	@touch $@
 
 train-quick: setup ## prove the way from seed texts to weights, into a scratch folder
 	$(call timed,train-quick,20,$(BIN)/python -m detectors.models.training --quick)
@@ -183,4 +191,4 @@ soak: setup ## a million requests, then memory, descriptors and tasks as before 
 	$(call timed,soak,$(if $(QUICK),600,7200),$(BIN)/python -m tests.soak --requests $(if $(QUICK),100000,1000000))
 
 clean: ## remove the environment and caches, keep the data
-	rm -rf $(VENV) $(SDK) $(EGRESS) $(DEPLOY) $(PEERS) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(SDK) $(EGRESS) $(DEPLOY) $(PEERS) $(TRAIN) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -18,6 +18,7 @@ from policies.build import build_actions
 from policies.engine import Actions
 from policies.folders import PolicyFolders
 from policies.store import PolicyStore
+from proxy.attack_keeping import AttackKeeping
 from proxy.codec import Codec
 from proxy.egress.door import open_door
 from proxy.engine.client import EngineClient
@@ -43,6 +44,7 @@ from proxy.upstream_health import UpstreamHealth
 from proxy.warming import Warming
 from proxy.worker_limits import WorkerLimits, build_limits
 from storage.api_keys import ApiKeyStore
+from storage.attacks import AttackStore
 from storage.cache import LruFindingsCache
 from storage.data_keys import DataKeys
 from storage.embedded import EngineUrls
@@ -110,6 +112,7 @@ class Worker:
     engine: EngineClient | None
     warming: Warming
     packs: OperatorPacks
+    attacks: AttackKeeping
 
     async def close(self) -> None:
         if self.parts.tracing is not None:
@@ -170,7 +173,8 @@ async def build_worker(
         tracing=build_tracing(settings.tracing),
     )
     warming = Warming(detection.chain, PinnedFindings(redis, house_keys.findings_key))
-    return Worker(Handler(parts), parts, policies, limits, database, redis, judges, engine, warming, packs)
+    attacks = AttackKeeping(AttackStore(database), detection.chain)
+    return Worker(Handler(parts), parts, policies, limits, database, redis, judges, engine, warming, packs, attacks)
 
 
 def _key_directory(settings: Settings, database: Database, pepper: bytes) -> KeyDirectory:

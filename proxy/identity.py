@@ -80,6 +80,11 @@ class KeyDirectory:
         return None if self._revisions is None else self._revisions.policies
 
     @property
+    def attacks(self) -> int | None:
+        """The counter of changes to known attacks, likewise."""
+        return None if self._revisions is None else self._revisions.attacks
+
+    @property
     def fresh(self) -> bool:
         """Tell whether what is known was confirmed within `max_stale`."""
         return self._clock() - self._confirmed_at <= self._max_stale

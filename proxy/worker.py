@@ -109,6 +109,9 @@ async def _keep_current(worker: Worker, vitals: Vitals, sender: MetricsSender, r
         _LOG.info("policy loaded", policy=name, revision=worker.policies.policies[name].revision)
     await _follow_packs(worker)
     await _follow_judges(worker)
+    known = await worker.attacks.check(worker.parts.keys.attacks)
+    if known is not None:
+        _LOG.info("known attacks exchanged", count=known)
     await worker.limits.flush()
     if worker.engine is not None:
         worker.engine.refresh()

@@ -1,4 +1,4 @@
-"""The counters that every instance polls to learn that keys or policies have changed."""
+"""The counters that every instance polls to learn that keys, policies or known attacks have changed."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ class Revisions:
 
     identities: int
     policies: int
+    attacks: int = 0
 
 
 async def read_revisions(database: Database) -> Revisions:
     """The counters now. Raises DatabaseUnavailableError."""
     async with database.transaction(Role.APP) as connection:
-        row = await connection.fetchrow("SELECT identities, policies FROM private.revisions")
+        row = await connection.fetchrow("SELECT identities, policies, attacks FROM private.revisions")
     if row is None:
         raise StorageError("private.revisions has lost its row")
-    return Revisions(row["identities"], row["policies"])
+    return Revisions(row["identities"], row["policies"], row["attacks"])
 
 
 async def bump_policies(database: Database) -> int:

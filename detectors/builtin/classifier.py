@@ -35,7 +35,7 @@ _RUN: Final = re.compile(r"[a-z0-9+/=_-]{40,}")
 _RUNLESS: Final = re.compile(r"(?:[a-z0-9+/=_-]{0,39}+[^a-z0-9+/=_-]++)*+[a-z0-9+/=_-]{0,39}+")
 _DIGITS: Final = 16  # base64 has a digit among six characters, hexadecimal more
 RULES: Final = {category: f"PS-CLS-{number:03}" for number, category in enumerate(KINDS, start=1)}
-_TAGS: Final = {
+TAGS: Final = {
     Category.PROMPT_INJECTION: ("owasp.llm01", "mitre.atlas.aml.t0051"),
     Category.JAILBREAK: ("owasp.llm01", "mitre.atlas.aml.t0054"),
     Category.SYSTEM_PROMPT_LEAK: ("owasp.llm07", "mitre.atlas.aml.t0056"),
@@ -98,7 +98,7 @@ class Classifier:
             span=view.to_source(place) if text else None,
             transforms=view.transforms,
             message=self._account(view, text, place.start, origin) if certain else "Not sure enough to say",
-            tags=_TAGS[category],
+            tags=TAGS[category],
         )
 
     def _tell(self, known: dict[Category, float], view: View, window: Window, origin: Origin) -> None:

@@ -23,6 +23,7 @@ _GROUPS: Final = {
     "key": ("keys", "API keys."),
     "keys": ("data_keys", "Keys that lock stored bodies."),
     "policy": ("policy", "Check, test and explain policies."),
+    "attacks": ("attacks", "Attacks that the operator knows."),
     "signatures": ("signatures", "Check, test, list, count and sign signatures."),
     "webhook": ("webhook", "What the webhooks of policies are signed with."),
     "review": ("reviews", "What policies stopped and a person is to look at."),

@@ -66,6 +66,12 @@ BEGIN
     IF NOT has_database_privilege(login, current_database(), 'CONNECT') THEN
         EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), login);
     END IF;
+    -- Vectors of known attacks. Only a superuser may install it; without it that feature is off.
+    IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
+        AND EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector' AND installed_version IS NULL)
+    THEN
+        CREATE EXTENSION vector SCHEMA public;
+    END IF;
 END
 $bootstrap$;
 

@@ -11,7 +11,7 @@ from typing import Final
 from detectors.builtin.classifier import SCORES
 from detectors.chain import InspectionOptions
 from detectors.selective import LEANING
-from detectors.types import ATTACK, Category, Finding, InspectionContext, Origin
+from detectors.types import ATTACK, Category, Finding, InspectionContext, Origin, RunStatus
 from policies.engine import decide
 from policies.testing import text_segment
 from policies.types import ActionName, Facts, Policy
@@ -23,6 +23,7 @@ WHOLE: Final = "whole chain"
 STAGES: Final = {
     "signatures": "patterns",
     "linear model": "classifier",
+    "transformer": "transformer",
 }
 # At which confidence the standard policy stops a text, by who wrote it.
 THRESHOLDS: Final = {Origin.TOOL: 0.5}
@@ -32,13 +33,14 @@ OTHERS: Final = 0.8
 @dataclass(slots=True)
 class Looked:
     """Of each text of a set, in order: whether a stage flagged it, the chain's score, its seconds, whether the linear
-    model was unsure.
+    model was unsure, whether the transformer read it.
     """
 
     flagged: dict[str, list[bool]] = field(default_factory=lambda: {name: [] for name in (*STAGES, WHOLE)})
     scores: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     unsure: list[bool] = field(default_factory=list)
+    reread: list[bool] = field(default_factory=list)
 
 
 async def look_at(rows: Sequence[Labelled], detection: Detection) -> Looked:
@@ -63,9 +65,12 @@ async def _look_at_one(row: Labelled, detection: Detection, policy: Policy, look
     looked.flagged[WHOLE].append(verdict.intended_action in {ActionName.BLOCK, ActionName.ERROR})
     looked.scores.append(_score(attacks, chances))
     looked.unsure.append(any(0 < run.confidence < LEANING for run in inspection.runs if run.detector == "classifier"))
+    asked = [run for run in inspection.runs if run.detector == "transformer"]
+    assert all(run.status in {RunStatus.OK, RunStatus.SKIPPED} for run in asked), "the transformer could not look"
+    looked.reread.append(any(run.status is RunStatus.OK for run in asked))
 
 
 def _score(attacks: Sequence[Finding], chances: dict[Category, float]) -> float:
-    """Return what orders texts: the surest finding; below all findings, what the linear model leans to."""
+    """Return what orders texts: the surest finding; below all findings, what the models lean to, the last one asked."""
     found = max((finding.hit.confidence for finding in attacks), default=0.0)
     return max(found, LEANING * max(chances.values(), default=0.0))

@@ -15,7 +15,8 @@ PAGE: Final = Path(__file__).parent.parent.parent / "docs" / "accuracy.md"
 BEGIN: Final = "<!-- measured by make eval -->"
 END: Final = "<!-- end of what is measured -->"
 HEAD: Final = (
-    "| set | attacks | benign | recall | flagged | F1 | AUC | recall at 0.1 % | at 1 % | unsure | p50 ms | p99 ms |"
+    "| set | attacks | benign | recall | flagged | F1 | AUC | recall at 0.1 % | at 1 % | unsure | read again "
+    "| p50 ms | p99 ms | p99 of those |"
 )
 
 Sets = Mapping[str, Sequence[Labelled]]
@@ -49,6 +50,8 @@ def _whole(sets: Sets, looked: AllLooked) -> Iterator[str]:
         found = rates(labels, seen.flagged[WHOLE])
         attacks = [score for label, score in zip(labels, seen.scores, strict=True) if label]
         unsure = [unsure for row, unsure in zip(rows, seen.unsure, strict=True) if not row.attack]
+        reread = [again for row, again in zip(rows, seen.reread, strict=True) if not row.attack]
+        slow = [seconds for seconds, again in zip(seen.seconds, seen.reread, strict=True) if again]
         cells = [
             name,
             found.attacks,
@@ -60,8 +63,10 @@ def _whole(sets: Sets, looked: AllLooked) -> Iterator[str]:
             _above(attacks, strict) if ordinary else "",
             _above(attacks, loose) if ordinary else "",
             _percent(sum(unsure) / len(unsure)) if unsure else "",
+            _percent(sum(reread) / len(reread)) if reread else "",
             f"{1000 * quantile(seen.seconds, 0.5):.2f}",
             f"{1000 * quantile(seen.seconds, 0.99):.1f}",
+            f"{1000 * quantile(slow, 0.99):.1f}" if slow else "",
         ]
         yield "| " + " | ".join(map(str, cells)) + " |"
 
@@ -80,6 +85,7 @@ def _chosen(seen: Looked, kept: Sequence[int]) -> Looked:
         [seen.scores[number] for number in kept],
         [seen.seconds[number] for number in kept],
         [seen.unsure[number] for number in kept],
+        [seen.reread[number] for number in kept],
     )
 
 

@@ -1,4 +1,6 @@
-"""Run with `make train` (or `make train-quick`): PROMPTSHIELD_CORPUS names the corpus folder."""
+"""Run with `make train` (or `make train-quick`): PROMPTSHIELD_CORPUS names the corpus folder, PROMPTSHIELD_BASE that of
+the transformer's base (model.safetensors and tokenizer.json of all-MiniLM-L6-v2).
+"""
 
 from __future__ import annotations
 
@@ -6,40 +8,80 @@ import argparse
 import os
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
+from detectors.errors import ConfigurationError
+from detectors.models import encoder, second_look, tokens
 from detectors.models.classifier_model import FILE, load_classifier
 from detectors.models.training.generate import generate
-from detectors.models.training.make_linear import SEED, corpus_rows, make, without_most_of_templates
+from detectors.models.training.make_linear import SEED, corpus_rows, first_fit, make, without_most_of_templates
 from detectors.models.training.rows import read_rows
 from detectors.models.weights_file import SHIPPED, write_manifest
 from detectors.types import Origin
 
+make_encoder: ModuleType | None
+try:
+    make_encoder = import_module("detectors.models.training.make_encoder")
+except ImportError as exc:  # PyTorch and its like are in an environment of their own: make train
+    make_encoder, MISSING = None, exc.name
+else:
+    MISSING = None
+
 QUICK_SIZE = 40
+WORK = Path("build/train")  # what an interrupted training goes on with; empty it to begin anew
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make train")
     parser.add_argument("--quick", action="store_true", help="a few of our own rows, one epoch, into a scratch folder")
-    quick = parser.parse_args().quick
-    if quick:
+    parser.add_argument("--linear", action="store_true", help="the linear model only; the transformer stays as it is")
+    options = parser.parse_args()
+    if options.quick:
         with tempfile.TemporaryDirectory() as scratch:
             return _quick(Path(scratch))
-    corpus = Path(os.environ.get("PROMPTSHIELD_CORPUS", ""))
+    corpus, base = (Path(os.environ.get(f"PROMPTSHIELD_{name}", "")) for name in ("CORPUS", "BASE"))
     if not (corpus / "train.jsonl.gz").is_file():
         print("PROMPTSHIELD_CORPUS names no folder with train.jsonl.gz and dev.jsonl.gz", file=sys.stderr)
         return 2
+    if not options.linear and (make_encoder is None or not (base / "model.safetensors").is_file()):
+        missing = (
+            f"{MISSING} is not installed" if MISSING else "PROMPTSHIELD_BASE names no folder with model.safetensors"
+        )
+        print(f"the transformer cannot be trained: {missing}; --linear leaves it as it is", file=sys.stderr)
+        return 2
+    try:
+        return _train(corpus, None if options.linear else base)
+    except ConfigurationError as exc:
+        print(exc, file=sys.stderr)
+        return 2
+
+
+def _train(corpus: Path, base: Path | None) -> int:
     SHIPPED.mkdir(exist_ok=True)
     rows = without_most_of_templates(corpus_rows(corpus, 600))
-    make(rows, read_rows(corpus / "dev.jsonl.gz"), SHIPPED, epochs=3)
-    write_manifest(SHIPPED, {FILE: {"seed": SEED, "rows": len(rows), "made_by": "make train"}})
+    dev = read_rows(corpus / "dev.jsonl.gz")
+    first = first_fit(rows, dev, epochs=3)
+    print(f"the linear model's thresholds: {dict(first.scales)}")
+    make(rows, first, SHIPPED, epochs=3)
+    if base is not None and make_encoder is not None:
+        WORK.mkdir(parents=True, exist_ok=True)
+        make_encoder.make(rows, dev, first, base, SHIPPED, WORK)
+    files = (FILE, encoder.FILE, second_look.FILE, tokens.FILE)
+    write_manifest(SHIPPED, {file: {"seed": SEED, "rows": len(rows), "made_by": "make train"} for file in files})
     return 0
 
 
 def _quick(folder: Path) -> int:
     """Prove the way from seed texts to weights that load and tell an attack from a question."""
     rows = list(generate(SEED, QUICK_SIZE))
-    make(rows, list(generate(SEED + 1, QUICK_SIZE // 4)), folder, epochs=2)
+    first = first_fit(rows, list(generate(SEED + 1, QUICK_SIZE // 4)), epochs=2)
+    make(rows, first, folder, epochs=2)
+    if make_encoder is None:
+        print(f"the transformer's part is left out: {MISSING} is not installed")
+    else:
+        make_encoder.prove(rows, first, folder)
     write_manifest(folder, {})
     model = load_classifier(folder).models[Origin.USER]
     attack, question = (

@@ -34,10 +34,11 @@ def scale_of(scores: NDArray[np.float64], rows: Sequence[Row], origin: Origin, c
     labels = np.array([row.attack for row in rows])
     benign = np.sort(scores[~labels])
     top, low = (float(np.quantile(benign, 1 - share)) for share in (certain, doubt))
-    return Scale(top, min(low, top), THRESHOLDS[origin], _slope(scores, labels))
+    return Scale(top, min(low, top), THRESHOLDS[origin], slope_of(scores, labels))
 
 
-def _slope(scores: NDArray[np.float64], labels: NDArray[np.bool_]) -> float:
+def slope_of(scores: NDArray[np.float64], labels: NDArray[np.bool_]) -> float:
+    """Return the slope of a logistic regression of the labels on the scores."""
     slope, shift = 1.0, 0.0
     for _ in range(50):  # Newton's method, damped by a little
         chance = 1 / (1 + np.exp(-np.clip(slope * scores + shift, -30, 30)))

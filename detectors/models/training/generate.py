@@ -53,11 +53,13 @@ def generate(seed: int, size: int = 1000) -> Iterator[Row]:
 
 
 def _all(chance: Random, size: int) -> Iterator[Row]:
-    users, long = Seeds("user_attacks"), Seeds("long_benign")
-    for _ in range(2 * size):
+    wild = Seeds("wild_benign")
+    users, long = Seeds("user_attacks", "user_more", "user_last"), Seeds("long_benign", "long_more")
+    for _ in range(3 * size):
         yield _attack(users, chance)
         yield _row(_near(users, chance), Origin.USER, None, "own_near")
         yield _row(_long(long, chance), Origin.USER, None, "own_long")
+        yield _row(wild.sentence("wild", chance), Origin.USER, None, "own_wild")
         # What many attacks begin with is not one by itself.
         leads = [users.sentence("lead", chance) for _ in range(chance.choice([1, 1, 2]))]
         yield _row(" ".join(leads), Origin.USER, None, "own_lead")
@@ -73,7 +75,9 @@ def _all(chance: Random, size: int) -> Iterator[Row]:
     for _ in range(2 * size):  # a word or two are a name, a key, an answer: whatever they are, no attack
         origin = chance.choice([Origin.USER, Origin.USER, Origin.TOOL])
         yield _row(" ".join(chance.sample(words, chance.choice([1, 1, 2]))), origin, None, "own_word")
-    yield from _languages(Seeds("languages_a", "languages_b", "languages_c"), chance, size // 6)
+    yield from _languages(
+        Seeds("languages_a", "languages_b", "languages_c", "languages_d", "languages_e"), chance, size // 4
+    )
 
 
 def _row(text: str, origin: Origin, category: Category | None, source: str, language: str = "en") -> Row:
@@ -146,6 +150,7 @@ def _languages(seeds: Seeds, chance: Random, size: int) -> Iterator[Row]:
                 f"{plain} {near}" if chance.random() < 0.5 else near, Origin.USER, None, f"own_{language}", language
             )
             yield _row(plain, chance.choice([Origin.USER, Origin.TOOL]), None, f"own_{language}", language)
+            yield _row(seeds.sentence(f"{language} near", chance), Origin.USER, None, f"own_{language}", language)
             more = [seeds.sentence(f"{language} {section}", chance) for section in ("near", "plain", "near")]
             yield _row(" ".join(more), Origin.USER, None, f"own_{language}", language)
             carrier = chance.choice(CARRIERS)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random  # noqa: TID251 - seeded, so that training can be repeated
 from typing import Final
@@ -18,24 +18,23 @@ from detectors.models.linear import LinearModel
 from detectors.models.training.calibrate import scale_of, scores_of, side
 from detectors.models.training.fit_linear import COLUMNS, ORIGINS, fit, windows_of
 from detectors.models.training.generate import generate
+from detectors.models.training.holding import held_out
 from detectors.models.training.rows import Row, read_rows, weights, without_near_duplicates
 from detectors.types import Origin
 
 SEED: Final = 7
-# Benign texts of kinds that the model meets first when thresholds are set: a new installation's texts are new, too.
-HELD_OUT: Final = frozenset(
-    {
-        "followbench", "gpteacher_roleplay", "awesome_copilot", "cursorrules", "taubench_user", "taubench_tool",
-        "security_docs", "own_long", "authored_mail", "bipia_train_ctx_table",
-    }
-)  # fmt: skip
-CERTAIN: Final = {Origin.USER: 0.006, Origin.TOOL: 0.03}
-DOUBT: Final = {Origin.USER: 0.12, Origin.TOOL: 0.12}
+# Shares of benign texts of unseen kinds above which a text is an attack, and above which it is worth a second look.
+CERTAIN: Final = {Origin.USER: 0.0008, Origin.TOOL: 0.004}
+DOUBT: Final = {Origin.USER: 0.16, Origin.TOOL: 0.2}
 
 
 def corpus_rows(corpus: Path, size: int) -> list[Row]:
     """Return the rows to train on: the corpus' and our own, none of which resembles a text of an `eval_*` file."""
-    rows = read_rows(corpus / "train.jsonl.gz")
+    # Ordinary orders that are attacks only in documents, which both models can tell; and requests for harm, which are
+    # none of their business: they are read as benign.
+    rows = [
+        row for name in ("train", "train_embedded", "train_harmful") for row in read_rows(corpus / f"{name}.jsonl.gz")
+    ]
     own = list(generate(SEED, size))
     known = [row.text for file in sorted(corpus.glob("eval_*.jsonl.gz")) for row in read_rows(file)]
     kept = list(without_near_duplicates(own, known))
@@ -56,17 +55,27 @@ def without_most_of_templates(rows: Sequence[Row], most: int = 800) -> list[Row]
     return kept
 
 
-def make(rows: Sequence[Row], dev: Sequence[Row], folder: Path, *, epochs: int) -> None:
-    """Fit twice and write `linear.npz`: without the held-out sources, for the thresholds, then with them."""
-    started = time.monotonic()
-    seen = [row for row in rows if row.source not in HELD_OUT]
-    unseen = [row for row in rows if row.source in HELD_OUT and not row.attack]
-    first = fit(seen, list(weights(seen)), epochs=epochs, seed=SEED)
-    scales = dict(_scales({o: first.model(o) for o in ORIGINS}, [*unseen, *dev]))
-    print(f"thresholds after {time.monotonic() - started:.0f} s: {scales}")
+@dataclass(frozen=True, slots=True)
+class First:
+    """A fit that does not know the rows held out, and the thresholds that were set with it."""
+
+    models: Mapping[Origin, LinearModel]
+    scales: Mapping[Origin, Scale]
+
+
+def first_fit(rows: Sequence[Row], dev: Sequence[Row], *, epochs: int) -> First:
+    """Fit on all rows but those held out, and set the thresholds on these and on dev."""
+    seen = [row for row in rows if not held_out(row)]
+    unseen = [row for row in rows if held_out(row) and not row.attack]
+    fitted = fit(seen, list(weights(seen)), epochs=epochs, seed=SEED)
+    models = {origin: fitted.model(origin) for origin in ORIGINS}
+    return First(models, dict(_scales(models, [*unseen, *dev])))
+
+
+def make(rows: Sequence[Row], first: First, folder: Path, *, epochs: int) -> None:
+    """Fit on all rows and write `linear.npz`, with the thresholds of the first fit."""
     final = fit(rows, list(weights(rows)), epochs=epochs, seed=SEED)
-    print(f"fitted after {time.monotonic() - started:.0f} s")
-    write(folder, {origin: final.model(origin) for origin in ORIGINS}, scales, kinds_of(rows))
+    write(folder, {origin: final.model(origin) for origin in ORIGINS}, first.scales, kinds_of(rows))
 
 
 def _scales(models: Mapping[Origin, LinearModel], rows: Sequence[Row]) -> Iterator[tuple[Origin, Scale]]:

@@ -1,0 +1,84 @@
+"""The transformer at work: windows of token numbers in, log odds, kinds and vectors out. Only here ONNX is run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as states
+
+from detectors.errors import ConfigurationError, DetectorError
+from detectors.models.tokens import PADDING
+from detectors.models.weights_file import SHIPPED, read_weights
+
+FILE: Final = "encoder.onnx"
+INPUT: Final = "numbers"
+OUTPUTS: Final = ("attack", "kinds", "vectors")
+_REFUSED: Final = (
+    states.Fail,
+    states.InvalidArgument,
+    states.InvalidGraph,
+    states.InvalidProtobuf,
+    states.NotImplemented,
+    states.RuntimeException,
+)
+
+_SLOW: Final = "SkipLayerNormFusion"  # on processors what it makes takes three times as long as what it replaces
+
+Floats = NDArray[np.float32]
+
+
+class Reading(NamedTuple):
+    """Of some windows: log odds of an attack (count), of each kind (count, kinds), unit vectors (count, width)."""
+
+    attack: Floats
+    kinds: Floats
+    vectors: Floats
+
+
+class Encoder:
+    """Reads on the thread that asks, and starts no thread of its own, so that it may be loaded before a fork."""
+
+    def __init__(self, model: bytes) -> None:
+        """Raises ValueError for what this version of ONNX Runtime cannot run."""
+        self.revision = hashlib.sha256(model).hexdigest()[:12]
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.enable_cpu_mem_arena = False  # what is needed for a moment is given back
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model, options, providers=["CPUExecutionProvider"], disabled_optimizers=[_SLOW]
+            )
+        except _REFUSED as exc:
+            raise ValueError(f"ONNX Runtime {onnxruntime.__version__} cannot run it: {type(exc).__name__}") from exc
+        if tuple(output.name for output in self._session.get_outputs()) != OUTPUTS:
+            raise ValueError("it answers something else than this version asks")
+
+    def read(self, windows: Sequence[Sequence[int]]) -> Reading:
+        """Read windows of token numbers together. Raises DetectorError."""
+        try:
+            return Reading(*self._session.run(list(OUTPUTS), {INPUT: padded(windows)}))
+        except _REFUSED as exc:
+            raise DetectorError("transformer", type(exc).__name__) from exc
+
+
+def padded(windows: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+    """Return windows as one array, as long as the longest of them."""
+    numbers = np.full((len(windows), max(map(len, windows))), PADDING, np.int64)
+    for place, window in enumerate(windows):
+        numbers[place, : len(window)] = window
+    return numbers
+
+
+def load_encoder(folder: Path = SHIPPED) -> Encoder:
+    """Load the shipped transformer. Raises ConfigurationError for weights that are missing, not ours or too new."""
+    try:
+        return Encoder(read_weights(FILE, folder))
+    except ValueError as exc:
+        raise ConfigurationError(folder / FILE, None, str(exc)) from exc

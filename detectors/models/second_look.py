@@ -1,0 +1,96 @@
+"""What both models make of a text: the linear one ranks its windows, the transformer reads the best of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.frozen import statically_frozen
+from detectors.models.classifier_model import KINDS, Scale, best
+from detectors.models.encoder import Encoder, Reading, load_encoder
+from detectors.models.known_attacks import KnownAttacks
+from detectors.models.linear import Window
+from detectors.models.tokens import Tokens, load_tokens
+from detectors.models.weights_file import SHIPPED, read_arrays
+from detectors.types import Category, Origin
+
+FILE: Final = "second_look.npz"
+SHORTEST: Final = 50  # bytes: what is shorter is not trusted more
+_JAILBREAK: Final = KINDS.index(Category.JAILBREAK)
+
+
+@statically_frozen
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The log odds of both models together, the kind of attack that it would be, and the vectors of what was read."""
+
+    score: float
+    kind: Category
+    vectors: NDArray[np.float32]
+
+
+@statically_frozen
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """How the scores of both models are added for one origin, what the sum means, and which cosine is near.
+
+    `length`: how much is asked of each further power of e of a text's size, since of many words some look suspicious;
+    `play`: how much more of a jailbreak, which looks most like somebody's role-play.
+    """
+
+    linear: float
+    encoder: float
+    length: float
+    play: float
+    scale: Scale
+    near: float
+
+    def score(self, linear: float, encoder: float, size: int, play: float) -> float:
+        """Return the sum for a text of `size` bytes which, if it is an attack, is a jailbreak by that chance."""
+        asked = self.length * math.log(max(size, SHORTEST) / 100) + self.play * play
+        return self.linear * linear + self.encoder * encoder - asked
+
+
+@dataclass(frozen=True, slots=True)
+class SecondLook:
+    """The transformer with all it needs. Reads on the thread that asks."""
+
+    tokens: Tokens
+    encoder: Encoder
+    joinings: Mapping[Origin, Joining]
+    known: KnownAttacks
+    revision: str
+
+    def at(self, text: str, ranked: Sequence[Window], origin: Origin) -> Judgement:
+        """Judge a folded text by its best windows; `ranked` are the linear model's. Raises DetectorError."""
+        reading = self.encoder.read(self.tokens.windows(text, ranked, origin))
+        place = int(reading.attack.argmax())
+        size = len(text.encode("utf-8", "replace"))
+        score = self.joinings[origin].score(
+            best(ranked).score, float(reading.attack[place]), size, play(reading, place)
+        )
+        kind = Category.PROMPT_INJECTION if origin is Origin.TOOL else KINDS[int(reading.kinds[place].argmax())]
+        return Judgement(score, kind, reading.vectors)
+
+
+def play(reading: Reading, place: int) -> float:
+    """Return the chance that a window's attack, if it is one, is a jailbreak."""
+    odds = np.exp(reading.kinds[place] - reading.kinds[place].max())
+    return float(odds[_JAILBREAK] / odds.sum())
+
+
+def load_second_look(folder: Path = SHIPPED) -> SecondLook:
+    """Load the shipped transformer. Raises ConfigurationError for weights that are missing or not ours."""
+    arrays = read_arrays(FILE, folder)
+    joinings = {}
+    for origin in (Origin.USER, Origin.TOOL):
+        linear, encoder, length, play_, near, certain, threshold, slope = map(float, arrays[f"{origin}_joining"])
+        joinings[origin] = Joining(linear, encoder, length, play_, Scale(certain, certain, threshold, slope), near)
+    known = KnownAttacks(arrays["known"], tuple(KINDS[number] for number in arrays["known_kinds"]))
+    return SecondLook(load_tokens(folder), load_encoder(folder), joinings, known, str(arrays["revision"]))

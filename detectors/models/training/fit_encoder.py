@@ -1,0 +1,163 @@
+"""Train the transformer: what is an attack, of which kind, and a vector that stays where the base had it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from detectors.models.encoder import padded
+from detectors.models.training.encoder_rows import EASY, Sample, batches
+from detectors.models.training.network import Network
+
+RATE: Final = 1.5e-4
+DEEPER: Final = 0.85  # of the rate, for each layer further down
+TOKENS: Final = 3072  # of a batch
+WARM: Final = 0.06  # of all steps
+DROPPED: Final = 0.08  # of the words of a window are hidden from the network, so that it does not rely on one
+UNKNOWN: Final = 100
+VECTOR: Final = 1.0  # how much it costs to move a text's vector away from the base's
+KIND: Final = 0.2
+REACHED: Final = "course.pt"
+SAVE_EVERY: Final = 100  # steps
+STEADY: Final = 0.995  # of the running mean of the weights, which is what is kept
+DULL: Final = (0.35, 0.15)  # share of easy texts that an epoch reads, and what every later one reads
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How long to train, from which seed, and where to keep what was reached."""
+
+    epochs: int
+    seed: int
+    folder: Path
+    threads: int = 2
+
+
+def fit(network: Network, rows: Sequence[Sample], bases: Tensor, course: Course) -> Network:
+    """Train a network; `bases` are the base's vectors of all windows, in order. Goes on where it was interrupted."""
+    torch.manual_seed(course.seed)
+    torch.set_num_threads(course.threads)
+    places = np.cumsum([0, *(len(row.windows) for row in rows)])
+    plan = _plan(rows, course)
+    optimiser = torch.optim.AdamW(_groups(network), weight_decay=0.01, fused=True)
+    mean = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    done = _resumed(course.folder, network, optimiser, mean)
+    started, losses = time.monotonic(), []
+    network.train()
+    for step in range(done, len(plan)):
+        for group in optimiser.param_groups:
+            group["lr"] = group["top"] * _share(step, len(plan))
+        losses.append(_step(network, [rows[number] for number in plan[step]], [places[n] for n in plan[step]], bases))
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        steady = min(STEADY, (step + 1) / (step + 10))
+        torch._foreach_lerp_(list(mean.values()), list(network.state_dict().values()), 1 - steady)
+        if (step + 1) % SAVE_EVERY == 0 or step + 1 == len(plan):
+            _save(course.folder, network, optimiser, mean, step + 1)
+            took = time.monotonic() - started
+            left = took / (step + 1 - done) * (len(plan) - step - 1)
+            print(
+                f"step {step + 1} of {len(plan)}: loss {np.mean(losses):.4f}, {took:.0f} s, {left:.0f} s left",
+                flush=True,
+            )
+            losses.clear()
+    network.load_state_dict(mean)
+    network.eval()
+    return network
+
+
+def _plan(rows: Sequence[Sample], course: Course) -> list[list[int]]:
+    chance = np.random.default_rng(course.seed)
+    plan: list[list[int]] = []
+    for epoch in range(course.epochs):
+        share = DULL[min(epoch, len(DULL) - 1)]
+        dull = [row.score > EASY if row.attack else row.score < -EASY for row in rows]
+        chosen = [n for n, easy in enumerate(dull) if not easy or chance.random() < share]
+        plan += [[chosen[n] for n in batch] for batch in batches([rows[n] for n in chosen], TOKENS, chance)]
+    return plan
+
+
+def _groups(network: Network) -> list[dict[str, object]]:
+    """Return the weights with their rates: what lies deeper says more of language than of attacks."""
+    depth = len(network.layers)
+    groups = [{"params": [*network.words.parameters(), *network.places.parameters(), *network.start.parameters()],
+               "top": RATE * DEEPER ** (depth + 1)}]  # fmt: skip
+    for number, layer in enumerate(network.layers):
+        groups.append({"params": list(layer.parameters()), "top": RATE * DEEPER ** (depth - 1 - number)})
+    groups.append({"params": [*network.attack.parameters(), *network.kinds.parameters()], "top": RATE * 5})
+    return [{**group, "lr": 0.0} for group in groups]
+
+
+def _share(step: int, steps: int) -> float:
+    warm = max(int(steps * WARM), 1)
+    return (
+        (step + 1) / warm
+        if step < warm
+        else 0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * (step - warm) / max(steps - warm, 1)))
+    )
+
+
+def _step(network: Network, rows: Sequence[Sample], places: Sequence[int], bases: Tensor) -> float:
+    windows = [window for row in rows for window in row.windows]
+    numbers = torch.from_numpy(padded(windows))
+    hidden = (torch.rand(numbers.shape) < DROPPED) & (numbers > UNKNOWN + 3)
+    owner = torch.tensor([n for n, row in enumerate(rows) for _ in row.windows])
+    with torch.autocast("cpu", torch.bfloat16):
+        odds, kinds, vectors = network(numbers.masked_fill(hidden, UNKNOWN))
+    # A text is an attack if one of its windows is.
+    most = torch.full((len(rows),), -1e4).scatter_reduce(0, owner, odds.float(), "amax")
+    label = torch.tensor([float(row.attack) for row in rows])
+    say = torch.tensor([row.say for row in rows])
+    smooth = label * 0.96 + 0.02
+    loss = (functional.binary_cross_entropy_with_logits(most, smooth, reduction="none") * say).sum() / say.sum()
+    kind = torch.tensor([row.kind for row in rows])[owner]
+    if bool((kind >= 0).any()):
+        loss = loss + KIND * functional.cross_entropy(kinds.float()[kind >= 0], kind[kind >= 0])
+    there = torch.tensor([place + n for row, place in zip(rows, places, strict=True) for n in range(len(row.windows))])
+    loss = loss + VECTOR * (1 - (vectors.float() * bases[there].float()).sum(1)).mean()
+    loss.backward()
+    return float(loss)
+
+
+def vectors_of(network: Network, windows: Sequence[Sequence[int]], threads: int = 2) -> tuple[Tensor, Tensor, Tensor]:
+    """Return log odds, kinds and vectors (in half precision) of windows, in order."""
+    torch.set_num_threads(threads)
+    order = sorted(range(len(windows)), key=lambda number: len(windows[number]))
+    odds, kinds = torch.zeros(len(windows)), torch.zeros(len(windows), 4)
+    vectors = torch.zeros(len(windows), 384, dtype=torch.float16)
+    network.eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        for start in range(0, len(order), 128):
+            chosen = order[start : start + 128]
+            found = network(torch.from_numpy(padded([windows[number] for number in chosen])))
+            odds[chosen], kinds[chosen] = found[0].float(), found[1].float()
+            vectors[chosen] = found[2].half()
+    return odds, kinds, vectors
+
+
+def _save(folder: Path, network: Network, optimiser: torch.optim.Optimizer, mean: dict[str, Tensor], step: int) -> None:
+    state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "mean": mean, "step": step}
+    torch.save(state, folder / f"{REACHED}.new")
+    (folder / f"{REACHED}.new").replace(folder / REACHED)
+
+
+def _resumed(folder: Path, network: Network, optimiser: torch.optim.Optimizer, mean: dict[str, Tensor]) -> int:
+    file = folder / REACHED
+    if not file.exists():
+        return 0
+    state = torch.load(file, weights_only=True)
+    network.load_state_dict(state["network"])
+    optimiser.load_state_dict(state["optimiser"])
+    mean.update(state["mean"])
+    print(f"going on after step {state['step']}")
+    return int(state["step"])

@@ -1,0 +1,123 @@
+"""Make the transformer: check its base, train, shrink, join with the linear model, and write all that ships."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from detectors.errors import ConfigurationError
+from detectors.models import encoder, second_look, tokens
+from detectors.models.classifier_model import KINDS, Scale
+from detectors.models.encoder import Encoder
+from detectors.models.second_look import Joining
+from detectors.models.tokens import Tokens
+from detectors.models.training import fit_encoder
+from detectors.models.training.encoder_rows import LEFT_OUT, Sample, samples
+from detectors.models.training.export_encoder import export
+from detectors.models.training.fit_linear import ORIGINS
+from detectors.models.training.holding import held_out
+from detectors.models.training.join import Doubtful, Models, doubtful, joined, reliability
+from detectors.models.training.make_linear import SEED, First
+from detectors.models.training.network import Network, from_base
+from detectors.models.training.prototypes import prototypes
+from detectors.models.training.rows import Row, weights
+from detectors.models.training.vocabulary import widened
+from detectors.models.weights_file import read_weights
+
+EPOCHS: Final = 2
+# sentence-transformers/all-MiniLM-L6-v2, as independent projects pin it.
+BASE_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_SHORT, _EVERY = 200, 25  # what a proof reads
+_ASIAN: Final = frozenset({"zh", "ja", "ko"})
+
+
+def make(rows: Sequence[Row], dev: Sequence[Row], first: First, base: Path, folder: Path, work: Path) -> None:
+    """Write `encoder.onnx`, `tokenizer.json` and `second_look.npz` into `folder`; goes on with what is in `work`.
+
+    Raises ConfigurationError for another base than ours.
+    """
+    weights_file = base / "model.safetensors"
+    if hashlib.sha256(weights_file.read_bytes()).hexdigest() != BASE_SHA256:
+        raise ConfigurationError(weights_file, None, "is not the base that this was made for (SHA-256 differs)")
+    texts = (row.text for row in rows if row.language in _ASIAN)
+    vocabulary, taken = widened((base / "tokenizer.json").read_bytes(), texts)
+    (folder / tokens.FILE).write_bytes(vocabulary)
+    network, cutter = from_base(weights_file), Tokens(vocabulary)
+    _fill(network, taken)
+    seen = [row for row in rows if not held_out(row) and row.source not in LEFT_OUT]
+    read = samples(seen, list(weights(seen)), first.models, cutter)
+    course = fit_encoder.Course(EPOCHS, SEED, work)
+    export(fit_encoder.fit(network, read, _bases(network, read, work), course), folder / encoder.FILE)
+    unseen = [row for row in rows if held_out(row)]
+    join(read, [*unseen, *dev], first, cutter, folder)
+
+
+def prove(rows: Sequence[Row], first: First, folder: Path) -> None:
+    """Go the way of `make` in seconds, with a network that knows nothing."""
+    vocabulary = read_weights(tokens.FILE)
+    (folder / tokens.FILE).write_bytes(vocabulary)
+    cutter = Tokens(vocabulary)
+    few = [row for row in rows if len(row.text) < _SHORT]
+    read = samples(few[::_EVERY], [1.0] * len(few[::_EVERY]), first.models, cutter)
+    network = Network()
+    _, _, bases = fit_encoder.vectors_of(network, [window for row in read for window in row.windows])
+    export(fit_encoder.fit(network, read, bases, fit_encoder.Course(1, SEED, folder)), folder / encoder.FILE)
+    (folder / fit_encoder.REACHED).unlink()
+    doubting = {origin: Scale(1e9, -1e9, scale.threshold, scale.slope) for origin, scale in first.scales.items()}
+    join(read, few[1::_EVERY], First(first.models, doubting), cutter, folder)
+
+
+def join(read: Sequence[Sample], unseen: Sequence[Row], first: First, cutter: Tokens, folder: Path) -> None:
+    """Write what is set beside the network: how both scores are added, thresholds, and the attacks that are known."""
+    reader = Encoder((folder / encoder.FILE).read_bytes())
+    known = prototypes(read, KINDS, reader, SEED)
+    arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {
+        "known": known.vectors,
+        "known_kinds": np.array([KINDS.index(category) for category in known.categories]),
+    }
+    models = Models(first.models, first.scales, cutter, reader, known)
+    for origin in ORIGINS:
+        texts = doubtful(unseen, origin, models)
+        joining = joined(texts, origin)
+        arrays[f"{origin}_joining"] = _numbers(joining)
+        print("\n".join(_account(origin, texts, joining)))
+    digest = hashlib.sha256(reader.revision.encode() + b"".join(array.tobytes() for array in arrays.values()))
+    np.savez_compressed(
+        folder / second_look.FILE, revision=np.array(digest.hexdigest()[:12]), allow_pickle=False, **arrays
+    )
+
+
+def _fill(network: Network, taken: Sequence[int]) -> None:
+    """Begin with letters that the base lacked near those that it has: at their mean, each a little off it."""
+    with torch.no_grad():
+        torch.manual_seed(SEED)
+        words = network.words.weight
+        mean, spread = words[1000:].mean(0), words[1000:].std(0)
+        words[list(taken)] = mean + 0.5 * spread * torch.randn(len(taken), words.shape[1])
+
+
+def _bases(network: Network, read: Sequence[Sample], work: Path) -> Tensor:
+    file = work / "bases.pt"
+    if not file.exists():
+        print("reading every text with the base (minutes)", flush=True)
+        torch.save(fit_encoder.vectors_of(network, [window for row in read for window in row.windows])[2], file)
+    vectors: Tensor = torch.load(file, weights_only=True)
+    return vectors
+
+
+def _numbers(joining: Joining) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+    weights = [joining.linear, joining.encoder, joining.length, joining.play]
+    return np.array([*weights, joining.near, joining.scale.certain, joining.scale.threshold, joining.scale.slope])
+
+
+def _account(origin: str, texts: Doubtful, joining: Joining) -> Iterator[str]:
+    yield f"{origin}: {texts.attack.size} texts in doubt, {int(texts.attack.sum())} of them attacks; {joining}"
+    yield "| confidence | texts | said | were attacks |"
+    yield "|---|--:|--:|--:|"
+    yield from reliability(texts, joining)

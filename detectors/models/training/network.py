@@ -1,0 +1,92 @@
+"""The transformer while it is trained: a small BERT. Its first token tells attacks, its mean is the text's vector."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+LAYERS: Final = 6
+WIDTH: Final = 384
+HEADS: Final = 12
+HEAD: Final = WIDTH // HEADS
+INNER: Final = 1536
+VOCABULARY: Final = 30_522
+PLACES: Final = 128
+KINDS: Final = 4  # detectors.models.classifier_model.KINDS
+DROPOUT: Final = 0.1
+
+
+class Layer(nn.Module):  # type: ignore[misc]  # of a library that may be absent
+    def __init__(self) -> None:
+        super().__init__()
+        self.query, self.key, self.value, self.out = (nn.Linear(WIDTH, WIDTH) for _ in range(4))
+        self.attended, self.done = (nn.LayerNorm(WIDTH, eps=1e-12) for _ in range(2))
+        self.wide, self.narrow = nn.Linear(WIDTH, INNER), nn.Linear(INNER, WIDTH)
+        self.dropout = nn.Dropout(DROPOUT)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        query, key, value = (_split(part(states)) for part in (self.query, self.key, self.value))
+        # Written out, because the backward pass of torch's own attention takes half of a step on a processor.
+        seen = functional.softmax(query @ key.transpose(2, 3) * HEAD**-0.5 + mask, dim=-1) @ value
+        states = self.attended(states + self.dropout(self.out(seen.transpose(1, 2).flatten(2))))
+        done: Tensor = self.done(states + self.dropout(self.narrow(functional.gelu(self.wide(states)))))
+        return done
+
+
+def _split(states: Tensor) -> Tensor:
+    return states.unflatten(2, (HEADS, HEAD)).transpose(1, 2)
+
+
+class Network(nn.Module):  # type: ignore[misc]  # likewise
+    """Reads token numbers (batch, length), padded with 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.places = nn.Embedding(VOCABULARY, WIDTH), nn.Embedding(PLACES, WIDTH)
+        self.start = nn.LayerNorm(WIDTH, eps=1e-12)
+        self.layers = nn.ModuleList(Layer() for _ in range(LAYERS))
+        self.attack, self.kinds = nn.Linear(WIDTH, 1), nn.Linear(WIDTH, KINDS)
+        self.dropout = nn.Dropout(DROPOUT)
+
+    def forward(self, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return log odds of an attack (batch), of each kind (batch, KINDS), and unit vectors (batch, WIDTH)."""
+        there = (numbers != 0).to(torch.float32)
+        mask = ((1 - there) * -1e4)[:, None, None, :]
+        states = self.start(self.words(numbers) + self.places.weight[: numbers.shape[1]])
+        states = self.dropout(states)
+        for layer in self.layers:
+            states = layer(states, mask.to(states.dtype))
+        first = self.dropout(states[:, 0])
+        vectors = (states * there[:, :, None]).sum(1) / there.sum(1, keepdim=True)
+        return self.attack(first).squeeze(1), self.kinds(first), functional.normalize(vectors, dim=1)
+
+
+_NAMES: Final = {
+    "attention.self.query": "query", "attention.self.key": "key", "attention.self.value": "value",
+    "attention.output.dense": "out", "attention.output.LayerNorm": "attended",
+    "intermediate.dense": "wide", "output.dense": "narrow", "output.LayerNorm": "done",
+}  # fmt: skip
+
+
+def from_base(file: Path) -> Network:
+    """Return a network with the weights of all-MiniLM-L6-v2 (a BERT in safetensors). Raises KeyError for another."""
+    given = load_file(file)
+    network = Network()
+    state = network.state_dict()
+    state["words.weight"] = given["embeddings.word_embeddings.weight"]
+    # Every text is of one type: what that type adds is the same at every place.
+    state["places.weight"] = (
+        given["embeddings.position_embeddings.weight"][:PLACES] + given["embeddings.token_type_embeddings.weight"][0]
+    )
+    for part in ("weight", "bias"):
+        state[f"start.{part}"] = given[f"embeddings.LayerNorm.{part}"]
+        for number in range(LAYERS):
+            for theirs, ours in _NAMES.items():
+                state[f"layers.{number}.{ours}.{part}"] = given[f"encoder.layer.{number}.{theirs}.{part}"]
+    network.load_state_dict(state)
+    return network

@@ -1,0 +1,71 @@
+"""The transformer as it ships: what goes in and comes out, what it costs, and that a fork may share it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detectors.errors import ConfigurationError, DetectorError
+from detectors.models.encoder import FILE, Encoder, load_encoder, padded
+from detectors.models.known_attacks import WIDTH
+from detectors.models.weights_file import SHIPPED, write_manifest
+
+WINDOWS = [[101, 1, 8568, 2035, 3025, 8128, 102], [101, 2, 7592, 102]]
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return load_encoder()
+
+
+def test_windows_of_different_lengths_are_read_together(encoder: Encoder) -> None:
+    reading = encoder.read(WINDOWS)
+    assert (reading.attack.shape, reading.kinds.shape, reading.vectors.shape) == ((2,), (2, 4), (2, WIDTH))
+    assert np.linalg.norm(reading.vectors, axis=1) == pytest.approx([1.0, 1.0], abs=1e-3)
+
+
+def test_a_window_says_nearly_the_same_alone_and_beside_another(encoder: Encoder) -> None:
+    together = encoder.read(WINDOWS)
+    for number, window in enumerate(WINDOWS):
+        alone = encoder.read([window])
+        assert together.vectors[number] @ alone.vectors[0] > 0.95  # one scale of the bytes for a whole batch
+        assert together.attack[number] == pytest.approx(alone.attack[0], abs=1.0)
+
+
+def test_a_shorter_one_is_filled_up() -> None:
+    assert padded(WINDOWS).tolist()[1] == [101, 2, 7592, 102, 0, 0, 0]
+
+
+def test_reading_starts_no_thread(encoder: Encoder) -> None:
+    before = (threading.active_count(), len(os.listdir("/proc/self/task")))
+    encoder.read(WINDOWS)
+    assert (threading.active_count(), len(os.listdir("/proc/self/task"))) == before
+
+
+def test_a_word_outside_of_the_vocabulary_is_a_failure_to_look(encoder: Encoder) -> None:
+    with pytest.raises(DetectorError, match="detector transformer: "):
+        encoder.read([[101, 10**9, 102]])
+
+
+def test_another_file_is_named_with_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"no graph")
+    write_manifest(tmp_path, {})
+    with pytest.raises(ConfigurationError, match="cannot run it"):
+        load_encoder(tmp_path)
+
+
+def test_damaged_weights_are_named(tmp_path: Path) -> None:
+    write_manifest(tmp_path, {})
+    (tmp_path / "manifest.json").write_bytes((SHIPPED / "manifest.json").read_bytes())
+    (tmp_path / FILE).write_bytes((SHIPPED / FILE).read_bytes()[:-1] + b"\0\0")
+    with pytest.raises(ConfigurationError, match="is not the file that was trained"):
+        load_encoder(tmp_path)
+
+
+def test_all_that_ships_is_small_enough() -> None:
+    sizes = [file.stat().st_size for file in SHIPPED.iterdir()]
+    assert sum(sizes) <= 30_000_000
