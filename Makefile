@@ -21,7 +21,7 @@ timed = @start=$$SECONDS; { $(3); } || exit 1; took=$$((SECONDS - start)); \
 # What every commit passes beside lint and types: the structure, and every signature's own examples.
 CHECKED := tests/test_structure.py tests/detectors/test_signatures.py
 # What detects and decides, and what every codec must keep.
-PARTS := tests/detectors tests/policies tests/contracts tests/labelled tests/proxy/providers tests/proxy/cli
+PARTS := tests/detectors tests/policies tests/contracts tests/labelled tests/proxy/providers tests/proxy/cli tests/proxy/pool tests/proxy/engine
 # Where tests may be marked e2e or slow (tests/test_structure.py): thousands of others need not be collected for them.
 SLOW := tests/e2e tests/proxy tests/contracts/test_sinks.py --ignore tests/proxy/providers
 # What operators do and suffer: starts, stops, kills, keys; the engines and all that is kept in them.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
 from proxy.app import Detection, policy_store
 from proxy.control.access.build import build_access
+from proxy.control.access.passwords import Passwords
 from proxy.control.parts import ControlParts
 from proxy.control.sums import Sums
 from proxy.screen import Screen
@@ -35,6 +38,7 @@ from tests.storage.conftest import (
     tenant,
 )
 
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 __all__ = ["as_superuser", "database", "empty_database", "make_record", "migrated", "neighbour", "tenant"]
 
 
@@ -67,7 +71,7 @@ async def parts(
         detection=detection,
         screen=Screen(detection.chain, detection.actions),
         sums=Sums(10),
-        access=build_access(settings, database, keys),
+        access=replace(build_access(settings, database, keys), passwords=Passwords(CHEAP)),
     )
     await redis.close()
 
