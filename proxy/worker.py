@@ -111,7 +111,7 @@ async def _keep_current(worker: Worker, vitals: Vitals, sender: MetricsSender, r
     await _follow_judges(worker)
     known = await worker.attacks.check(worker.parts.keys.attacks)
     if known is not None:
-        _LOG.info("known attacks exchanged", count=known)
+        _LOG.info("known attacks exchanged", attacks=known)
     await worker.limits.flush()
     if worker.engine is not None:
         worker.engine.refresh()

@@ -21,7 +21,8 @@ from proxy.logs import Burst, LogFile, LogSettings, configure_logs
 # What a line may say beside its event. Each is a name, a number or a code of ours, or why a file of an operator's
 # cannot be used; none ever holds what a client or a provider wrote.
 FIELDS = {
-    "bytes", "code", "decision", "engine", "error", "expires", "failures", "file", "files", "host", "incident",
+    "attacks", "bytes", "code", "decision", "engine", "error", "expires", "failures", "file", "files", "host",
+    "incident",
     "instance", "judges", "library", "level_of_it", "line", "lines", "lived", "operation", "pack", "place", "policy",
     "port", "principal", "problem", "process", "reason", "records", "revision", "seconds", "segment", "segments",
     "sink", "status", "tenant", "writer",
