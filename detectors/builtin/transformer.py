@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,12 @@ RULES: Final = {category: f"PS-TRF-{number:03}" for number, category in enumerat
 SIMILAR: Final = "PS-SIM-001"
 _MOST_WAITING: Final = 32  # texts: some 0.7 s, which leaves the deadline of refiners time for one's own
 _MOST_TEXTS: Final = 64  # of one inspection
+# An address, a name or a number asks for nothing; an attack may be two words long.
+_FEWEST_WORDS: Final = 2
+_TOKEN: Final = re.compile(r"\S+")
+_AROUND: Final = ".,!?;:\"'()[]*\u2019\u201c\u201d"  # what stands around words
+_NO_WORD: Final = frozenset("0123456789./\\@=_<>{}:#$%&+|~^")
+_UNSPACED: Final = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")  # scripts without blanks: two make a word
 _TOO_MANY: Final = "too_many_texts"
 _FULL: Final = "queue_full"
 
@@ -84,7 +91,7 @@ class Transformer:
         origin = READ_AS.get(views[0].segment.origin)
         if origin is None:
             return ()
-        read = list(readable(views, origin))
+        read = [view for view in readable(views, origin) if is_said(view.text)]
         if not read:
             return ()
         texts = [without_blobs(view.text) for view in read]
@@ -112,6 +119,17 @@ class Transformer:
         if known is not None:
             known.clear()
             known[judged.kind] = chance
+
+
+def is_said(text: str) -> bool:
+    """Tell whether a text has as many words as it takes to ask for something."""
+    words = 0
+    for token in _TOKEN.finditer(text):
+        word = token.group().strip(_AROUND)
+        words += _NO_WORD.isdisjoint(word) and any(map(str.isalpha, word))
+        if words >= _FEWEST_WORDS:
+            return True
+    return words + len(_UNSPACED.findall(text)) // 2 >= _FEWEST_WORDS
 
 
 def _hit(rule_id: str, kind: str, category: Category, chance: float, view: View, window: Window, message: str) -> Hit:

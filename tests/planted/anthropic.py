@@ -11,7 +11,7 @@ _BODY: Final[dict[str, Any]] = {
     "max_tokens": 64,
     "system": [{"type": "text", "text": "what the system says"}],
     "messages": [
-        {"role": "user", "content": "what the user says"},
+        {"role": "user", "content": "when the train leaves"},
         {"role": "assistant", "content": "what was answered"},
         {"role": "user", "content": [
             {"type": "text", "text": "a part of text"},
@@ -60,7 +60,7 @@ BATCHES: Final = Surface(
     "/v1/messages/batches",
     {"requests": [
         {"custom_id": "1", "params": {**_LEAST, "system": "what the system says",
-                                      "messages": [{"role": "user", "content": "what the user says"}]}},
+                                      "messages": [{"role": "user", "content": "when the train leaves"}]}},
         {"custom_id": "a custom id", "unheard_of": "an unknown field",
          "params": {**_LEAST, "unheard_of": "a deep unknown field",
                     "messages": [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1",

@@ -12,7 +12,7 @@ _SCHEMA: Final[dict[str, Any]] = {"type": "OBJECT", "description": "what a schem
 _BODY: Final[dict[str, Any]] = {
     "contents": [
         {"role": "user", "parts": [
-            {"text": "what the user says"},
+            {"text": "when the train leaves"},
             {"fileData": {"fileUri": "https://example.com/?q=a file address", "displayName": "a displayed name"}},
             {"novelty": "an unknown part"}]},
         {"role": "model", "parts": [

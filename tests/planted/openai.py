@@ -21,7 +21,7 @@ CHAT: Final = Surface(
         "messages": [
             {"role": "system", "content": "what the system says", "name": "system name"},
             {"role": "developer", "content": [{"type": "text", "text": "what the developer says"}]},
-            {"role": "user", "content": "what the user says", "name": "user name"},
+            {"role": "user", "content": "when the train leaves", "name": "user name"},
             {"role": "user", "content": [
                 {"type": "text", "text": "a part of text"},
                 {"type": "image_url", "image_url": {"url": "https://example.com/?q=an image query"}},
@@ -121,7 +121,7 @@ RESPONSES: Final = Surface(
         "store": False,
         "instructions": "what the developer wants",
         "input": [
-            {"role": "user", "content": "what the user says"},
+            {"role": "user", "content": "when the train leaves"},
             {"type": "message", "role": "user", "content": [
                 {"type": "input_text", "text": "a part of input"},
                 {"type": "input_image", "image_url": "https://example.com/?q=an image query"},

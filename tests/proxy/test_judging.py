@@ -214,7 +214,7 @@ async def test_sixteen_who_send_the_same_text_at_once_cause_one_call(
 ) -> None:
     policy = make_policy("judges: {always: {origin: user}, deadline: 5}")
     async with judged(tmp_path, detection, policy, recorder, {KIMI: slow(0.05, openrouter(ATTACK))}) as panel:
-        text = "And what would all of you have me do with it?"
+        text = "Which of the two trains to Porto is faster on a Sunday?"
         answers = await asyncio.gather(*(panel.ask(text) for _ in range(16)))
         assert ({status for status, _ in answers}, len(panel.asked(KIMI))) == ({400}, 1)
 
