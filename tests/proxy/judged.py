@@ -77,7 +77,7 @@ class Judged:
 
     async def ask(self, text: str = "", **headers: str) -> tuple[int, dict[str, Any]]:
         """Ask for a completion; without a text, with one that nobody has judged yet."""
-        content = text or f"What would you tell {secrets.token_hex(4)} and all of them?"
+        content = text or f"Which train goes to station {secrets.token_hex(4)} on a Sunday morning?"
         body = {"model": "scripted", "messages": [{"role": "user", "content": content}]}
         return await self.served.ask("/v1/chat/completions", body, **headers)
 
