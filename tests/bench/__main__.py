@@ -19,11 +19,11 @@ from tests.bench.targets import pass_through, upstream
 from tests.harness import Product
 
 BARS = {"short": 2.0}  # wanted: product's worker / bare pass-through, one connection
-MEMORY_BAR, COLD_BAR, WARM_BAR = 150, 6.0, 3.0  # MB of a worker, seconds of a start
+MEMORY_BAR, COLD_BAR, WARM_BAR = 250, 6.0, 3.0  # MB of a worker with its transformer, seconds of a start
 # What fails a build where a bar is not reached (docs/performance.md): it must not get worse than it is, with the spread
 # of a shared machine. The linear model and four times the patterns cost what was held before them.
 GATES = {"short": 5.2}
-MEMORY_GATE, START_SLACK = 215, 2.0
+MEMORY_GATE, START_SLACK = 275, 2.0
 POLICY = """
 extends: preset/standard
 limits: {requests: 1000000/min, text: 64 KiB}
