@@ -19,7 +19,7 @@ from storage.recorded_decisions import quiet_decisions, recorded_decisions
 from storage.tenants import TenantStore
 from storage.types import Tenant
 
-_AT_ONCE: Final = 500  # decisions, after which others are served
+_PAUSE_AFTER: Final = 500  # decisions, after which others are served
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ async def tally_of(
     async for recorded in wanted.rows(database, until, quiet=every_row):
         if rescan is None:
             again.take(recorded)
-            if again.tally.decisions % _AT_ONCE == 0:
+            if again.tally.decisions % _PAUSE_AFTER == 0:
                 await asyncio.sleep(0)
             continue
         waiting.append(recorded)

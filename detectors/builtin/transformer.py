@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from detectors.builtin.classifier import RULES as FIRST_LOOK
 from detectors.builtin.classifier import SCORES, TAGS, in_characters, readable, without_blobs
@@ -34,14 +34,6 @@ _NO_WORD: Final = frozenset("0123456789./\\@=_<>{}:#$%&+|~^")
 _UNSPACED: Final = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")  # scripts without blanks: two make a word
 _TOO_MANY: Final = "too_many_texts"
 _FULL: Final = "queue_full"
-
-
-class Reading(NamedTuple):
-    """A reading of a text, its windows as the linear model ranks them, and the best one's score."""
-
-    view: View
-    windows: Sequence[Window]
-    score: float
 
 
 class Transformer:
