@@ -55,13 +55,10 @@ def settings(data: Path, tmp_path: Path) -> Settings:
     return Settings(data=data, policies=policies)
 
 
-@pytest.fixture
-async def parts(
-    engines: EngineUrls, database: Database, settings: Settings, detection: Detection
-) -> AsyncIterator[ControlParts]:
-    redis = RedisClient.connect(engines.redis_url, timeout=2)
+def parts_of(settings: Settings, database: Database, redis: RedisClient, detection: Detection) -> ControlParts:
+    """Return the control plane's parts over real stores; hashes of passwords cost little."""
     keys = open_house_keys(settings.keys_folder)
-    yield ControlParts(
+    return ControlParts(
         settings=settings,
         database=database,
         redis=redis,
@@ -73,6 +70,14 @@ async def parts(
         sums=Sums(10),
         access=replace(build_access(settings, database, keys), passwords=Passwords(CHEAP)),
     )
+
+
+@pytest.fixture
+async def parts(
+    engines: EngineUrls, database: Database, settings: Settings, detection: Detection
+) -> AsyncIterator[ControlParts]:
+    redis = RedisClient.connect(engines.redis_url, timeout=2)
+    yield parts_of(settings, database, redis, detection)
     await redis.close()
 
 

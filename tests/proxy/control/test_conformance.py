@@ -24,23 +24,18 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from proxy.app import Detection, load_detection, policy_store
-from proxy.control.access.build import build_access
+from proxy.app import Detection, load_detection
 from proxy.control.access.types import AdminRole
 from proxy.control.catalogue import all_operations
 from proxy.control.openapi import openapi
 from proxy.control.parts import ControlParts
-from proxy.control.sums import Sums
-from proxy.screen import Screen
 from proxy.settings import Settings
-from storage.data_keys import DataKeys
 from storage.embedded import EngineUrls
-from storage.house_keys import open_house_keys
-from storage.key_encryption import key_ring_source
 from storage.postgres import Database
 from storage.redis_client import RedisClient
 from storage.tenants import TenantStore
 from tests.proxy.control.attacks import names_of
+from tests.proxy.control.conftest import parts_of
 from tests.proxy.control.house import House
 from tests.proxy.control.serving import bearer, serving, token
 from tests.proxy.control.stock import stocked
@@ -95,19 +90,7 @@ def plane(engines: EngineUrls, migrated: DatabaseUrls, tmp_path_factory: pytest.
 def _parts(folder: Path, database: Database, redis: RedisClient, detection: Detection) -> ControlParts:
     options = Settings(data=folder)
     options.policies_folder.mkdir()
-    keys = open_house_keys(options.keys_folder)
-    return ControlParts(
-        settings=options,
-        database=database,
-        redis=redis,
-        house_keys=keys,
-        data_keys=DataKeys(database, key_ring_source(options.keys_folder)),
-        policies=policy_store(options, detection),
-        detection=detection,
-        screen=Screen(detection.chain, detection.actions),
-        sums=Sums(10),
-        access=build_access(options, database, keys),
-    )
+    return parts_of(options, database, redis, detection)
 
 
 @pytest.mark.parametrize("name", IDS)
