@@ -20,8 +20,9 @@ timed = @start=$$SECONDS; { $(3); } || exit 1; took=$$((SECONDS - start)); \
 
 # What every commit passes beside lint and types: the structure, and every signature's own examples.
 CHECKED := tests/test_structure.py tests/detectors/test_signatures.py
-# What detects and decides, and what every codec must keep.
-PARTS := tests/detectors tests/policies tests/contracts tests/labelled tests/proxy/providers tests/proxy/cli tests/proxy/pool tests/proxy/engine
+# What detects and decides, and what every codec must keep; the demo upstream, which speaks their dialects.
+PARTS := tests/detectors tests/policies tests/contracts tests/labelled tests/eval tests/golden tests/proxy/providers tests/proxy/cli \
+  tests/proxy/pool tests/proxy/engine $(wildcard tests/proxy/test_demo_*.py)
 # Where tests may be marked e2e or slow (tests/test_structure.py): thousands of others need not be collected for them.
 SLOW := tests/e2e tests/proxy tests/contracts/test_sinks.py --ignore tests/proxy/providers
 # What operators do and suffer: starts, stops, kills, keys; the engines and all that is kept in them.
@@ -34,7 +35,7 @@ CONTROL := tests/proxy/control tests/e2e/test_console.py tests/e2e/test_access.p
 EDGE := tests/e2e/test_edge_attacks.py tests/e2e/test_hooks.py tests/e2e/test_bad_input.py tests/e2e/test_planted.py \
   tests/e2e/test_uniformity.py tests/e2e/test_leakage.py
 
-.PHONY: help setup run egress test unit parts e2e edge control ops sdk egress-test check golden prove fuzz bench bench-hostile bench-doors bench-store chaos test-ops soak clean peers eval train train-quick bench-patterns signature-report bench-replay reloads bench-conversations bench-judges bench-policies bench-control isolation
+.PHONY: help setup run egress test unit parts e2e edge control ops sdk egress-test check golden prove fuzz bench bench-hostile bench-doors bench-store chaos test-ops soak clean peers eval train train-quick bench-patterns signature-report bench-replay reloads bench-conversations bench-judges bench-policies bench-control bench-limits isolation
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -77,7 +78,7 @@ parts: setup ## detectors, policies and codecs, each by itself
 	$(call timed,parts,120,$(BIN)/python -m pytest -q -n 2 --dist loadscope $(PARTS) $(CHECKED:%=--ignore %) -m "not e2e and not slow" -x)
 
 e2e: setup ## the running product, driven by real clients
-	$(call timed,e2e,150,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(SLOW) $(OPS:%=--ignore %) $(EDGE:%=--ignore %) $(CONTROL:%=--ignore %) -m "e2e or slow" -x)
+	$(call timed,e2e,200,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(SLOW) $(OPS:%=--ignore %) $(EDGE:%=--ignore %) $(CONTROL:%=--ignore %) -m "e2e or slow" -x)
 
 edge: setup ## every door, dialect and hiding place of the running product, attacked
 	$(call timed,edge,100,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(EDGE) -x)
@@ -164,6 +165,9 @@ bench-hostile: setup ## hostile texts beside plain English, and how long a megab
 bench-doors: setup $(EGRESS)/.ready ## egress mode beside a bare mitmproxy, a guard hook beside the proxy itself
 	$(call timed,bench-doors,120,$(BIN)/python -m tests.bench.doors)
 
+bench-limits: setup ## what knowing who asks costs, and holding a request to three levels of limits
+	$(call timed,bench-limits,60,$(BIN)/python -m tests.bench.limits)
+
 bench-policies: setup ## deciding with 30 rules, a condition, and 1,000 tenants' policies loaded
 	$(call timed,bench-policies,60,$(BIN)/python -m tests.bench.policies)
 
@@ -178,6 +182,7 @@ bench-replay: setup ## a million recorded decisions decided again by another pol
 
 reloads: setup ## 200 policy reloads under load: no request fails, and each names the policy that decided it
 	$(call timed,reloads,240,$(BIN)/python -m tests.prove.reloads)
+
 bench-judges: setup ## judges that fall, stall, refuse or talk nonsense, and what that costs others (QUICK=1: two rounds)
 	$(call timed,bench-judges,$(if $(QUICK),90,200),$(BIN)/python -m tests.bench.judges $(if $(QUICK),--quick))
 

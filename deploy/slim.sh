@@ -9,6 +9,11 @@ if [ "$extras" != archive ]; then
 fi
 # shellcheck disable=SC2086 # a list of words
 "$uv" pip uninstall --quiet --python "$environment/bin/python" $packages
+# Where numbers are from, and tools to make models: checking numbers and running models needs neither.
+for unused in phonenumbers/geodata phonenumbers/carrierdata phonenumbers/tzdata onnxruntime/tools \
+    onnxruntime/transformers onnxruntime/quantization; do
+    rm -rf "$environment"/lib/python*/site-packages/"$unused"
+done
 find "$environment" -depth -type d \( -name tests -o -name __pycache__ \) -exec rm -rf {} +
 find "$environment" -name '*.pyi' -delete
 # Debug symbols only, and not of libraries that wheels bring along: those were laid out anew, and strip breaks them.

@@ -14,7 +14,8 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Final
 
-from detectors.matcher import EndMatcher, Pattern
+from detectors.matcher import EndMatcher
+from detectors.pattern import Pattern
 
 # The only reader of patterns there is.
 ops: Final[Any] = import_module("re._constants")

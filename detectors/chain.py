@@ -161,7 +161,9 @@ class Chain:
                 continue
             reason = options.gate.skip(plan.stage, findings) if options.gate is not None else None
             if reason is not None and not plan.required:
-                runs += [skipped(d, reason) for d in plan.members]
+                # What the stage had no use for anyway is no gap: its answer, too, would have been nothing.
+                unread = 0 if plan.wants is None or _wanted(plan, batch, None) else len(batch.inspectable)
+                runs += [skipped(d, reason, unread) for d in plan.members]
                 continue
             wanted = _wanted(plan, batch, options.gate) if plan.gated else batch.inspectable
             if not wanted and batch.inspectable:

@@ -9,7 +9,7 @@ import typing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from yaml import CSafeLoader, MappingNode, MarkedYAMLError, Node, SequenceNode, YAMLError
@@ -38,6 +38,31 @@ for _tag, _form, _first in (
     ("float", r"-?(?:0|[1-9][0-9]*)\.[0-9]+(?:[eE][-+]?[0-9]+)?", "-0123456789"),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_form})$"), [*_first, ""])
+
+
+# What the library says of a value of another kind, in the words of whoever writes such files.
+_EXPECTED: Final = {
+    **dict.fromkeys(("tuple_type", "list_type", "set_type", "frozen_set_type"), "expected a list"),
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "expected a mapping of keys to values"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "expected a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "expected a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "expected true or false"),
+    **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing"), "expected a day, as 2027-01-31"),
+    "string_type": "expected a text",
+}
+_KEY: Final = "[key]"  # as the last step of a place: the key itself
+_SHORT: Final = frozenset({"too_short", "missing_argument"})
+
+
+def _is_of_the_model(step: object) -> bool:
+    """Tell a step that no document has: which of several models was tried."""
+    return isinstance(step, str) and ("[" in step or "(" in step)
+
+
+def _follows(item: JsonObject, items: Sequence[JsonObject]) -> bool:
+    """Tell an error that is there only because of another: a list is too short without its bad items."""
+    loc = item["loc"]
+    return item["type"] in _SHORT and any(len(o["loc"]) > len(loc) and o["loc"][: len(loc)] == loc for o in items)
 
 
 class Comment(NamedTuple):
@@ -83,8 +108,9 @@ class Document:
         try:
             return model.model_validate(self.content)
         except ValidationError as exc:
-            problems = [self._describe(model, dict(item)) for item in exc.errors(include_input=False)]
-            first, *more = problems
+            items = [dict(item) for item in exc.errors(include_input=False)]
+            problems = [self._describe(model, item) for item in items if not _follows(item, items)]
+            first, *more = sorted(problems, key=lambda problem: problem.line or 0)
             raise self.error(self.file, first.line, first.text, column=first.column, more=more) from None
 
     def _describe(self, model: type[BaseModel], item: JsonObject) -> Problem:
@@ -99,9 +125,12 @@ class Document:
         hint = ""
         if isinstance(value, str) and "expected" in item.get("ctx", {}):
             expected = str(item["ctx"]["expected"]).replace(" or ", ",").split(",")
-            hint = nearest(value, [word.strip(" '") for word in expected])
-        message = str(item["msg"]).removeprefix("Value error, ")
-        return self._problem(loc, f"{'.'.join(map(str, loc)) or 'document'}: {message}{hint}")
+            hint = nearest(value.lower(), [word.strip(" '") for word in expected])
+        message = _EXPECTED.get(item["type"]) or str(item["msg"]).removeprefix("Value error, ")
+        of_key = loc[-1:] == (_KEY,)  # what is wrong is a key of a mapping, not what stands under it
+        loc = loc[:-1] if of_key else loc
+        named = ".".join(str(step) for step in loc if not _is_of_the_model(step)) or "document"
+        return self._problem(loc, f"{named}: {message}{hint}", of_key=of_key)
 
     def _problem(self, loc: Loc, text: str, *, of_key: bool = False) -> Problem:
         line, column = self.place(loc, of_key=of_key)

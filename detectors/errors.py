@@ -58,6 +58,13 @@ class ConfigurationError(PromptShieldError):
         )
 
 
+def raise_all(errors: Sequence[ConfigurationError]) -> None:
+    """Raise all problems of one document as one error; return if there are none."""
+    if errors:
+        first, others = errors[0], [problem for error in errors for problem in error.problems][1:]
+        raise type(first)(first.file, first.line, first.problem, column=first.problems[0].column, more=others)
+
+
 class SettingsError(ConfigurationError):
     pass
 
@@ -134,8 +141,9 @@ class AccessError(PromptShieldError):
 
 
 class UpstreamError(PromptShieldError):
-    """The upstream failed before or during its answer. `kind` is connect, timeout, reset, protocol, too_large, or
-    unavailable where its breaker let nobody through. `sent` is whether it may have got anything of the request.
+    """The upstream failed before or during its answer. `kind` is connect, timeout, reset, protocol, too_large,
+    unavailable where its breaker let nobody through, unsendable for a request that no upstream can be sent, or
+    credential where the house's own was refused. `sent` is whether it may have got anything of the request.
     """
 
     def __init__(self, upstream: str, kind: str, *, sent: bool = True) -> None:

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 from detectors.beginnings import Beginnings
 from detectors.guard import Guard
-from detectors.matcher import Pattern
 from detectors.normalise import FoldOffsets, fold
+from detectors.pattern import Pattern
 from detectors.rules import MASKED, Signature, expression_of
 from detectors.selective import reads_of
 from detectors.types import Detector, InspectionContext, Segment, Span, Stage, View
@@ -18,7 +18,7 @@ from detectors.views import ViewBuilder
 from detectors.window import REACH
 
 _PLAIN = re.compile(r"(?: ?[!-~]+)*+ ?")
-_READINGS = frozenset({"folded", "skeleton"})
+_READINGS = frozenset({"cleaned", "folded", "skeleton"})
 _Key = tuple[int | None, str, tuple[int, int, int], str]
 _SHORT: Final = 48  # characters of what is remembered: a few words, of which streams have few different ones
 _REMEMBERED: Final = 8192
@@ -80,7 +80,7 @@ class Glance:
     ) -> Seen:
         """Have the text read: by all, or where what lasts is known, only by those whose word does not."""
         lattice = self._views.build(segment)
-        if lattice.exhausted or not all(_READINGS.issuperset(v.transforms) for v in lattice.views):
+        if lattice.exhausted or not all(map(_is_near, lattice.views)):
             return UNSEEN
         batch = [lattice.views]
         seen = known
@@ -118,6 +118,13 @@ class Glance:
         if folded and _PLAIN.fullmatch(source):  # but for its case, and blanks at its ends, it is the same
             return start + len(source) - len(source.lstrip(" "))
         return view.to_source(Span(start, start + 1)).start
+
+
+def _is_near(view: View) -> bool:
+    """Tell whether a reading is the text itself but for how its characters are written, none more and none fewer."""
+    if view.transforms == ("cleaned",):
+        return len(view.text) == len(view.segment.text)  # dashes and digits; what hides characters is the chain's
+    return _READINGS.issuperset(view.transforms)
 
 
 def _key(segment: Segment, context: InspectionContext) -> _Key:

@@ -1,4 +1,4 @@
-"""What a policy adds to what is looked for: how deep by origin, words to find, and packs of signatures."""
+"""What is looked for beside what ships: how deep by origin, words to find, packs of signatures, a tenant's own head."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from detectors.frozen import statically_frozen
 from detectors.keywords import KeywordMatcher
+from detectors.models.tenant_head import TenantHead
 from detectors.types import Hit, InspectionContext, Origin, Severity, View
 
 DEFAULT_LEVEL: Final = 2  # 1 has what decides alone; 2 has the weak signs too, which only a sum of them lets decide
@@ -44,12 +45,15 @@ class Pack(Protocol):
 class Lexicon:
     """Signatures above the level of a text's origin stay silent. `revision` is part of what findings are remembered by.
 
-    `levels` is 1 to 4 by origin: 1 is silent on ordinary text, 4 is for hunting. `packs` are an operator's signatures.
+    `levels` is 1 to 4 by origin: 1 is silent on ordinary text, 4 is for hunting. `packs` are an operator's signatures,
+    `head` what a tenant's labels taught. `harm`: requests for harm are looked for, too.
     """
 
     levels: Mapping[Origin, int] = field(default_factory=dict)
     keywords: tuple[KeywordList, ...] = ()
     packs: tuple[Pack, ...] = ()
+    head: TenantHead | None = None
+    harm: bool = False
 
     def level(self, origin: Origin) -> int:
         """Return the level of an origin; `unknown` is read like a user, if nothing else is said of it."""
@@ -59,9 +63,21 @@ class Lexicon:
         return DEFAULT_LEVEL if known is None else known
 
     def deeper(self, levels: Mapping[Origin, int]) -> Lexicon:
-        """Return it with the texts of some origins read at least so deep; its words are not compiled again."""
+        """Return it with the texts of some origins read at least so deep."""
         raised = {origin: max(level, self.level(origin)) for origin, level in levels.items()}
-        lexicon = replace(self, levels={**self.levels, **raised})
+        return self._but(replace(self, levels={**self.levels, **raised}))
+
+    def with_harm(self) -> Lexicon:
+        return self._but(replace(self, harm=True))
+
+    def with_packs(self, packs: Sequence[Pack]) -> Lexicon:
+        return self._but(replace(self, packs=tuple(packs)))
+
+    def with_head(self, head: TenantHead) -> Lexicon:
+        return self._but(replace(self, head=head))
+
+    def _but(self, lexicon: Lexicon) -> Lexicon:
+        """Return another lexicon with the same words, which are not compiled again."""
         if self.keywords:
             lexicon.__dict__["matcher"] = self.matcher
         return lexicon
@@ -73,10 +89,16 @@ class Lexicon:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16] if parts else ""
 
     def _parts(self) -> Iterator[str]:
-        yield from sorted(f"{origin}={level}" for origin, level in self.levels.items() if level != DEFAULT_LEVEL)
+        # As they are read: what an origin has by default may be what another one has.
+        read = {origin: self.level(origin) for origin in Origin} if self.levels else {}
+        yield from sorted(f"{origin}={level}" for origin, level in read.items() if level != DEFAULT_LEVEL)
         for item in self.keywords:
             yield "\1".join((item.id, item.severity.name, *item.words, "\2", *item.allow))
         yield from (pack.revision for pack in self.packs)
+        if self.head is not None:
+            yield f"head={self.head.revision}"
+        if self.harm:
+            yield "harm"
 
     @cached_property
     def matcher(self) -> KeywordMatcher:

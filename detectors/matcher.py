@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import starmap
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Literal, Protocol
 
 import re2
 
+from detectors.pattern import Pattern, PatternSyntaxError
 from detectors.pattern_store import keep_stored, read_stored, stored_name
 from detectors.types import Span
 from detectors.utf8 import in_characters, without_surrogates
@@ -29,26 +29,6 @@ else:
     _HAS_HYPERSCAN = True
 
 EngineName = Literal["hyperscan", "re2"]
-
-
-class PatternSyntaxError(ValueError):
-    """A pattern that one of the engines refuses. `index` is its place in the list."""
-
-    def __init__(self, index: int, problem: str) -> None:
-        self.index = index
-        super().__init__(problem)
-
-
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """RE2 syntax. If it has a group, the first group is what was found and the rest is context.
-
-    `bytewise` says that bytes may be matched for characters: `is_bytewise`, and nothing beyond ASCII folds into it.
-    """
-
-    expression: str
-    caseless: bool = False
-    bytewise: bool = False
 
 
 class _Engine(Protocol):
@@ -99,6 +79,7 @@ class Matcher:
         self, patterns: Sequence[Pattern], engine: EngineName = "hyperscan", store: Path | None = None
     ) -> None:
         self._patterns = tuple(patterns)
+        self._gated = frozenset(index for index, pattern in enumerate(patterns) if pattern.gate)
         self._compiled: dict[int, re2._Regexp] = {}
         self._engine: _Engine | None = None
         file = _stored_file(patterns, store) if engine == "hyperscan" and _HAS_HYPERSCAN and patterns else None
@@ -116,25 +97,35 @@ class Matcher:
         if self._engine is None or not text:
             return []
         try:
-            return self._engine.matching(text.encode())
+            return self._matching(self._engine, text.encode())
         except UnicodeEncodeError:
-            return self._engine.matching(without_surrogates(text).encode())
+            return self._matching(self._engine, without_surrogates(text).encode())
 
     def occurs_in(self, data: bytes) -> bool:
         """Tell whether any pattern occurs in `data`, which must be valid UTF-8."""
-        return self._engine is not None and bool(self._engine.matching(data))
+        return self._engine is not None and bool(self._matching(self._engine, data))
 
     def spans(self, index: int, text: str) -> Iterator[Span]:
         """Yield where pattern `index` occurs, left to right, without overlap."""
-        pattern = self._compiled.get(index)
-        if pattern is None:  # of hundreds, most never occur
-            pattern = self._compiled[index] = _compile(index, self._patterns[index])
+        pattern = self._exact(index)
         group = 1 if pattern.groups else 0
         data = without_surrogates(text).encode()
         places = (match.span(group) for match in pattern.finditer(data))
         # A group may take no part, or be empty.
         found = ((start, end) for start, end in places if 0 <= start < end)
         yield from starmap(Span, found) if len(data) == len(text) else in_characters(data, found)
+
+    def _matching(self, engine: _Engine, data: bytes) -> list[int]:
+        found = engine.matching(data)
+        if self._gated.isdisjoint(found):
+            return found
+        return [index for index in found if index not in self._gated or self._exact(index).search(data) is not None]
+
+    def _exact(self, index: int) -> re2._Regexp:
+        pattern = self._compiled.get(index)
+        if pattern is None:  # of hundreds, most never occur
+            pattern = self._compiled[index] = _compile(index, self._patterns[index])
+        return pattern
 
 
 class LiteralEngine:
@@ -213,12 +204,14 @@ class EndMatcher:
 def check_pattern(pattern: Pattern) -> None:
     """Raise PatternSyntaxError for what RE2 refuses. Cheap: Hyperscan's own word comes when all are compiled."""
     _compile(0, pattern)
+    if pattern.gate:
+        _compile(0, Pattern(pattern.gate, pattern.caseless))
 
 
 def _stored_file(patterns: Sequence[Pattern], store: Path | None) -> Path | None:
     if store is None:
         return None
-    marks = (f"{p.caseless}{p.bytewise}\0{p.expression}" for p in patterns)
+    marks = (f"{p.caseless}{p.bytewise}\0{p.looked_for}" for p in patterns)
     return store / stored_name(version("hyperscan"), marks)
 
 
@@ -241,7 +234,7 @@ def _compile_all(patterns: Sequence[Pattern]) -> hyperscan.Database:
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     base = hyperscan.HS_FLAG_SINGLEMATCH
     database.compile(
-        expressions=[p.expression.encode() for p in patterns],
+        expressions=[p.looked_for.encode() for p in patterns],
         ids=list(range(len(patterns))),
         elements=len(patterns),
         flags=[
@@ -280,7 +273,9 @@ def _compile(index: int, pattern: Pattern) -> re2._Regexp:
     try:
         return re2.compile(_re2_expression(pattern), _quiet())
     except re2.error as exc:
-        raise PatternSyntaxError(index, f"not in the RE2 subset: {exc}") from exc
+        said = exc.args[0] if exc.args else ""
+        why = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+        raise PatternSyntaxError(index, f"not in the RE2 subset: {why}") from exc
 
 
 def _re2_expression(pattern: Pattern) -> str:

@@ -36,12 +36,15 @@ _ONE_FORM = frozenset({"Lo", "So", "Cn", "Co", "Cs"})
 LONGEST_READING = 4  # characters that one character turns into at most
 _REMEMBERED = 1 << 15  # characters a table remembers before it starts afresh: no text can grow or spoil it for good
 
-_PUNCTUATION = str.maketrans(
-    {
-        **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u02b9\u02bc\u00b4", "'"),
-        **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb", '"'),
-        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
-    }
+_DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"))
+_PUNCTUATION = (
+    str.maketrans(
+        {
+            **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u02b9\u02bc\u00b4", "'"),
+            **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb", '"'),
+        }
+    )
+    | _DASHES
 )
 # Letters that look like a Latin one (Unicode TR39). A lookalike alone is no sign of an attack: the skeleton is an
 # extra reading, never a replacement.
@@ -96,9 +99,13 @@ def _cleaned(character: str) -> str:
         return character if character in "\t\n\r" else " "
     if is_invisible(character):
         return ""
+    if unicodedata.category(character) == "Nd":  # of any script: a number is one however its digits are written
+        return str(unicodedata.decimal(character))
+    if ord(character) in _DASHES:
+        return "-"
     if _has_one_form(character):
         return character
-    plain = _unmarked(unicodedata.normalize("NFKC", character))
+    plain = _unmarked(unicodedata.normalize("NFKC", character)).translate(_DASHES)
     return character if plain == " " else _bounded(plain, character)  # an accent on its own is no space
 
 
@@ -107,6 +114,8 @@ def _folded(character: str) -> str:
         return " "
     if is_invisible(character):
         return ""
+    if unicodedata.category(character) == "Nd":
+        return str(unicodedata.decimal(character))
     if _has_one_form(character):
         return character
     plain = _unmarked(unicodedata.normalize("NFKD", character.translate(_PUNCTUATION)))

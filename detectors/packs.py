@@ -11,8 +11,9 @@ from typing import Final
 from detectors.documents import Document, read_document
 from detectors.errors import SignatureError
 from detectors.lexicon import Lexicon
-from detectors.matcher import Matcher, PatternSyntaxError
+from detectors.matcher import Matcher
 from detectors.normalise import fold
+from detectors.pattern import PatternSyntaxError
 from detectors.rules import RuleSet, Signature, Status, build_matcher, refuse_bad_pattern
 from detectors.signature_scan import SignatureScan
 from detectors.types import Direction, InspectionContext, Kind, Origin, Place, Segment

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 import detectors.decoders
 from detectors.beginnings import beginnings_of
@@ -21,9 +21,11 @@ from detectors.decoding import Decoder
 from detectors.discovery import discover
 from detectors.documents import Document, nearest, read_document
 from detectors.errors import SignatureError
-from detectors.matcher import Matcher, Pattern, check_pattern
+from detectors.matcher import Matcher, check_pattern
+from detectors.names import OriginName, SeverityName
 from detectors.normalise import fold
-from detectors.types import Category, Origin, Severity, View
+from detectors.pattern import Pattern
+from detectors.types import Category, Origin, View
 from detectors.validators import VALIDATORS
 
 BUILT_IN: Final = Path(__file__).parent / "signatures"
@@ -50,21 +52,12 @@ class Examples(BaseModel):
     todo_match: tuple[str, ...] = ()
 
 
-def _severity(value: object) -> object:
-    if isinstance(value, str) and value.upper() in Severity.__members__:
-        return Severity.parse(value)
-    raise ValueError("expected 'low', 'medium', 'high' or 'critical'")
-
-
-def _origin(value: object) -> object:
-    return Origin.TOOL if value == "document" else value
-
-
 class Signature(BaseModel):
     """One detection rule. `pattern` is RE2 syntax, matched on the readings that `views` names.
 
     `views` holds `folded` (default; what is matched is lower case, single-spaced, without accents) or `as_is`, and may
-    name decoders to look only behind those; naming none means behind every one. `origins` empty means every origin; a
+    name decoders to look only behind those; naming none means behind every one. `gate` is a cheaper pattern that occurs
+    wherever `pattern` does: where it does not, that is not looked for. `origins` empty means every origin; a
     signature for `user` also reads `unknown`. If the pattern has a group, the first one is what was found.
     `validate` names a check of that text.
     """
@@ -76,12 +69,13 @@ class Signature(BaseModel):
     status: Status
     category: Category
     kind: str = Field(pattern=r"^[A-Z][A-Z0-9_]{2,40}$")
-    severity: Annotated[Severity, BeforeValidator(_severity)]
+    severity: SeverityName
     confidence: float = Field(ge=0.05, le=1)
     level: int = Field(ge=1, le=4)
-    origins: tuple[Annotated[Origin, BeforeValidator(_origin)], ...] = ()
+    origins: tuple[OriginName, ...] = ()
     views: tuple[str, ...] = (FOLDED,)
     pattern: str = Field(min_length=3, max_length=4000)
+    gate: str = Field(default="", max_length=4000)
     validator: str | None = Field(default=None, alias="validate")
     references: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
@@ -178,14 +172,19 @@ def load_signatures(folder: Path = BUILT_IN) -> RuleSet:
 
 def expression_of(signature: Signature) -> Pattern:
     """Return the pattern as the matcher takes it: for folded text its literals are folded in the same way."""
-    return _folded_pattern(signature.pattern) if signature.folded else Pattern(signature.pattern)
+    if signature.folded:
+        return _folded_pattern(signature.pattern, signature.gate)
+    return Pattern(signature.pattern, gate=signature.gate)
 
 
 @lru_cache(maxsize=4096)  # asked for again when it is checked, matched and counted
-def _folded_pattern(written: str) -> Pattern:
-    plain = written.isascii()
-    expression = written if plain else "".join(c if c.isascii() else _folded_literal(c) for c in written)
-    return Pattern(expression, caseless=True, bytewise=is_bytewise(expression))
+def _folded_pattern(written: str, gate: str) -> Pattern:
+    expression, gate = _folded_literals(written), _folded_literals(gate)
+    return Pattern(expression, caseless=True, bytewise=is_bytewise(gate or expression), gate=gate)
+
+
+def _folded_literals(written: str) -> str:
+    return written if written.isascii() else "".join(c if c.isascii() else _folded_literal(c) for c in written)
 
 
 def _folded_literal(character: str) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from detectors.decoding import Aligned, Decoder, Run, RunOffsets, stretches
 from detectors.frozen import statically_frozen
-from detectors.matcher import Matcher, Pattern
+from detectors.matcher import Matcher
 from detectors.normalise import FoldOffsets, alphabet_of, clean, fold, skeleton
+from detectors.pattern import Pattern
 from detectors.types import Kind, Offsets, Segment, Span, View
 
 MAX_DEPTH = 4

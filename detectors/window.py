@@ -37,6 +37,10 @@ class Window:
         return len(self.text) - self._held_from
 
     @property
+    def held_text(self) -> str:
+        return self.text[self._held_from :]
+
+    @property
     def newest(self) -> str:
         """What is held, behind the one character that tells whether a word begins there."""
         return self.text[self._newest_from :]
@@ -89,7 +93,7 @@ class Window:
         return self._release(replacements, self._newest_from + settled)
 
     def _release(self, replacements: Sequence[tuple[Span, str]], end: int, least: int = 0) -> str:
-        if end < len(self.text):
+        if end < len(self.text) and self.text[end] in _UNBROKEN:
             end = self._held_from + len(self.text[self._held_from : end].rstrip(_UNBROKEN))
         self._open = False
         # From the last to the first: what moves the end may move it into an earlier one.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
+
+UNSAID: Final = 1024  # tokens that an answer is taken to have where the request sets no bound
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from operator import itemgetter
 from types import ModuleType
 from typing import Any, Final
 
 from detectors.documents import nearest
+from detectors.types import Severity
 from policies.situation import WORDS
 
 # The package imports its command line and a terminal toolkit: 8 MB of each process, a tenth of a second of a start.
@@ -28,6 +30,18 @@ MOST_ITEMS: Final = 64
 PROBE_SECONDS: Final = 0.002
 _LOOPS: Final = re.compile(r"\.\s*(all|exists|exists_one|map|filter)\s*\(")
 _STRINGS: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'')
+_TEXT: Final = r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'"
+_LITERAL: Final = rf"{_TEXT}|\btrue\b|\bfalse\b|(?<![\w.])-?\d[\w.]*"
+_LITERALS: Final = re.compile(_LITERAL)
+# A literal or nothing, a word, an operator, and a literal or nothing: `'x' == kind`, `severity >= 2`, `app in ['a']`.
+_COMPARED: Final = re.compile(
+    rf"(?:(?P<before>{_LITERAL})\s*(?:==|!=|<=?|>=?)\s*)?(?<![\w.\"'])\b(?P<name>[A-Za-z_]\w*)\b(?!\s*[.(\[])"
+    rf"(?:\s*(?P<operator>==|!=|<=?|>=?|\bin\b)\s*(?P<after>{_LITERAL}|\[[^\[\]]*\]))?"
+)
+_HINTS: Final = {
+    "severity": f" ({', '.join(f'{severity.name.lower()} {int(severity)}' for severity in Severity)})",
+    "weekday": " (0 is Monday)",
+}
 # `matches` would bring a second engine for patterns, whose price nobody here knows; conversions fail on what is odd.
 _FUNCTIONS: Final = frozenset({"size", "contains", "startsWith", "endsWith"})
 _FAILURES: Final = (ValueError, TypeError, RuntimeError, LookupError, ArithmeticError)
@@ -87,6 +101,7 @@ def compile_condition(source: str) -> CelCondition:
         raise ValueError(f"unknown word '{name}'{nearest(name, sorted(WORDS))}")
     for name in sorted(set(program.functions()) - _FUNCTIONS - _OPERATORS - {_WITHIN_LOOPS}):
         raise ValueError(f"'{name}' cannot be used here (only {', '.join(sorted(_FUNCTIONS))} and operators)")
+    _refuse_other_kinds(source, names - bound)
     _try_out(program, names)
     return CelCondition(source, names, program)
 
@@ -105,6 +120,36 @@ def _refuse_large(source: str) -> None:
         raise ValueError(f"more than {MOST_LOOPS} of all, exists, exists_one, map and filter")
     if bare.count(",") > MOST_ITEMS:
         raise ValueError(f"more than {MOST_ITEMS} items")
+
+
+def _refuse_other_kinds(source: str, names: Collection[str]) -> None:
+    """Refuse comparisons of a word with what it never is: the language takes them for false, without a word."""
+    # What texts say is no part of the condition; their quotation marks are.
+    masked = _STRINGS.sub(lambda text: text[0][0] + "_" * (len(text[0]) - 2) + text[0][-1], source)
+    for found in _COMPARED.finditer(masked):
+        name, side = found["name"], "before" if found["before"] else "after"
+        if name not in names or found[side] is None:
+            continue
+        own, start, listed = _kind_of(WORDS[name]), found.start(side), found[side].startswith("[")
+        within = listed and found["operator"] == "in"
+        literals = _LITERALS.finditer(found[side]) if within else [re.match(".*", found[side])]
+        for literal in literals if within or found["operator"] != "in" else ():
+            said = source[start + literal.start() : start + literal.end()] if literal else ""
+            if own != _kind_of_literal(said):
+                hint = _HINTS.get(name, f"; write {said} in {name}" if own == "a list" else "")
+                raise ValueError(f"'{name}' is {own} and never {_kind_of_literal(said)}, as {said} is{hint}")
+
+
+def _kind_of(value: object) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    return "a text" if isinstance(value, str) else "a list" if isinstance(value, list) else "a number"
+
+
+def _kind_of_literal(literal: str) -> str:
+    if literal[0] in "\"'":
+        return "a text"
+    return "true or false" if literal in {"true", "false"} else "a list" if literal[0] == "[" else "a number"
 
 
 def _try_out(program: cel.Program, names: frozenset[str]) -> None:
@@ -129,6 +174,9 @@ def _timed(program: cel.Program, values: dict[str, Any]) -> tuple[float, Any]:
 
 
 def _shortened(problem: str) -> str:
-    """The first line of what the library says, without the source that it repeats."""
+    """The first line of what the library says, without the source that it repeats and the names of its grammar."""
     line = problem.splitlines()[0] if problem else "no condition"
-    return re.sub(r"^Failed to parse expression .*?: ERROR: <input>:", "", line)[:200]
+    line = re.sub(r"^Failed to parse expression .*?: ERROR: <input>:", "", line)
+    line = re.sub(r",? ?expecting [{'].*", "", line)
+    line = line.replace("mismatched input '<EOF>'", "it ends too early").replace("'<EOF>'", "its end")
+    return (line + ("; == compares" if re.search(r"token recognition error at: '=[^=]", line) else ""))[:200]

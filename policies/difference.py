@@ -8,6 +8,8 @@ from enum import Enum
 from typing import Any, Final
 
 from detectors.chain import Inspection
+from detectors.models.harm_model import HARM, USERS
+from detectors.models.harm_model import SEVERITY as HARM_SEVERITY
 from detectors.rules import RuleSet, Signature
 from detectors.types import (
     ATTACK,
@@ -114,10 +116,13 @@ def cases(rules: RuleSet, thresholds: Sequence[float]) -> Iterator[Case]:
                 yield Case(Finding(hit, segment, "patterns"), signature.title, example)
     levels = sorted({level for t in thresholds for level in (t, round(t - _STEP, 4)) if 0 < level <= 1})
     for category in sorted(ATTACK | {Category.HARMFUL_REQUEST, Category.LEAKAGE, Category.KEYWORD}):
+        harm = category is Category.HARMFUL_REQUEST
         for confidence in levels:
-            hit = Hit("", "", category, Severity.HIGH, confidence, Span(0, 1), (), "")
+            name, severity = (HARM, HARM_SEVERITY) if harm else ("", Severity.HIGH)
+            hit = Hit(name, "", category, severity, confidence, Span(0, 1), (), "")
             for segment in _segments():
-                yield Case(Finding(hit, segment, "model"), f"a model that is sure to {confidence:g}", "")
+                if not harm or (segment.direction is Direction.REQUEST and segment.origin in USERS):
+                    yield Case(Finding(hit, segment, "model"), f"a model that is sure to {confidence:g}", "")
 
 
 def _segments() -> Iterator[SegmentRef]:
@@ -156,10 +161,12 @@ def _circumstances(rules: Iterable[Rule], at: float) -> list[Facts]:
         given: dict[str, Any] = {}
         for field in fields(where):
             wanted = getattr(where, field.name)
-            name = {"key": "key_id", "min_cost": "cost"}.get(field.name, field.name)
+            name = {"key": "key_id", "min_cost": "cost", "role": "roles"}.get(field.name, field.name)
             if not wanted or name not in known:
                 continue
-            if isinstance(wanted, frozenset | tuple):
+            if name == "roles":
+                given[name] = (min(wanted),)
+            elif isinstance(wanted, frozenset | tuple):
                 first = min(wanted, key=str)
                 given[name] = str(first).partition("/")[0] if name == "network" else _plain(first)
             else:

@@ -19,5 +19,6 @@ def _covers(exclusion: Exclusion, finding: Finding, today: date) -> bool:
         exclusion.rule == finding.hit.rule_id
         and today <= exclusion.until
         and (exclusion.origin is None or exclusion.origin is finding.segment.origin)
-        and (exclusion.content is None or exclusion.content == finding.segment.content)
+        # What was found in no text of its own (an answer as a whole, a sender's risk) has no content to be excused by.
+        and (exclusion.content is None or (exclusion.content == finding.segment.content != ""))
     )

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from detectors.documents import nearest
 from detectors.types import Origin
 from policies.facts import Facts
-from policies.schema_words import Strict
+from policies.schema_words import TEXT, Strict
 
 _TEXTS: Final = ("user", "tool", "document", "system", "assistant")
 _FACTS: Final = tuple(field.name for field in fields(Facts) if field.name != "at")
@@ -28,7 +28,7 @@ def _moment(value: object) -> object:
     return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
 
 
-Moment = Annotated[float, BeforeValidator(_moment)]
+Moment = Annotated[float, BeforeValidator(_moment), TEXT]
 
 
 def _known_facts(value: object) -> object:

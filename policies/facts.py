@@ -9,7 +9,7 @@ from typing import Any, Final
 from detectors.frozen import statically_frozen
 
 # What the row has no column for. The network is personal and can be erased: it stands in `personal`, not here.
-_KEPT: Final = ("role", "language", "cost", "risk", "fallbacks")
+_KEPT: Final = ("roles", "language", "cost", "risk", "fallbacks")
 
 
 @statically_frozen
@@ -18,7 +18,8 @@ class Facts:
     """A snapshot. `at` is epoch seconds; `cost` what the tenant has spent today (UTC), in USD, and `risk` the highest
     score of its session, app or tenant, both where the policy asks for them; empty means unknown.
 
-    `language` is guessed (ISO 639-1), and only where the policy asks for it.
+    `language` is guessed (ISO 639-1), and only where the policy asks for it. `roles` are what a token of the tenant's
+    own issuer names; an API key has none.
     """
 
     at: float
@@ -31,7 +32,7 @@ class Facts:
     upstream: str = ""
     streaming: bool = False
     network: str = ""
-    role: str = ""
+    roles: tuple[str, ...] = ()
     language: str = ""
     cost: float = 0.0
     risk: float = 0.0
@@ -51,7 +52,7 @@ def recalled_facts(at: float, columns: Mapping[str, Any], kept: Mapping[str, Any
         key_id=columns.get("key_id"),
         streaming=bool(columns.get("streaming")),
         network=network,
-        role=str(kept.get("role", "")),
+        roles=tuple(kept.get("roles", ())),
         language=str(kept.get("language", "")),
         cost=float(kept.get("cost", 0.0)),
         risk=float(kept.get("risk", 0.0)),

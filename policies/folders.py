@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from detectors.documents import Document
 from detectors.errors import PolicyError
 from policies.layers import Stamp
 from policies.testing import TEST_FILES
@@ -41,6 +42,10 @@ class PolicyFolders:
             problem = f"the database holds '{name}' too: remove this file, or run `promptshield policy withdraw {name}`"
             raise PolicyError(own, None, problem)
         return held
+
+    def holds(self, name: str) -> bool:
+        """Tell whether it is the database that has a policy of that name, and a tenant that wrote it."""
+        return self.held is not None and (self.held / f"{name}.yaml").is_file()
 
     def relative(self, file: Path) -> Path:
         """Return a file's place below the folder that it lies in."""
@@ -78,3 +83,15 @@ def _stamps_in(folder: Path, prefix: str, *, deeper: bool) -> Iterator[tuple[str
                 continue
             # The change time too: a file moved over another may bring an old modification time along.
             yield name.removesuffix(".yaml"), (status.st_mtime_ns, status.st_ctime_ns, status.st_size)
+
+
+def refuse_word_files(document: Document) -> None:
+    """Hold a policy to what the database can hold: words in files are the operator's, and maybe of other tenants.
+
+    Raises PolicyError.
+    """
+    lists = document.content.get("keywords")
+    for index, item in enumerate(lists if isinstance(lists, list) else ()):
+        if isinstance(item, dict) and "file" in item:
+            problem = "words of a policy that the database holds stand in it: write `words:`"
+            raise document.complain(("keywords", index, "file"), problem)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from detectors.documents import Document, nearest, read_document
-from detectors.errors import PolicyError
+from detectors.errors import ConfigurationError, PolicyError, raise_all
 from policies.rule_schema import rule_of
 from policies.schema import PolicyDocument
 from policies.types import Rule
@@ -93,7 +93,13 @@ class Library:
         own = [f"{tenant}.yaml"] if tenant else []
         if name not in own and not _SHARED_FILE.fullmatch(name):
             known = [*preset_names(), *shipped_names("pack"), *own, "_<folder>/<file>.yaml"]
-            raise document.complain(loc, f"unknown policy '{name}'{nearest(name, known)}", of_key=False)
+            there = any((folder / name).is_file() for folder in self._folders(document.file))
+            hint = (
+                ": only files in a folder `_...`, and an app's own tenant, can be extended"
+                if there
+                else nearest(name, known)
+            )
+            raise document.complain(loc, f"unknown policy '{name}'{hint}", of_key=False)
         for folder in self._folders(document.file):
             file = folder / name
             if file.is_file():
@@ -150,10 +156,11 @@ def stamp_of(file: Path) -> Stamp:
 
 
 def _rules(document: Document, content: PolicyDocument) -> tuple[Rule, ...]:
-    rules = []
+    rules, wrong = [], list[ConfigurationError]()
     for index, rule in enumerate(content.rules):
         try:
             rules.append(rule_of(rule))
         except ValueError as exc:
-            raise document.complain(("rules", index, "if"), f"rule '{rule.id}': {exc}") from None
+            wrong.append(document.complain(("rules", index, "if"), f"rule '{rule.id}': {exc}"))
+    raise_all(wrong)
     return tuple(rules)

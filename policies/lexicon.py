@@ -11,12 +11,16 @@ from pydantic import Field, model_validator
 from detectors.documents import MAX_SIZE, Document
 from detectors.errors import PolicyError
 from detectors.lexicon import KeywordList, Lexicon
+from detectors.models.harm_model import HARM, KIND
+from detectors.names import OriginName, SeverityName
 from detectors.normalise import fold
-from detectors.types import Origin, Severity
-from policies.schema_words import OriginName, SeverityName, Slug, Strict
+from detectors.types import Category, Origin, Severity
+from policies.schema_words import Slug, Strict
+from policies.types import Policy
 
 _MOST_WORDS: Final = 10_000  # of one policy: compiling them takes a second or two
 _LONGEST: Final = 200
+_HARM: Final = frozenset({HARM, KIND, str(Category.HARMFUL_REQUEST)})
 Level = Annotated[int, Field(ge=1, le=4)]
 Levels = dict[OriginName, Level]
 Words = tuple[Annotated[str, Field(min_length=1, max_length=_LONGEST)], ...]
@@ -69,6 +73,18 @@ def lexicon_of(layers: Sequence[Written]) -> tuple[Lexicon, tuple[Path, ...]]:
     if lists:
         _ = lexicon.matcher  # compiled here and now, not by the first request
     return lexicon, tuple(files)
+
+
+def asks_for_harm(policy: Policy) -> bool:
+    """Tell whether a rule or a judges' condition names requests for harm: else nobody looks for them."""
+    named: set[str] = set()
+    for rule in policy.rules:
+        named |= {*rule.match.category, *rule.match.rule, *rule.match.kind}
+        if rule.condition is not None:
+            named |= {word for word in _HARM if word in rule.condition.source}
+    for match in policy.judges.when if policy.judges else ():
+        named |= match.category
+    return not named.isdisjoint(_HARM)
 
 
 def _read(document: Document, index: int, file: Path) -> tuple[str, ...]:

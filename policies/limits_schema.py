@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from policies.amounts import Budget, LevelLimits, Levels, PolicyLimits, Rate
 from policies.quantities import parse_budget, parse_rate
-from policies.schema_words import SizeText, Strict, listed
+from policies.schema_words import SizeText, Strict, last_said, listed
 
 TEXT_LIMIT, BODY_LIMIT = 256 * 1024, 4 * 1024 * 1024
 _MOST: Final = 4  # amounts of one kind for one level
 _MOST_LEVELS: Final = 200
-_Value = TypeVar("_Value")
 
 
 def _each(parse: Any) -> Any:
@@ -63,13 +62,13 @@ def policy_limits(documents: Sequence[LimitsDocument]) -> PolicyLimits:
     """Merge what the layers say, parents first: the child wins, key by key, and pattern by pattern."""
     return PolicyLimits(
         tenant=LevelLimits(
-            requests=_last((document.requests for document in documents), ()),
-            tokens=_last((document.tokens for document in documents), ()),
-            cost=_last((document.cost for document in documents), ()),
-            concurrent=_last((document.concurrent for document in documents), None),
+            requests=last_said((document.requests for document in documents), ()),
+            tokens=last_said((document.tokens for document in documents), ()),
+            cost=last_said((document.cost for document in documents), ()),
+            concurrent=last_said((document.concurrent for document in documents), None),
         ),
-        text=_last((document.text for document in documents), TEXT_LIMIT),
-        body=_last((document.body for document in documents), BODY_LIMIT),
+        text=last_said((document.text for document in documents), TEXT_LIMIT),
+        body=last_said((document.body for document in documents), BODY_LIMIT),
         apps=_levels(document.apps for document in documents),
         keys=_levels(document.keys for document in documents),
         models=_levels(document.models for document in documents),
@@ -123,8 +122,3 @@ def _specific(item: tuple[str, LevelDocument]) -> tuple[bool, int, str]:
 
 def _level(document: LevelDocument) -> LevelLimits:
     return LevelLimits(document.requests or (), document.tokens or (), document.cost or (), document.concurrent)
-
-
-def _last(values: Iterable[_Value | None], default: _Value) -> _Value:
-    given = [value for value in values if value is not None]
-    return given[-1] if given else default

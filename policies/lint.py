@@ -1,19 +1,21 @@
-"""Remarks on a policy that loads: rules that can never decide, and exclusions that have ended or soon will."""
+"""Remarks on a policy that loads, its rules among them: those that can never decide."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Final
 
 from detectors.documents import nearest
+from detectors.models.harm_model import SEVERITY as HARM_SEVERITY
+from detectors.models.harm_model import USERS
 from detectors.rules import RuleSet, Signature
-from detectors.types import Category
+from detectors.types import Category, Direction
 from policies.loader import LoadedPolicy
+from policies.remarks import remarks as policy_remarks
 from policies.types import Match, Rule
 
-_SOON: Final = timedelta(days=14)
 # What nobody but signatures finds: of everything else models and judges may be as sure as they like.
 _BY_SIGNATURES: Final = frozenset({Category.CREDENTIAL, Category.PII})
 
@@ -27,20 +29,15 @@ class Remark:
 
 
 def remarks(loaded: LoadedPolicy, rules: RuleSet, today: date) -> tuple[Remark, ...]:
-    """Return what an author should look at again, about the rules of the file itself and about all exclusions."""
+    """Return what an author should look at again, about the rules of the file itself and about the whole policy."""
     own = [rule for rule in loaded.policy.rules if rule.id in loaded.own_rules]
     found = [remark for rule in own for remark in _about(rule, loaded.policy.rules, rules.of(Category))]
-    for exclusion in loaded.policy.exclusions:
-        who = f"exclusion of {exclusion.rule} (owner {exclusion.owner})"
-        if exclusion.until < today:
-            found.append(Remark("", f"{who} ended on {exclusion.until}"))
-        elif exclusion.until - today <= _SOON:
-            found.append(Remark("", f"{who} ends on {exclusion.until}"))
+    found += [Remark("", text) for text in policy_remarks(loaded.policy, today)]
     return tuple(found)
 
 
 def _about(rule: Rule, rules: Sequence[Rule], signatures: Sequence[Signature]) -> Iterator[Remark]:
-    unreachable = _unreachable(rule.match, signatures)
+    unreachable = _unreachable(rule.match, signatures) or _never_asked(rule.match)
     if unreachable is not None:
         yield Remark(rule.id, f"rule '{rule.id}' can never apply: {unreachable}")
         return
@@ -76,6 +73,17 @@ def _unreachable(match: Match, signatures: Sequence[Signature]) -> str | None:
     surest = max(signature.confidence for signature in possible)
     if surest < match.min_confidence:
         return f"min_confidence is {match.min_confidence:g}, and no detector is surer than {surest:g}"
+    return None
+
+
+def _never_asked(match: Match) -> str | None:
+    """Return why no request for harm can match a rule that is about nothing else."""
+    if match.category != {Category.HARMFUL_REQUEST}:
+        return None
+    if match.direction is Direction.RESPONSE or (match.origin and match.origin.isdisjoint(USERS)):
+        return "only what users ask for is a harmful_request"
+    if match.min_severity > HARM_SEVERITY:
+        return f"a harmful_request has the severity {HARM_SEVERITY.name.lower()}"
     return None
 
 

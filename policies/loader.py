@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
@@ -17,7 +17,7 @@ from policies.expectations import TestDocument
 from policies.judging_schema import judge_policy, slow_streams
 from policies.layers import PRESETS, Layer, Library, preset_names, shipped_file
 from policies.leakage import Leakage
-from policies.lexicon import lexicon_of
+from policies.lexicon import asks_for_harm, lexicon_of
 from policies.limits_schema import policy_limits
 from policies.output import RULE_IDS, OutputRules
 from policies.platform_file import PLATFORM, PlatformFile, platform_file
@@ -63,6 +63,10 @@ class LoadedPolicy:
     file: Path
     sources: tuple[Path, ...] = ()
     own_rules: tuple[str, ...] = ()  # the ids of the rules that stand in the file itself
+
+    def looking_for(self, added: Callable[[Lexicon], Lexicon]) -> LoadedPolicy:
+        """Return it with what is looked for beside its own words: its tenant's signatures, as its tests need them."""
+        return replace(self, policy=replace(self.policy, lexicon=added(self.policy.lexicon)))
 
 
 def load_policy(
@@ -152,8 +156,9 @@ def _compile(
     if platform is not None:
         platform.hold(layers, rules)
     check_routed(own, rules, _models(contents, platform))
-    revision = _revision(layers, candidate, lexicon)
-    policy = replace(_policy(layers, contents, policy_id, revision, rules, platform, candidate), lexicon=lexicon)
+    revision = _revision(layers, candidate, lexicon, platform)
+    policy = _policy(layers, contents, policy_id, revision, rules, platform, candidate)
+    policy = replace(policy, lexicon=lexicon.with_harm() if asks_for_harm(policy) else lexicon)
     check_risk(own, policy)
     return policy
 
@@ -217,8 +222,12 @@ def _last(values: Iterable[Value | None], default: Value) -> Value:
     return given[-1] if given else default
 
 
-def _revision(layers: Sequence[Layer], candidate: Candidate | None, lexicon: Lexicon) -> str:
+def _revision(
+    layers: Sequence[Layer], candidate: Candidate | None, lexicon: Lexicon, platform: PlatformFile | None
+) -> str:
     digest = hashlib.sha256()
+    if platform is not None:  # its ceilings are a part of what is in force
+        digest.update(platform.digest)
     for layer in layers:
         digest.update(layer.digest)
     if candidate is not None:

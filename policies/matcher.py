@@ -97,7 +97,7 @@ class Circumstances:
             and facts.risk >= self.min_risk
             and (not self.dialect or facts.dialect.partition("_")[0] in self.dialect)
             and (not self.key or facts.key_id in self.key)
-            and (not self.role or facts.role in self.role)
+            and (not self.role or not self.role.isdisjoint(facts.roles))
             and (not self.language or facts.language in self.language)
             and (_named(facts.model, self.model) or any(_named(model, self.model) for model in facts.fallbacks))
             and _named(facts.upstream, self.upstream)

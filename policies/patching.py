@@ -24,17 +24,36 @@ def with_item(text: str, file: Path, key: str, item: Mapping[str, Any]) -> str:
     """
     document = parse_document(text, file, PolicyError)
     entry = None if document.root is None else next(((k, v) for k, v in document.root.value if k.value == key), None)
-    line = flow_item(item)
+    line, known = flow_item(item), document.content.get(key)
+    unfit = PolicyError(file, document.line((key,)), f"cannot be added to '{key}' as it is written: add {line}")
+    if not isinstance(known, list | None):
+        raise unfit
     if entry is None:
         added = f"{text.rstrip(chr(10))}\n{key}:\n  - {line}\n".lstrip("\n")
+    elif known is None:
+        added = _below(text, entry[0], line)
     elif entry[1].flow_style:
         added = _in_brackets(text, entry[1], line)
     else:
         added = _in_block(text, entry[1], line)
-    expected = {**document.content, key: [*document.content.get(key, ()), dict(item)]}
-    if parse_document(added, file, PolicyError).content != expected:
-        raise PolicyError(file, document.line((key,)), f"cannot be added to '{key}' as it is written: add {line}")
+    expected = {**document.content, key: [*(known or ()), dict(item)]}
+    if _parsed(added, file) != expected:
+        raise unfit
     return added
+
+
+def _parsed(text: str, file: Path) -> Mapping[str, Any] | None:
+    try:
+        return parse_document(text, file, PolicyError).content
+    except PolicyError:
+        return None
+
+
+def _below(text: str, node: Any, line: str) -> str:
+    """Under a key that has nothing yet."""
+    newline = text.find("\n", node.end_mark.index)
+    head = text if newline < 0 else text[:newline]
+    return f"{head}\n{' ' * node.start_mark.column}  - {line}{'' if newline < 0 else text[newline:]}"
 
 
 def _in_brackets(text: str, node: Any, line: str) -> str:

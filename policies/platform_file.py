@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -52,6 +53,10 @@ class PlatformFile:
     @property
     def models(self) -> tuple[str, ...]:
         return self.content.ceilings.models
+
+    @property
+    def digest(self) -> bytes:
+        return hashlib.sha256(self.content.model_dump_json(exclude_unset=True, exclude_none=True).encode()).digest()
 
     def bounded(self, limits: PolicyLimits) -> PolicyLimits:
         """Return the limits of a policy that says nothing of some of them: there the ceiling holds."""

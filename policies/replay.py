@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -15,6 +15,7 @@ from detectors.chain import Inspection
 from policies.engine import Actions, decide
 from policies.facts import Facts
 from policies.judge_estimate import JudgeEstimate
+from policies.looked_for import Knowledge
 from policies.recorded import Catalogue, Recorded, Score, inspections, scores_of
 from policies.types import ActionName, Exclusion, Policy
 
@@ -23,7 +24,7 @@ _UNJUDGED: Final = frozenset({"rejected", "internal_error"})
 _DAY: Final = 86400
 _MOST_REMEMBERED: Final = 200_000
 _UNSCANNED: Final = re.compile(r'"unscanned": ?\{"')  # the database writes a space where we write none
-_SAME_NAME: Final = ("model", "upstream", "route", "app", "dialect", "role", "language")
+_SAME_NAME: Final = ("model", "upstream", "route", "app", "dialect", "roles", "language")
 # Words of conditions that are no fact by name, and what of the facts they are made of.
 _MADE_OF: Final[Mapping[str, str]] = {"key": "key_id", "hour": "at", "weekday": "at"}
 
@@ -35,6 +36,7 @@ class Doubt(StrEnum):
     REPEATED = "several findings in one entry, and the policy tells them apart"
     UNKNOWN_FACT = "the policy asks for a fact that was not recorded"
     SKIPPED = "a detector was skipped because the verdict was certain"
+    NOT_LOOKED_FOR = "the policy looks for what was not looked for then, as far as anybody knows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +78,30 @@ class Tally:
 class Replay:
     """One policy over any number of recorded decisions; sets of findings that are alike are decided once.
 
-    `samples` is how many ids are kept of each kind of change.
+    `samples` is how many ids are kept of each kind of change. `known` are policies under which rows may have been made.
     """
 
-    def __init__(self, policy: Policy, catalogue: Catalogue, actions: Actions, samples: int = 5) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        catalogue: Catalogue,
+        actions: Actions,
+        samples: int = 5,
+        known: Iterable[Policy] = (),
+    ) -> None:
         self._policy, self._catalogue, self._actions, self._samples = policy, catalogue, actions, samples
+        self._knowledge = Knowledge.of(policy, tuple(known))
         self._known: dict[tuple[object, ...], tuple[ActionName, str]] = {}
         self._facts = _facts_read(policy)
         self._by_content = any(exclusion.content is not None for exclusion in policy.exclusions)
         self._reads_confidence = "confidence" in _condition_words(policy)
         self.tally = Tally(judging=None if policy.judges is None else JudgeEstimate(policy.judges))
+
+    @property
+    def reads_every_row(self) -> bool:
+        """Tell whether rows in which nothing was found have to be read, too."""
+        judging = self.tally.judging
+        return not self._knowledge.complete or (judging is not None and judging.reads_every_row)
 
     def pass_over(self, quiet: int) -> None:
         """Count decisions in which nothing was found, failed or left unread: no policy does anything else with them."""
@@ -133,6 +149,11 @@ class Replay:
             return Redecided(action, rule)
         if recorded.scores_overflow:
             doubt = Doubt.OVERFLOW
+        elif (
+            ActionName(recorded.intended_action) not in STOPS  # of what was stopped it is known that it no longer is
+            and not self._knowledge.covers(recorded.policy_revision)
+        ):
+            doubt = Doubt.NOT_LOOKED_FOR
         elif '"skipped":' in recorded.facts and action.weight < ActionName(recorded.intended_action).weight:
             doubt = Doubt.SKIPPED
         return Redecided(action, rule, doubt)
@@ -225,12 +246,9 @@ def _facts_read(policy: Policy) -> tuple[str, ...]:
         if rule.where is None:
             continue
         where = rule.where
-        read |= {
-            name
-            for name in ("model", "upstream", "route", "app", "dialect", "role", "language")
-            if getattr(where, name)
-        }
+        read |= {name for name in ("model", "upstream", "route", "app", "dialect", "language") if getattr(where, name)}
         read |= {"key_id"} if where.key else set()
+        read |= {"roles"} if where.role else set()
         read |= {"network"} if where.network or where.not_network else set()
         read |= {"at"} if where.time is not None else set()
         read |= {"cost"} if where.min_cost else set()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from policies.quantities import parse_duration
 from policies.risk import MOST, RiskPolicy, Whose
-from policies.schema_words import Strict, listed
+from policies.schema_words import TEXT, Listed, Strict
 
 _Score = Annotated[float, Field(gt=0, le=MOST)]
 
@@ -18,8 +18,8 @@ class RiskDocument(Strict):
     """`session` names the header that tells sessions apart, or `user`: whom the body names as its end user."""
 
     session: Annotated[str, Field(pattern=r"^(user|x-[a-z0-9-]{1,60})$")] = "user"
-    of: Annotated[tuple[Whose, ...], BeforeValidator(listed), Field(min_length=1)] = ("session",)
-    half_life: Annotated[float, BeforeValidator(parse_duration), WithJsonSchema({"type": "string"})] = 1800.0
+    of: Annotated[tuple[Whose, ...], *Listed] = ("session",)
+    half_life: Annotated[float, BeforeValidator(parse_duration), TEXT] = 1800.0
     strict_at: _Score | None = None
     strict_level: Annotated[int, Field(ge=3, le=4)] = 3
     judge_at: _Score | None = None

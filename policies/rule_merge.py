@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from detectors.documents import nearest
+from detectors.errors import ConfigurationError, raise_all
 from policies.layers import Layer
 from policies.types import Rule
 
@@ -18,12 +19,13 @@ def merged_rules(layers: Sequence[Layer]) -> list[Rule]:
     merged: dict[str, Rule] = {}
     owners: dict[str, Layer] = {}
     conflicts: dict[str, tuple[Layer, Layer]] = {}
+    unknown: list[ConfigurationError] = []
     for layer in layers:
         for index, name in enumerate(layer.content.disable):
             if name not in merged:
                 problem = f"there is no rule '{name}' to disable{nearest(name, list(merged))}"
-                raise layer.document.complain(("disable", index), problem, of_key=False)
-            del merged[name]
+                unknown.append(layer.document.complain(("disable", index), problem, of_key=False))
+            merged.pop(name, None)
             conflicts.pop(name, None)
         for rule in layer.rules:
             other = owners.get(rule.id) if rule.id in merged else None
@@ -31,6 +33,7 @@ def merged_rules(layers: Sequence[Layer]) -> list[Rule]:
             if other is not None and _unrelated(layer, other) and merged[rule.id] != rule:
                 conflicts[rule.id] = (other, layer)
             merged[rule.id], owners[rule.id] = rule, layer
+    raise_all(unknown)
     for name, (one, two) in conflicts.items():
         problem = f"rule '{name}' means one thing in {one.name}, another in {two.name}: define it here, or disable it"
         raise layers[-1].document.complain(("extends",), problem)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from detectors.names import SeverityName
 from detectors.types import Direction, Severity
 from policies.conditions import compile_condition
 from policies.matcher import Circumstances, Match, TimeWindow
 from policies.schema_words import (
     WEEKDAYS,
+    AnyListed,
     Categories,
     Clock,
     Dialects,
@@ -20,12 +22,10 @@ from policies.schema_words import (
     Networks,
     Origins,
     RuleAction,
-    SeverityName,
     Slug,
     Strict,
     Weekdays,
     Zone,
-    listed,
 )
 from policies.types import ActionName, Route, Rule
 
@@ -93,16 +93,19 @@ class GoesDocument(Strict):
 
 
 class RuleDocument(Strict):
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["when"]}, {"required": ["if"]}]})
     id: Slug
-    when: WhenDocument
+    when: WhenDocument = Field(default_factory=WhenDocument)
     condition: str | None = Field(default=None, alias="if")
     action: RuleAction
     route: GoesDocument | None = None
-    labels: Annotated[tuple[Slug, ...], BeforeValidator(listed), Field(max_length=8)] = ()
+    labels: Annotated[tuple[Slug, ...], Field(max_length=8), *AnyListed] = ()
     review: bool = False
 
     @model_validator(mode="after")
     def _sensible(self) -> RuleDocument:
+        if "when" not in self.model_fields_set and self.condition is None:
+            raise ValueError("missing key 'when', or an 'if'")
         if self.review and self.action != "block":
             raise ValueError("review is for what is blocked")
         if self.route is not None and self.action == "block":

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from detectors.names import OriginName
 from detectors.types import Unscanned
 from policies.expectations import TestDocument
 from policies.judging_schema import JudgesDocument, StreamsDocument
@@ -16,16 +17,15 @@ from policies.risk_schema import RiskDocument
 from policies.routes import ROUTE_PATH, why_closed
 from policies.rule_schema import RuleDocument
 from policies.schema_words import (
+    AnyListed,
     Day,
     DaysText,
     HostName,
     LanguageCode,
     Listed,
-    OriginName,
     ShareText,
     Slug,
     Strict,
-    listed,
 )
 from policies.types import (
     ActionName,
@@ -106,7 +106,7 @@ class LeakageDocument(Strict):
 class PseudonymsDocument(Strict):
     """Where real values come back beside the text of an answer: in the arguments of these tools."""
 
-    restore_in_tools: Annotated[tuple[str, ...], BeforeValidator(listed)] | None = None
+    restore_in_tools: Annotated[tuple[str, ...], *AnyListed] | None = None
 
 
 class OutputDocument(Strict):
@@ -137,7 +137,7 @@ class CandidateDocument(Strict):
 class PolicyDocument(Strict):
     """A tenant's policy file."""
 
-    extends: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
+    extends: Annotated[tuple[str, ...], *AnyListed] = ()
     mode: Mode | None = None
     failure_mode: FailureMode | None = None
     disclose: Disclose | None = None

@@ -1,38 +1,49 @@
-"""The words that policy files are made of: what each kind of value may look like, and what an error says of it."""
+"""The words that policy files are made of: what each kind of value may look like, and what an error says of it.
+
+What a value is read from is told to the JSON Schema, too: it knows nothing of readers.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import date, time
 from ipaddress import ip_network
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema
 
-from detectors.documents import nearest
-from detectors.types import Category, Origin, Severity
+from detectors.names import OriginName
+from detectors.types import Category
+from policies.amounts import Budget, Rate
 from policies.matcher import Network
 from policies.quantities import parse_budget, parse_days, parse_rate, parse_share, parse_size
-from policies.types import Budget, Rate
 
 _HOST: Final = re.compile(r"(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]")
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
+Value = TypeVar("Value")
+TEXT: Final = WithJsonSchema({"type": "string"})
+
+
+class OneOrMany:
+    """Marks a list of which one value may stand by itself (`listed`)."""
+
+    def __get_pydantic_json_schema__(self, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        many = handler(core_schema)
+        return {"anyOf": [many["items"], many]}
+
+
+def last_said(values: Iterable[Value | None], default: Value) -> Value:
+    """Return what the last layer says that says anything: the child wins."""
+    given = [value for value in values if value is not None]
+    return given[-1] if given else default
+
+
 def listed(value: object) -> object:
     return value if isinstance(value, list | tuple) else [value]
-
-
-def _origin(value: object) -> object:
-    return Origin.TOOL if value == "document" else value
-
-
-def _severity(value: object) -> object:
-    if isinstance(value, str) and value.upper() in Severity.__members__:
-        return Severity.parse(value)
-    hint = nearest(str(value), [severity.name.lower() for severity in Severity])
-    raise ValueError(f"expected 'low', 'medium', 'high' or 'critical'{hint}")
 
 
 def _host(value: object) -> object:
@@ -70,10 +81,11 @@ def _network(value: object) -> object:
         raise ValueError("expected a network such as 10.0.0.0/8 or 2001:db8::/32, without bits of a host") from None
 
 
+# Also nothing at all.
+AnyListed = (BeforeValidator(listed), OneOrMany())
 # An empty list would hold for everything, not for nothing.
-Listed = (BeforeValidator(listed), Field(min_length=1))
+Listed = (Field(min_length=1), BeforeValidator(listed), OneOrMany())
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-OriginName = Annotated[Origin, BeforeValidator(_origin)]
 Categories = Annotated[tuple[Category, ...], *Listed]
 Origins = Annotated[tuple[OriginName, ...], *Listed]
 Names = Annotated[tuple[str, ...], *Listed]
@@ -81,17 +93,18 @@ Keys = Annotated[tuple[Annotated[int, Field(ge=1)], ...], *Listed]
 Dialects = Annotated[tuple[Literal["openai", "anthropic", "gemini", "generic", "hook"], ...], *Listed]
 LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2}$")]
 Languages = Annotated[tuple[LanguageCode, ...], *Listed]
-SeverityName = Annotated[Severity, BeforeValidator(_severity)]
-RateText = Annotated[Rate, BeforeValidator(parse_rate)]
-BudgetText = Annotated[Budget, BeforeValidator(parse_budget)]
-ShareText = Annotated[float, BeforeValidator(parse_share)]
-SizeText = Annotated[int, BeforeValidator(parse_size)]
-DaysText = Annotated[int, BeforeValidator(parse_days)]
+RateText = Annotated[Rate, BeforeValidator(parse_rate), TEXT]
+BudgetText = Annotated[Budget, BeforeValidator(parse_budget), TEXT]
+ShareText = Annotated[float, BeforeValidator(parse_share), TEXT]
+SizeText = Annotated[
+    int, BeforeValidator(parse_size), WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]})
+]
+DaysText = Annotated[int, BeforeValidator(parse_days), TEXT]
 HostName = Annotated[str, BeforeValidator(_host)]
 Day = Annotated[date, BeforeValidator(_day)]
-Clock = Annotated[time, BeforeValidator(_clock)]
-Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
-Networks = Annotated[tuple[Annotated[Network, BeforeValidator(_network)], ...], *Listed]
+Clock = Annotated[time, BeforeValidator(_clock), TEXT]
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone), TEXT]
+Networks = Annotated[tuple[Annotated[Network, BeforeValidator(_network), TEXT], ...], *Listed]
 Weekdays = Annotated[tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...], *Listed]
 RuleAction = Literal["flag", "pseudonymise", "mask", "block"]
 

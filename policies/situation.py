@@ -28,7 +28,7 @@ _OF_FACTS: Final[dict[str, Any]] = {
     "tenant": "acme",
     "app": "default",
     "key": 1,
-    "role": "",
+    "roles": [],
     "dialect": "openai_chat",
     "route": "POST /v1/chat/completions",
     "model": "gpt-4o",
@@ -88,7 +88,13 @@ class Situation:
         if self._values is None:
             facts, now = self._facts, datetime.fromtimestamp(self._facts.at, UTC)
             self._values = {name: getattr(facts, name) for name in _OF_FACTS if hasattr(facts, name)}
-            self._values |= {"key": facts.key_id or 0, "score": self.score, "hour": now.hour, "weekday": now.weekday()}
+            self._values |= {
+                "key": facts.key_id or 0,
+                "roles": list(facts.roles),
+                "score": self.score,
+                "hour": now.hour,
+                "weekday": now.weekday(),
+            }
         return self._values
 
 

@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Protocol
 
 from detectors.chain import Chain
-from detectors.errors import PolicyError
+from detectors.errors import EdgeError, PolicyError
+from detectors.lexicon import Lexicon
 from policies.engine import Actions
 from policies.folders import WORD_FILES, PolicyFolders
 from policies.layers import Library, Stamp
@@ -36,6 +37,14 @@ class ReloadReport:
     failures: MappingProxyType[str, str]
 
 
+class AddedSignatures(Protocol):
+    """What operators' signatures add to a policy's words. `generation` changes whenever that may be something else."""
+
+    @property
+    def generation(self) -> int: ...
+    def lexicon(self, policy: Lexicon, tenant: str) -> Lexicon: ...
+
+
 class PolicyStore:
     """Policies by id: `<slug>` for a tenant, `<slug>/<app>` for one app, `default` for the rest.
 
@@ -50,9 +59,10 @@ class PolicyStore:
         known_rules: Iterable[str],
         last_good: Path | None = None,
         reader: RequestReader | None = None,
+        signatures: AddedSignatures | None = None,
     ) -> None:
         self._folders, self._chain, self._actions, self._last_good = folders, chain, actions, last_good
-        self._reader = reader
+        self._reader, self._signatures, self._generation = reader, signatures, 0
         self._known_rules = frozenset(known_rules)
         self._library = Library(folders.own)
         self._fallback = load_preset("preset/standard").policy
@@ -60,6 +70,7 @@ class PolicyStore:
         self._stamps: dict[str, Stamp] = {}
         self._sources: dict[str, frozenset[str]] = {}  # the files that each is made of
         self._failures: dict[str, PolicyError] = {}
+        self._unusable = frozenset[str]()  # the database's, which have no last good revision either
         self._lock = asyncio.Lock()
 
     @property
@@ -72,23 +83,38 @@ class PolicyStore:
         return MappingProxyType({name: str(why) for name, why in self._failures.items()})
 
     def policy_for(self, tenant: str, app: str) -> Policy:
+        """Return what decides. Raises EdgeError 503 where that is a policy of the database's that does not load."""
+        if self._unusable:
+            own = f"{tenant}/{app}"
+            name = own if own in self._policies or own in self._unusable else tenant
+            if name in self._unusable:
+                raise EdgeError(503, "policy_unavailable", "The policy that decides here cannot be loaded.")
+        return self.nearest(tenant, app)
+
+    def nearest(self, tenant: str, app: str) -> Policy:
+        """Return what would decide without the policies that do not load: to be looked at, never to decide by."""
         known = self._policies
         return known.get(f"{tenant}/{app}") or known.get(tenant) or known[DEFAULT]
 
     async def load(self) -> None:
-        """First load, for which every file must be good. Raises PolicyError."""
+        """First load, for which every file of the operator's must be good. Raises PolicyError.
+
+        What tenants have written costs themselves alone, and nobody a start.
+        """
         await self.reload()
-        if self._failures:
-            raise next(iter(self._failures.values()))
+        for name, why in self._failures.items():
+            if not self._folders.holds(name):
+                raise why
 
     async def recover(self) -> None:
         """First load of a process that takes a fallen one's place: a broken file is served by its last good copy.
 
-        Raises PolicyError where there is none, since the tenant would silently get another policy.
+        Raises PolicyError where there is none and the file is the operator's, since the tenant would silently get
+        another policy.
         """
         await self.reload()
         for name, why in self._failures.items():
-            if name not in self._policies:
+            if name not in self._policies and not self._folders.holds(name):
                 raise why
 
     async def reload(self) -> ReloadReport:
@@ -98,7 +124,7 @@ class PolicyStore:
                 stamps = await asyncio.to_thread(self._folders.stamps)
             except OSError as exc:
                 return self._blind(PolicyError(self._folders.own, None, f"cannot be listed: {exc.strerror}"))
-            changed = self._changed(stamps)
+            changed = self._changed(stamps, retry=self._signatures_moved())
             removed = tuple(name for name in self._stamps if name not in stamps and not _is_shared(name))
             good: dict[str, Policy] = {}
             failures = {name: why for name, why in self._failures.items() if name in stamps and name not in changed}
@@ -107,19 +133,32 @@ class PolicyStore:
                     good[name] = await self._load_one(name)
                 except PolicyError as exc:
                     failures[name] = exc
-                    kept = None if name in self._policies else await asyncio.to_thread(self._recall, name)
+                    known = self._policies.get(name)
+                    lost = known is None or known is self._fallback
+                    kept = await asyncio.to_thread(self._recall, name) if lost else None
                     if kept is not None:
                         good[name] = kept
             if good or removed:
                 self._swap(good, removed)
             self._stamps, self._failures = stamps, failures
+            self._unusable = frozenset(
+                name for name in failures if name not in self._policies and self._folders.holds(name)
+            )
             return _report(good, removed, {name: why for name, why in failures.items() if name in changed})
 
-    def _changed(self, stamps: dict[str, Stamp]) -> list[str]:
-        """Return the policies that may read otherwise than before: their file, or one that they are made of, moved."""
+    def _signatures_moved(self) -> bool:
+        before, self._generation = self._generation, 0 if self._signatures is None else self._signatures.generation
+        return self._generation != before
+
+    def _changed(self, stamps: dict[str, Stamp], *, retry: bool) -> list[str]:
+        """Return the policies that may read otherwise than before: their file, or one that they are made of, moved.
+
+        `retry` those that did not load, too: their tests may have missed signatures that came later.
+        """
         names = stamps.keys() | self._stamps.keys()
         moved = {name for name in names if stamps.get(name) != self._stamps.get(name)}
-        return [name for name in stamps if not _is_shared(name) and self._concerned(name, moved)]
+        again = self._failures.keys() if retry else frozenset[str]()
+        return [name for name in stamps if not _is_shared(name) and (name in again or self._concerned(name, moved))]
 
     def _concerned(self, name: str, moved: set[str]) -> bool:
         if name in moved or _PLATFORM in moved or not moved.isdisjoint(self._sources.get(name, ())):
@@ -140,7 +179,8 @@ class PolicyStore:
             raise PolicyError(file, None, "no tenant or app can have this name, so it would never be in force")
         loaded = await asyncio.to_thread(load_policy, file, name, self._known_rules, self._library)
         await screen_preamble(loaded, self._chain, self._actions)
-        await self._prove(loaded)
+        if not self._folders.holds(name):  # whose tests passed when it was saved, and time alone must not undo it
+            await self._prove(loaded, name.partition("/")[0])
         if self._last_good is not None:
             for source in loaded.sources:
                 await asyncio.to_thread(keep_copy, source, self._last_good / self._folders.relative(source))
@@ -158,7 +198,10 @@ class PolicyStore:
         except PolicyError:
             return None
 
-    async def _prove(self, loaded: LoadedPolicy) -> None:
+    async def _prove(self, loaded: LoadedPolicy, tenant: str) -> None:
+        signatures = self._signatures
+        if signatures is not None:
+            loaded = loaded.looking_for(lambda lexicon: signatures.lexicon(lexicon, tenant))
         for result in await run_tests(loaded, self._chain, self._actions, self._reader):
             if not result.passed:
                 raise PolicyError(loaded.file, None, f"test '{result.name}' {result.problems[0]}")

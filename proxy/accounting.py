@@ -13,10 +13,11 @@ from proxy.parts import Parts
 from storage.types import Identity, Outcome
 
 _RETRIES: Final = "x-stainless-retry-count"
+_ATTEMPTS: Final = 2  # that may be taken over: SDKs try no more than twice again by themselves
 _FAILED: Final = frozenset({Outcome.UPSTREAM_ERROR, Outcome.CLIENT_CLOSED, Outcome.INTERNAL_ERROR})
 
 
-async def account(parts: Parts, exchange: Exchange) -> None:
+def account(parts: Parts, exchange: Exchange) -> None:
     """Settle the exchange's meter, and say what it cost in its row. To be called once, when it is over."""
     prompt, completion, counted = _tokens(exchange)
     cost = 0
@@ -36,9 +37,16 @@ async def account(parts: Parts, exchange: Exchange) -> None:
         parts.metering.spending.add(identity.tenant_id, cost)
     if meter is not None:
         meter.settle(prompt + completion, cost)
-        failed = exchange.outcome in _FAILED or (meter.again and exchange.outcome is Outcome.REJECTED)
-        if failed and not completion and exchange.raw:
-            await parts.metering.attempts.note(identity.tenant_id, _attempt(exchange, identity), meter.charged)
+
+
+async def note_attempt(parts: Parts, exchange: Exchange) -> None:
+    """Remember what an exchange was charged that came to nothing, for the one that tries again."""
+    identity, meter = exchange.identity, exchange.meter
+    if identity is None or meter is None or not exchange.raw or meter.attempts > _ATTEMPTS:
+        return
+    failed = exchange.outcome in _FAILED or (meter.attempts > 1 and exchange.outcome is Outcome.REJECTED)
+    if failed and not _tokens(exchange)[1]:
+        await parts.metering.attempts.note(identity.tenant_id, _attempt(exchange, identity), meter.charged)
 
 
 def is_retry(headers: Mapping[str, str]) -> bool:
@@ -54,7 +62,8 @@ async def take_over(parts: Parts, exchange: Exchange, meter: Meter) -> None:
 
 def _attempt(exchange: Exchange, identity: Identity) -> str:
     """Return what names a request, should it come to nothing and be sent once more."""
-    return digest(exchange.content_key, f"{identity.key_id}\0{exchange.route}\0".encode() + exchange.raw)
+    who = f"{identity.app_id}\0{identity.key_id}\0{exchange.route}\0"  # tokens of an issuer have no key
+    return digest(exchange.content_key, who.encode() + exchange.raw)
 
 
 def _tokens(exchange: Exchange) -> tuple[int, int, bool]:

@@ -34,8 +34,8 @@ async def admit(parts: Parts, exchange: Exchange, presented: Presented) -> None:
     client = client_at(exchange.network, exchange.content_key)
     exchange.personal, exchange.personal_digest, exchange.subjects = client
     policy = parts.policies.policy_for(exchange.identity.tenant, exchange.identity.app)
-    policy = in_force(policy, exchange.identity.key_id, exchange.opened_at)
-    policy = exchange.policy = parts.releases.applied(policy, exchange.identity.tenant_id)
+    policy = parts.releases.applied(policy, exchange.identity.tenant_id)
+    policy = exchange.policy = in_force(policy, exchange.identity.key_id, exchange.opened_at)
     if policy.limits.metered:
         exchange.meter = Meter(parts.metering, policy, exchange.identity, exchange.headers)
         await exchange.meter.enter()

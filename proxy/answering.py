@@ -34,6 +34,10 @@ async def answer(
 ) -> web.StreamResponse:
     """Screen the upstream's answer and send it. Raises UpstreamError while nothing was sent."""
     exchange.headers |= upstream_headers(upstream.headers)
+    if upstream.status in {401, 407} and not exchange.own_credential:
+        raise UpstreamError(
+            exchange.upstream, "credential"
+        )  # what it says of it, like the key's end, is for nobody here
     kind = upstream.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind == SSE and not codec.streams:  # it may never end, and its events are of no known shape
         raise UpstreamError(exchange.upstream, "protocol")

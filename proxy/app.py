@@ -18,6 +18,7 @@ from policies.build import build_actions
 from policies.engine import Actions
 from policies.folders import PolicyFolders
 from policies.store import PolicyStore
+from proxy.additions import Additions, additions
 from proxy.attack_keeping import AttackKeeping
 from proxy.codec import Codec
 from proxy.egress.door import open_door
@@ -52,7 +53,6 @@ from storage.house_keys import HouseKeys
 from storage.journal import Journal
 from storage.judge_breakers import JudgeBreakers
 from storage.key_encryption import key_ring_source
-from storage.pack_manifest import PackSigners
 from storage.pinned_findings import PinnedFindings
 from storage.postgres import Database
 from storage.provider_objects import ProviderObjects
@@ -78,24 +78,22 @@ class Detection:
 
 def load_detection() -> Detection:
     """Load signatures, detectors, actions and codecs. Raises SignatureError, TypeError for a broken plug-in."""
-    rules = load_signatures()
-    codecs = discover(proxy.providers, "CODEC", Codec)  # type: ignore[type-abstract]
-    hooks = discover(proxy.hooks, "HOOK", Hook)  # type: ignore[type-abstract]
+    rules, (codecs, hooks) = load_signatures(), load_readers()
     return Detection(rules, build_chain(rules, LruFindingsCache()), build_actions(), codecs, hooks, build_views())
 
 
-def policy_store(settings: Settings, detection: Detection) -> PolicyStore:
-    """Return the store of the installation's policies, not yet loaded."""
+def load_readers() -> tuple[tuple[Codec, ...], tuple[Hook, ...]]:
+    """Return all that read requests. Raises TypeError for a broken plug-in."""
+    codecs = discover(proxy.providers, "CODEC", Codec)  # type: ignore[type-abstract]
+    return codecs, discover(proxy.hooks, "HOOK", Hook)  # type: ignore[type-abstract]
+
+
+def policy_store(settings: Settings, detection: Detection, signatures: OperatorPacks | None = None) -> PolicyStore:
+    """Return the store of the installation's policies, not yet loaded; their tests need its `signatures` loaded."""
     known_rules, last_good = rule_ids(detection.rules), settings.data / "last-good-policies"
     folders = PolicyFolders(settings.policies_folder, held_folder(settings))
     reader = CodecReader(detection.codecs)
-    return PolicyStore(folders, detection.chain, detection.actions, known_rules, last_good, reader)
-
-
-def operator_packs(settings: Settings, detection: Detection) -> OperatorPacks:
-    """Return the operator's own signatures, not yet loaded. Raises SignatureError for a bad file of signers' keys."""
-    signers = PackSigners.from_file(settings.keys_folder / "pack-signers")
-    return OperatorPacks(settings.data / "signatures", detection.views, signers, settings.data / "last-good-signatures")
+    return PolicyStore(folders, detection.chain, detection.actions, known_rules, last_good, reader, signatures)
 
 
 @dataclass(slots=True)
@@ -111,7 +109,7 @@ class Worker:
     judges: Judges
     engine: EngineClient | None
     warming: Warming
-    packs: OperatorPacks
+    added: Additions
     attacks: AttackKeeping
 
     async def close(self) -> None:
@@ -135,14 +133,14 @@ async def build_worker(
     database = await Database.connect(urls.database_url, size=2, at_once=False)
     redis = RedisClient.connect(urls.redis_url)
     limits = build_limits(settings, urls, f"{instance}:{number}")
-    policies = policy_store(settings, detection)
+    added = additions(settings, detection.views)
+    await asyncio.to_thread(added.recover)
+    policies = policy_store(settings, detection, added.packs)
     await policies.recover()
-    packs = operator_packs(settings, detection)
-    await asyncio.to_thread(packs.recover)
     metrics, pool, upstreams = WorkerMetrics(number), ConnectionPool(), Upstreams(settings.upstreams)
     judges = build_judges(settings, redis, limits.windows, metrics)
     engine = EngineClient(settings.engine, pool, metrics) if settings.engine.url else None
-    door = open_door(house_keys.egress_token(), settings.egress.read)
+    door = open_door(house_keys.egress_token(), settings.egress)
     parts = Parts(
         codecs=detection.codecs,
         hooks=detection.hooks,
@@ -156,7 +154,7 @@ async def build_worker(
             judges,
             shared=SharedFindingsCache(redis, house_keys.findings_key),
             engine=engine,
-            packs=packs,
+            added=added,
         ),
         upstreams=upstreams,
         pool=pool,
@@ -174,7 +172,7 @@ async def build_worker(
     )
     warming = Warming(detection.chain, PinnedFindings(redis, house_keys.findings_key))
     attacks = AttackKeeping(AttackStore(database), detection.chain)
-    return Worker(Handler(parts), parts, policies, limits, database, redis, judges, engine, warming, packs, attacks)
+    return Worker(Handler(parts), parts, policies, limits, database, redis, judges, engine, warming, added, attacks)
 
 
 def _key_directory(settings: Settings, database: Database, pepper: bytes) -> KeyDirectory:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from detectors.errors import JournalError
 from policies.types import AuditLevel, Disclose, Verdict
-from proxy.accounting import account
+from proxy.accounting import account, note_attempt
 from proxy.codec import JsonObject
 from proxy.exchange import Exchange
 from proxy.generation import Generation, gen_ai_labels
@@ -31,9 +31,7 @@ async def close(parts: Parts, exchange: Exchange) -> bool:
         return True
     exchange.closed = True
     if exchange.provider_saw_prompt or exchange.meter is not None:
-        await account(parts, exchange)
-    if exchange.risk is not None:
-        await exchange.risk.settle(exchange.request)
+        account(parts, exchange)
     tenant = exchange.identity.tenant if exchange.identity else ""
     parts.metrics.finish(
         Finished(
@@ -59,11 +57,20 @@ async def close(parts: Parts, exchange: Exchange) -> bool:
     if exchange.identity is None:
         return True
     try:
+        # The first wait of all: who hangs up is forgotten by nobody, since what stands above waits for nothing.
         await parts.journal.closed(record_of(exchange, exchange.identity, parts.instance, parts.worker))
     except JournalError:
         parts.metrics.count("promptshield_journal_failures_total")
         return exchange.policy is not None and exchange.policy.audit_level is AuditLevel.BEST_EFFORT
+    finally:
+        await _tell_redis(parts, exchange)
     return True
+
+
+async def _tell_redis(parts: Parts, exchange: Exchange) -> None:
+    if exchange.risk is not None:
+        await exchange.risk.settle(exchange.request)
+    await note_attempt(parts, exchange)
 
 
 async def finish(

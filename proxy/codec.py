@@ -81,13 +81,15 @@ class Frame:
 
     `document` is the event without the channel texts in `pieces`, and `rest` what else of it is to be scanned; `bare`
     tells that nothing worth sending is left in it. `ends` holds the prefixes of the channels that are complete with
-    this event. `last` marks the event after which nothing may follow, `failed` one by which the upstream gave up.
+    this event. `finishing` marks one that tells how an answer ended, `last` the event after which nothing may follow,
+    `failed` one by which the upstream gave up.
     """
 
     document: JsonObject
     pieces: tuple[Piece, ...]
     rest: Walk
     ends: tuple[str, ...] = ()
+    finishing: bool = False
     last: bool = False
     bare: bool = False
     failed: bool = False
@@ -121,6 +123,9 @@ class StreamReader(Protocol):
         """Return the last frame where the upstream's stream ended in order but its dialect has no end marker; None
         if the end is none that the dialect knows.
         """
+
+    def strand(self, channel: str) -> str:
+        """Return of which text a channel is a piece, as clients join them: blocks and parts of one answer, say."""
 
     def use_of(self, channel: str) -> Use | None:
         """Return what the text of a channel seen before is for; None where it is neither said nor a call's."""

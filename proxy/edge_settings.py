@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from policies.quantities import parse_size
+from policies.schema_words import SizeText
 
 
 class EdgeSettings(BaseModel):
@@ -27,7 +26,7 @@ class EdgeSettings(BaseModel):
     body_total: float = Field(default=300, gt=0)
     keep_alive: float = Field(default=75, gt=0)
     in_flight: int = Field(default=1000, gt=0)
-    held: Annotated[int, BeforeValidator(parse_size)] = 256 << 20
+    held: SizeText = 256 << 20
     grace: float = Field(default=0.2, ge=0)
     drain: float = Field(default=60, ge=0)
 

@@ -27,9 +27,11 @@ from proxy.app import Detection, load_detection
 from proxy.codec import JsonObject
 from proxy.hook import Asked
 from proxy.hooks._contract import conversation, plain_walk, walk_texts
+from proxy.operator_packs import load_folders
 from proxy.pointer import apply_edits
 from proxy.screen import Screen
 
+_ORIGINS: Final = (*(str(origin) for origin in Origin), "document")
 STANDARD: Final = "preset/standard"
 Said = TypeVar("Said", str, Sequence[JsonObject])
 
@@ -42,11 +44,14 @@ async def evaluate(
     `policy` is a file, `preset/<name>`, or what `load` returned. `origin` says who wrote a text: user, tool, document,
     system, or assistant for an answer; messages say it by their roles, and a last one of the assistant's is an answer.
     A detector that fails never means allow: then `verdict.effect.stop` holds, unless the policy's failure_mode is open.
-    Raises PolicyError, ValueError for an unknown origin. The first call takes a second, to load what detects.
+    Raises PolicyError, ValueError for an unknown origin or for what is neither text nor messages. The first call takes
+    a second, to load what detects.
     """
-    detection, screen = _detection()
+    _, screen = _detection()
+    if origin not in _ORIGINS:
+        raise ValueError(f"origin: one of {', '.join(_ORIGINS)}")
     asked = _asked(said, Origin.parse(origin))
-    loaded = policy if isinstance(policy, Policy) else load(policy, detection)
+    loaded = policy if isinstance(policy, Policy) else load(policy)
     screened = await screen.judge(asked.walk, loaded, Facts(at=time.time()), None, b"")
     return screened.verdict
 
@@ -74,12 +79,19 @@ def carry_out(said: Said, verdict: Verdict) -> Said:
     return [*document["messages"], *(choice["message"] for choice in document["choices"])]
 
 
-def load(policy: str | Path, detection: Detection | None = None) -> Policy:
-    """Return a policy to evaluate with, read once. Raises PolicyError."""
+def load(policy: str | Path, signatures: Sequence[str | Path] = ()) -> Policy:
+    """Return a policy to evaluate with, read once; `signatures` are folders of your own, read beside what ships.
+
+    Raises PolicyError, SignatureError.
+    """
+    detection, _ = _detection()
+    own = load_folders([Path(folder) for folder in signatures], detection.views)
     if str(policy) in preset_names():
-        return load_preset(str(policy)).policy
-    rules = (detection or _detection()[0]).rules
-    return load_policy(Path(policy), Path(policy).stem, rule_ids(rules)).policy
+        loaded = load_preset(str(policy))
+    else:
+        known = frozenset(rule_ids(detection.rules)).union(*(pack.ids for pack in own))
+        loaded = load_policy(Path(policy), Path(policy).stem, known)
+    return loaded.looking_for(lambda lexicon: lexicon.with_packs(own)).policy
 
 
 @lru_cache(maxsize=1)
@@ -90,9 +102,16 @@ def _detection() -> tuple[Detection, Screen]:
 
 def _asked(said: str | Sequence[JsonObject], origin: Origin) -> Asked:
     if not isinstance(said, str):
-        return conversation(list(said))
+        return conversation(_messages(said))
     direction = Direction.RESPONSE if origin is Origin.ASSISTANT else Direction.REQUEST
     return Asked({"text": said}, walk_texts(plain_walk(direction), [("/text", said)], origin))
+
+
+def _messages(said: Any) -> list[JsonObject]:
+    """Return messages as they were given. Raises ValueError for what are none."""
+    if isinstance(said, Sequence) and said and all(isinstance(message, dict) for message in said):
+        return list(said)
+    raise ValueError('a text is expected, or a list of messages such as {"role": "user", "content": "..."}')
 
 
 def _masking(edit: Edit) -> Edit:

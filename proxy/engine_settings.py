@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated, Final, Self
+from typing import Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from policies.quantities import parse_size
+from policies.schema_words import SizeText
 from proxy.base_urls import OptionalBaseUrl
 from proxy.edge_settings import MutualTlsSettings
 
@@ -32,7 +32,7 @@ class EngineSettings(BaseModel):
     deadline: float = Field(default=1.0, gt=0, le=30)
     threshold: int = Field(default=3, ge=1)
     recovery: float = Field(default=5.0, gt=0)
-    body: Annotated[int, BeforeValidator(parse_size)] = 8 << 20
+    body: SizeText = 8 << 20
 
     @model_validator(mode="after")
     def _is_not_open_to_strangers(self) -> Self:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+from policies.amounts import UNSAID
 from proxy.json_document import NumberToken
 from proxy.walk import Walk
 
 BYTES_PER_TOKEN: Final = 4  # of English; a character of Chinese has three bytes, and is nearly one token
-UNSAID: Final = 1024  # tokens that an answer is taken to have where the request sets no bound
 MOST: Final = 10_000_000
 # The dialects' words for the most tokens that one answer may have; and for how many answers there are.
 _BOUNDS: Final = ("max_completion_tokens", "max_output_tokens", "max_tokens", "max_tokens_to_sample", "maxOutputTokens")
-_COUNTS: Final = ("n", "candidateCount")
+_COUNTS: Final = ("n", "candidateCount", "candidate_count")
 _ANSWERING: Final = frozenset(
     {
         "openai_chat", "openai_azure_chat", "openai_responses", "openai_completions", "openai_response_compact",
@@ -48,9 +49,9 @@ def estimate(codec: str, body: Any, walk: Walk) -> Estimate:
     prompt = tokens_of(segment.text for segment in walk.segments)
     if codec in _READING or not isinstance(body, dict):
         return Estimate(prompt, 0)
-    places = (body, body.get("generationConfig"))
-    bound = _first(places, _BOUNDS) or UNSAID
-    return Estimate(prompt, min(MOST, bound * min(128, _first(places, _COUNTS) or 1)))
+    places = (body, body.get("generationConfig"), body.get("generation_config"))
+    bound = _highest(places, _BOUNDS) or UNSAID
+    return Estimate(prompt, min(MOST, bound * min(128, _highest(places, _COUNTS) or 1)))
 
 
 def tokens_of(texts: Iterable[str]) -> int:
@@ -63,22 +64,18 @@ def size_of(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
-def _first(places: Iterable[Any], names: Iterable[str]) -> int:
-    for place in places:
-        if isinstance(place, dict):
-            for name in names:
-                value = place.get(name)
-                if value is not None and (number := _number(value)) > 0:
-                    return number
-    return 0
+def _highest(places: Iterable[Any], names: Sequence[str]) -> int:
+    """Return the highest of all, since nobody here knows which of them the provider goes by; 0 of none."""
+    found = [place[name] for place in places if isinstance(place, dict) for name in names if name in place]
+    return max(map(_number, found), default=0)
 
 
 def _number(value: object) -> int:
-    if isinstance(value, NumberToken):
+    if isinstance(value, NumberToken | str):  # some providers read a number that is written as a text
         try:
-            value = float(value.text)
+            value = float(value if isinstance(value, str) else value.text)
         except ValueError:
             return 0
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 0
-    return int(min(float(MOST), max(0.0, float(value))))
+    return 0 if math.isnan(value) else int(min(float(MOST), max(0.0, float(value))))

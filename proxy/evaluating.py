@@ -17,7 +17,7 @@ from proxy.edge import expected_size, read_body, read_json
 from proxy.exchange import Exchange
 from proxy.hook import MOUNT, Asked, Hook, Reply, spoken_status
 from proxy.identity import presented_key
-from proxy.key_limits import hold_to_scopes
+from proxy.key_limits import hold_to_scopes, scope_of_hook
 from proxy.overload import Place
 from proxy.parts import Parts
 from proxy.providers._openai_shapes import VOCABULARY, param_of, refusal_body
@@ -31,13 +31,13 @@ async def evaluate(
     parts: Parts, exchange: Exchange, place: Place, request: web.BaseRequest, target: Target, hook: Hook
 ) -> web.Response:
     """Judge what a neighbour sent, and tell it the verdict. Raises EdgeError; nothing goes to any upstream."""
-    exchange.via, exchange.dialect = f"hook:{hook.name}", f"hook_{hook.name.replace('-', '_')}"
+    exchange.via, exchange.dialect = f"hook:{hook.name}", scope_of_hook(hook.name)
     exchange.vocabulary, exchange.route = VOCABULARY, f"POST {target.path}"
     await admit(parts, exchange, presented_key(request.headers, hook.credential(request.headers)))
     policy = exchange.policy
     assert exchange.identity is not None  # noqa: S101 - admitted
     assert policy is not None  # noqa: S101 - admitted
-    hold_to_scopes(exchange.identity, exchange.dialect, "POST", target.path)
+    hold_to_scopes(exchange.identity, (exchange.dialect,), "POST", target.path)
     place.claim(exchange.identity.tenant, expected_size(request, policy.limits.body))
     raw = await read_body(request, policy.limits.body, parts.edge.body_idle, parts.edge.body_total)
     place.correct(len(raw))

@@ -78,6 +78,7 @@ class Exchange:
     subjects: tuple[str, ...] = ()
     bodies: list[JsonObject] = field(default_factory=list)
     provider_saw_prompt: bool = False
+    own_credential: bool = False  # the client's own went upstream, not the house's
     upstream_started: float = 0.0
     held_back: float = 0.0  # the longest that text of a stream waited to be released
     first_chunk_at: float = 0.0  # of an answer that is a stream
@@ -122,6 +123,7 @@ class Exchange:
             streaming=self.streaming,
             network=self.network,
             fallbacks=self.fallbacks,
+            roles=identity.roles if identity else (),
             language=self.language,
             cost=self.spent_today,
             risk=0.0 if self.risk is None else self.risk.score,

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
 from detectors.batch import reference
 from detectors.errors import StorageError
+from detectors.lexicon import Lexicon
 from detectors.types import Direction, Origin
 from policies.layers import Library
 from policies.loader import load_policy_text
 from policies.patching import with_item
 from policies.testing import run_tests, text_segment
 from proxy.app import Detection
-from proxy.pointer import UneditableError, resolve
 from proxy.request_reader import CodecReader
-from storage.bodies import read_bodies_of_tenant
-from storage.data_keys import DataKeys
-from storage.postgres import Database
 
 # Authors by whom a test can have a text.
 _TESTED: Final = frozenset({Origin.USER, Origin.TOOL, Origin.SYSTEM, Origin.ASSISTANT})
@@ -56,28 +51,19 @@ def decisive_scores(row: dict[str, Any], rule: str | None) -> list[dict[str, Any
     return scores
 
 
-def mark_with_text(row: dict[str, Any], rule: str | None, text: str, content_key: bytes) -> Marked:
-    """Raises StorageError where it is not the text in which that was found."""
-    scores, texts = decisive_scores(row, rule), {content_of(text, content_key): text}
+def mark(row: dict[str, Any], rule: str | None, text: str | None, content_key: bytes) -> Marked:
+    """Say what of a decision is excused: by the hash of its content, which the log has; with its `text` tested, too.
+
+    No stored text is copied into a policy, where others read it and no shredding of keys reaches it. A last line end
+    more, as editors write it, does not matter. Raises StorageError where nothing can be excused, and where it is not
+    the text in which that was found.
+    """
+    scores = decisive_scores(row, rule)
+    if text is None:
+        return Marked(row, scores, {})
+    texts = {content_of(one, content_key): one for one in (text, text.removesuffix("\n").removesuffix("\r"))}
     if not any(score["content"] in texts for score in scores):
         raise StorageError("that is not the text in which it was found, character by character")
-    return Marked(row, scores, texts)
-
-
-async def mark_with_bodies(
-    row: dict[str, Any], rule: str | None, content_key: bytes, database: Database, data_keys: DataKeys, actor: str
-) -> Marked:
-    """Take the texts from what is stored of the exchange, if anything is; the admin audit notes who looked.
-
-    Raises StorageError.
-    """
-    scores, texts = decisive_scores(row, rule), dict[str, str]()
-    bodies = await read_bodies_of_tenant(
-        database, data_keys, row["tenant_id"], [row["id"]], actor=actor, reason="mark-fp"
-    )
-    for body in bodies:
-        if body.form == "encrypted" and body.text is not None:
-            texts |= {content_of(found, content_key): found for found in _texts(body.text, body.direction, scores)}
     return Marked(row, scores, texts)
 
 
@@ -86,9 +72,18 @@ def content_of(text: str, content_key: bytes) -> str:
     return f"hmac:{reference(text_segment(text, Origin.USER), content_key).content}"
 
 
-async def patched(text: str, file: Path, marked: Marked, excuse: Excuse, detection: Detection, folder: Path) -> str:
+async def patched(
+    text: str,
+    file: Path,
+    marked: Marked,
+    excuse: Excuse,
+    detection: Detection,
+    folder: Path,
+    added: Callable[[Lexicon], Lexicon],
+) -> str:
     """Return a policy with the exclusions, and a test for each text that can be one; the test expects what is then
-    decided. `folder` has what the policy extends. Raises PolicyError.
+    decided. `folder` has what the policy extends; `added` adds to its words what is looked for beside them. Raises
+    PolicyError.
     """
     for score in marked.scores:
         scope = {"rule": score["rule"], "origin": score["origin"], "content": score["content"]}
@@ -99,7 +94,7 @@ async def patched(text: str, file: Path, marked: Marked, excuse: Excuse, detecti
         judged = marked.texts.get(content)
         if judged is not None and len(judged) <= _LONGEST and Origin(score["origin"]) in _TESTED:
             test = _test(marked.row["id"], score, judged)
-            text = await _with_test(text, file, test, detection, folder)
+            text = await _with_test(text, file, test, detection, folder, added)
     return text
 
 
@@ -113,24 +108,11 @@ def _test(decision_id: str, score: dict[str, Any], judged: str) -> dict[str, Any
     }
 
 
-async def _with_test(text: str, file: Path, test: dict[str, Any], detection: Detection, folder: Path) -> str:
-    loaded = load_policy_text(with_item(text, file, "tests", test), file, file.stem, library=Library(folder))
+async def _with_test(
+    text: str, file: Path, test: dict[str, Any], detection: Detection, folder: Path, added: Callable[[Lexicon], Lexicon]
+) -> str:
+    changed = with_item(text, file, "tests", test)
+    loaded = load_policy_text(changed, file, file.stem, library=Library(folder)).looking_for(added)
     reader = CodecReader(detection.codecs)
     result = (await run_tests(loaded, detection.chain, detection.actions, reader, loaded.tests[-1:]))[0]
     return with_item(text, file, "tests", test | {"expect": str(result.action)})
-
-
-def _texts(body: str, direction: str, scores: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield the texts of a stored body in which something was found, where the row tells their whole place."""
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return
-    for score in scores:
-        if score["direction"] == direction and "*" not in score["pointer"]:
-            try:
-                found = resolve(document, score["pointer"])
-            except UneditableError:
-                continue
-            if isinstance(found, str):
-                yield found

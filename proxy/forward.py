@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from detectors.errors import EdgeError, JournalError, UpstreamError
 from policies.types import AuditLevel, Credentials
@@ -15,11 +14,6 @@ from proxy.parts import Parts
 from proxy.record import opened_of
 from proxy.settings import UpstreamSettings
 from proxy.upstream import UpstreamAnswer, UpstreamRequest
-
-# Everything else a client sends in headers stays here: keys, cookies, forwarding traces, switches of other gateways.
-_FORWARDED: Final = frozenset(
-    {"openai-organization", "openai-project", "openai-beta", "http-referer", "x-title", "user-agent", "idempotency-key"}
-)
 
 
 def choose_upstreams(parts: Parts, exchange: Exchange, codec: Codec) -> Sequence[UpstreamSettings]:
@@ -58,11 +52,16 @@ async def forward(
     body, content_type = content or (None, "")
     if body is not None:
         exchange.digests["forwarded"] = digest(exchange.content_key, body)
+    theirs = _own_credential(exchange, codec, target, headers, presented)
+    exchange.own_credential = bool(theirs)
+    carried = await parts.carried.of(parts.screen, exchange, codec, headers, account=bool(theirs))
     journal_opened(parts, exchange)
 
     def request_for(upstream: UpstreamSettings) -> UpstreamRequest:
-        sent = _headers(exchange, upstream, codec, target, headers, presented, content_type)
-        return UpstreamRequest(target.method, path, sent, body)
+        sent = {**carried, "Accept-Encoding": "identity"}
+        sent |= {"Content-Type": content_type} if content_type else {}
+        ours = codec.credential_headers(upstream.credential) if upstream.credential else {}
+        return UpstreamRequest(target.method, path, sent | (theirs or ours), body)
 
     exchange.provider_saw_prompt = body is not None
     started = exchange.upstream_started = time.perf_counter()
@@ -86,21 +85,12 @@ def journal_opened(parts: Parts, exchange: Exchange) -> None:
             raise EdgeError(503, "audit_unavailable", "Decisions cannot be recorded at the moment.") from exc
 
 
-def _headers(
-    exchange: Exchange,
-    upstream: UpstreamSettings,
-    codec: Codec,
-    target: Target,
-    headers: Mapping[str, str],
-    presented: Presented,
-    content_type: str,
+def _own_credential(
+    exchange: Exchange, codec: Codec, target: Target, headers: Mapping[str, str], presented: Presented
 ) -> dict[str, str]:
-    sent = {name: headers[name] for name in _FORWARDED if name in headers} | codec.forwarded(headers)
-    sent["Accept-Encoding"], sent["x-request-id"] = "identity", exchange.request_id
-    if content_type:
-        sent["Content-Type"] = content_type
+    """Return the client's own credential where it is to go upstream; it needs a header beside that of our key."""
     policy = exchange.policy
-    theirs = codec.own_credential(headers, target.query) if presented.own_header else None
-    if theirs and policy is not None and (policy.credentials is Credentials.CLIENT or exchange.destination is not None):
-        return sent | theirs
-    return sent | (codec.credential_headers(upstream.credential) if upstream.credential else {})
+    if not presented.own_header or policy is None:
+        return {}
+    passes = policy.credentials is Credentials.CLIENT or exchange.destination is not None
+    return codec.own_credential(headers, target.query) if passes else {}

@@ -19,14 +19,14 @@ from proxy.closing import close, finish
 from proxy.codec import Codec, Target, Words
 from proxy.detour import Detour
 from proxy.edge import expected_size, read_body, read_target
-from proxy.egress.door import answer_ours
+from proxy.egress.door import answer_ours, client_of
 from proxy.evaluating import evaluate
 from proxy.exchange import Exchange
 from proxy.forward import choose_upstreams, forward
 from proxy.guarding import guard_answer
 from proxy.hook import choose_hook, spoken_status
 from proxy.identity import presented_key
-from proxy.key_limits import hold_to_scopes
+from proxy.key_limits import hold_to_scopes, names_of
 from proxy.model_list import claims_models, list_models
 from proxy.overload import RETRY_HEADERS, Place, Room
 from proxy.parts import Parts
@@ -66,8 +66,8 @@ class Handler:
             headers = request.headers
             exchange.destination = parts.door.destination(headers)
             if exchange.destination is not None:
-                exchange.via = "egress"
-                ours = await answer_ours(parts.keys, parts.metrics, target.path, headers)
+                exchange.via, exchange.network = "egress", client_of(headers)
+                ours = await answer_ours(parts.door, parts.keys, parts.metrics, target.path, headers)
                 if ours is not None:
                     return ours
             hook = choose_hook(parts.hooks, target)
@@ -110,12 +110,13 @@ class Handler:
         assert policy is not None  # noqa: S101 - admitted
         place.claim(exchange.identity.tenant, expected_size(request, policy.limits.body))
         exchange.dialect, exchange.vocabulary = codec.name, codec.vocabulary
-        hold_to_scopes(exchange.identity, codec.name, target.method, target.path)
         if claims_models(target):
+            hold_to_scopes(exchange.identity, names_of(codec.dialect, parts.codecs), target.method, target.path)
             return await list_models(parts, exchange, codec, target, presented)
         if not codec.claims(target.method, target.path):
             codec = exchange.words = open_route(parts.codecs, policy, target, codec)
             exchange.dialect, exchange.vocabulary = codec.name, codec.vocabulary
+        hold_to_scopes(exchange.identity, (codec.dialect, codec.name), target.method, target.path)
         exchange.route = f"{target.method} {codec.route(target)}"
         raw = await read_body(request, policy.limits.body, parts.edge.body_idle, parts.edge.body_total)
         place.correct(len(raw))

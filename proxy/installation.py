@@ -49,6 +49,11 @@ def engine_urls(settings: Settings, embedded: EngineUrls) -> EngineUrls:
     return EngineUrls(database, owner, settings.redis_url or embedded.redis_url)
 
 
+def has_begun(settings: Settings) -> bool:
+    """Tell whether there is an installation: keys in its folder, or engines that are not ours to start."""
+    return settings.keys_folder.exists() or bool(settings.database_url and settings.redis_url)
+
+
 def prepare_policies(folder: Path) -> None:
     """Put the templates where no policy is yet; what is there is never touched."""
     if folder.exists() and any(folder.iterdir()):

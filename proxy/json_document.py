@@ -10,7 +10,8 @@ from typing import Any, Final, NoReturn
 
 import orjson
 
-from detectors.matcher import Matcher, Pattern
+from detectors.matcher import Matcher
+from detectors.pattern import Pattern
 from detectors.rules import STORE
 
 MAX_DEPTH: Final = 64

@@ -30,6 +30,10 @@ class Plan:
     concurrent: tuple[LimitKey, ...] = ()
 
     @property
+    def all(self) -> tuple[LimitKey, ...]:
+        return (*self.requests, *self.tokens, *self.cost, *self.concurrent)
+
+    @property
     def empty(self) -> bool:
         return not (self.requests or self.tokens or self.cost or self.concurrent)
 
@@ -38,17 +42,18 @@ NOTHING: Final = Plan()
 
 
 class Plans:
-    """Plans as they were made before: by key and policy, which are few."""
+    """Plans as they were made before: by policy and who asks, who are few."""
 
     def __init__(self) -> None:
-        self._made: dict[tuple[int, int, str], tuple[PolicyLimits, Plan]] = {}
+        self._made: dict[tuple[int, int, int, int, str], tuple[PolicyLimits, Plan]] = {}
 
     def of(self, limits: PolicyLimits, identity: Identity) -> Plan:
         """Return what is taken before the body is read."""
-        known = self._made.get((id(limits), identity.key_id, ""))
+        known = self._made.get(_key(limits, identity, ""))
         if known is not None and known[0] is limits:
             return known[1]
-        return self._keep(limits, identity, "", _plan(identity.tenant_id, _levels(limits, identity)))
+        levels = _levels(limits, identity.app, identity.app_id, identity.key_id)
+        return self._keep(limits, identity, "", _plan(identity.tenant_id, levels))
 
     def of_models(self, limits: PolicyLimits, identity: Identity, models: Sequence[str]) -> Plan:
         """Return the windows of models, of all that a request may reach."""
@@ -56,7 +61,7 @@ class Plans:
             return NOTHING
         if len(models) > 1 or len(models[0]) > LONGEST_NAME:
             return _plan(identity.tenant_id, _model_levels(limits, models))
-        known = self._made.get((id(limits), identity.key_id, models[0]))
+        known = self._made.get(_key(limits, identity, models[0]))
         if known is not None and known[0] is limits:
             return known[1]
         return self._keep(limits, identity, models[0], _plan(identity.tenant_id, _model_levels(limits, models)))
@@ -64,16 +69,31 @@ class Plans:
     def _keep(self, limits: PolicyLimits, identity: Identity, model: str, plan: Plan) -> Plan:
         if len(self._made) >= LARGEST_TABLE:
             self._made.clear()
-        self._made[id(limits), identity.key_id, model] = (limits, plan)  # the limits too: an id is used again
+        self._made[_key(limits, identity, model)] = (limits, plan)  # the limits too: an id is used again
         return plan
 
 
-def _levels(limits: PolicyLimits, identity: Identity) -> Iterator[tuple[str, LevelLimits]]:
+def _key(limits: PolicyLimits, identity: Identity, model: str) -> tuple[int, int, int, int, str]:
+    """One policy serves many tenants, and whoever shows a token of an issuer's has no key of its own."""
+    return id(limits), identity.tenant_id, identity.app_id, identity.key_id, model
+
+
+def windows_of(
+    limits: PolicyLimits, tenant_id: int, app: str, app_id: int, key_ids: Iterable[int]
+) -> Iterator[LimitKey]:
+    """Yield every window that requests of an app with these keys may pass, of whatever model; some of them twice."""
+    for key_id in key_ids:
+        yield from _plan(tenant_id, _levels(limits, app, app_id, key_id)).all
+    models = ((f"model:{pattern}", level) for levels in limits.models for pattern, level in levels)
+    yield from _plan(tenant_id, models).all
+
+
+def _levels(limits: PolicyLimits, app: str, app_id: int, key_id: int) -> Iterator[tuple[str, LevelLimits]]:
     yield "", limits.tenant
     for levels in limits.apps:
-        yield from _first(levels, identity.app, f"app:{identity.app_id}")
+        yield from _first(levels, app, f"app:{app_id}")
     for levels in limits.keys:
-        yield from _first(levels, str(identity.key_id), f"key:{identity.key_id}")
+        yield from _first(levels, str(key_id), f"key:{key_id}")
 
 
 def _model_levels(limits: PolicyLimits, models: Sequence[str]) -> Iterator[tuple[str, LevelLimits]]:

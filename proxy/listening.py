@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import http.client
+import select
 import socket
 import ssl
 import sys
+import threading
+import time
+from collections.abc import Sequence
 from typing import Final
 
 from detectors.errors import SettingsError
 from proxy.edge_settings import Listener
 
 _CHANNEL_SIZE: Final = 1 << 20
+_PATIENCE: Final = 2.0  # seconds that workers get to accept who is waiting
+_MOMENT: Final = threading.Event()
 
 
 def open_listeners(listener: Listener, count: int) -> list[socket.socket]:
@@ -28,12 +34,22 @@ def open_listeners(listener: Listener, count: int) -> list[socket.socket]:
             opened.bind((listener.host, port))
             opened.listen(1024)
         except OSError as exc:
+            for useless in (opened, *sockets):
+                useless.close()
             problem = f"cannot listen on {listener.host}:{port}: {exc.strerror}; is another one running?"
             raise SettingsError("listener", None, problem) from exc
         opened.setblocking(False)
         port = opened.getsockname()[1]
         sockets.append(opened)
     return sockets
+
+
+def insist_on_free(*listeners: Listener) -> None:
+    """Raises SettingsError where a port is taken: to be known before anything is made that is told only once."""
+    for listener in listeners:
+        if listener.port:
+            for opened in open_listeners(listener, 1):
+                opened.close()
 
 
 def open_channel() -> tuple[socket.socket, socket.socket]:
@@ -66,11 +82,17 @@ def _trusting() -> ssl.SSLContext:
     return context
 
 
-def stop_listening(listener: socket.socket) -> None:
-    """Refuse who comes now, in every process that has the socket, while workers still accept who came before. Whoever
-    got into its queue later would be cut off at the very end; where it is refused, a balancer tries elsewhere at once.
+def stop_listening(listeners: Sequence[socket.socket]) -> None:
+    """Refuse who comes now, in every process that has the sockets, once workers have accepted who came before. Whoever
+    is still in a queue would be cut off; where it is refused, a balancer tries elsewhere at once.
     """
-    try:
-        listener.shutdown(socket.SHUT_RDWR)
-    except OSError:  # not every system shuts what only listens
-        listener.close()
+    for listener in listeners:
+        listener.listen(0)  # one at a time, so that its queue empties however many come
+    deadline = time.monotonic() + _PATIENCE
+    while select.select(listeners, [], [], 0)[0] and time.monotonic() < deadline:
+        _MOMENT.wait(0.002)
+    for listener in listeners:
+        try:
+            listener.shutdown(socket.SHUT_RDWR)
+        except OSError:  # not every system shuts what only listens
+            listener.close()

@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Callable, MutableMapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import structlog
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from policies.quantities import parse_size
+from policies.schema_words import SizeText
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 Event = MutableMapping[str, Any]
@@ -31,7 +31,7 @@ class LogSettings(BaseModel):
     level: Literal["debug", "info", "warning", "error"] = "info"
     burst: int = Field(default=20, ge=1)
     file: Path | None = None
-    rotate: Annotated[int, BeforeValidator(parse_size)] = 64 << 20
+    rotate: SizeText = 64 << 20
     keep: int = Field(default=5, ge=1, le=100)
 
 

@@ -22,6 +22,7 @@ from storage.spending import Spending
 from storage.types import Grant, Identity, LimitKey, Limits
 from storage.warned import Warned
 
+_ATTEMPTS: Final = "attempts"
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 _BUSY_SECONDS: Final = 1.0  # nobody knows when an exchange ends
 
@@ -48,7 +49,7 @@ class Meter:
     """
 
     __slots__ = (
-        "_estimate", "_grants", "_headers", "_identity", "_metering", "_models", "_places", "_plan",
+        "_estimate", "_grants", "_headers", "_identity", "_metering", "_models", "_passed", "_places", "_plan",
         "_policy", "_taken_over", "_used", "notes", "spends",
     )  # fmt: skip
 
@@ -59,8 +60,10 @@ class Meter:
         self._places: Sequence[Places] = ()
         self._grants: Sequence[Grant] = ()
         self._models: tuple[str, ...] = ()
+        self._passed = set[LimitKey]()  # windows of models
         self._estimate = NOTHING
-        self._taken_over, self._used = _NONE, (0, 0)
+        self._taken_over: Mapping[str, int] = _NONE
+        self._used = (0, 0)
         self.notes: Mapping[str, object] = _NONE
 
     async def enter(self) -> None:
@@ -80,12 +83,22 @@ class Meter:
         """Take what the limits of models want, of those that it was not known before may answer."""
         named = tuple(model for model in models if model not in self._models)
         self._models += named
-        plan = self._metering.plans.of_models(self._policy.limits, self._identity, named)
+        plan = self._untaken(self._metering.plans.of_models(self._policy.limits, self._identity, named))
         if plan.concurrent:
             await self._place(plan.concurrent)
         if plan.requests:
             await self._take(plan.requests, 1, REQUESTS)
         await self._spend(plan, named)
+
+    def _untaken(self, plan: Plan) -> Plan:
+        """Return what of a plan this exchange has not passed yet: two models may be of one pattern."""
+        if self._passed.isdisjoint(plan.all):
+            self._passed.update(plan.all)
+            return plan
+        known = self._passed.copy()
+        self._passed.update(plan.all)
+        kinds = (plan.requests, plan.tokens, plan.cost, plan.concurrent)
+        return Plan(*(tuple(key for key in keys if key not in known) for keys in kinds))
 
     def take_over(self, charged: Mapping[str, int]) -> None:
         """Let this be the same request as one that came to nothing: what that was charged is not taken twice."""
@@ -109,12 +122,13 @@ class Meter:
     def charged(self) -> Mapping[str, int]:
         """What all attempts were charged, once it is settled."""
         (tokens, cost), before = self._used, self._taken_over
-        return {REQUESTS: 1, TOKENS: max(tokens, before.get(TOKENS, 0)), COST: max(cost, before.get(COST, 0))}
+        used = {TOKENS: max(tokens, before.get(TOKENS, 0)), COST: max(cost, before.get(COST, 0))}
+        return {REQUESTS: 1, **used, _ATTEMPTS: self.attempts}
 
     @property
-    def again(self) -> bool:
-        """Whether an attempt before it came to nothing."""
-        return bool(self._taken_over)
+    def attempts(self) -> int:
+        """How many there were, with this one, since the last that brought something."""
+        return self._taken_over.get(_ATTEMPTS, 0) + 1
 
     def release(self) -> None:
         """Give back the places; may come twice."""

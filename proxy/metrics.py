@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
+from detectors.selective import LEANING
 from detectors.types import Coverage, DetectorRun, RunStatus
 from policies.types import ActionName, Judged, Verdict
 from proxy.generation import Generation
@@ -167,7 +168,7 @@ class WorkerMetrics:
             else:
                 tenant.others[detector, _result(run.status, heaviest.get(detector))].append(run.seconds)
                 self._stages[detector] = run.stage.name.lower()
-            if run.hits:
+            if run.hits and run.confidence >= LEANING:
                 self._observed["detection_confidence_histogram", (name, detector)].append(run.confidence)
 
     def _find(

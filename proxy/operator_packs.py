@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -47,10 +47,20 @@ class OperatorPacks:
         self._stamps: Stamps = {}
         self._failures: dict[str, SignatureError] = {}
         self._lexicons: dict[tuple[str, str], Lexicon] = {}
+        self._generation = 0
+
+    @property
+    def generation(self) -> int:
+        """Grows with every look that took something in or away."""
+        return self._generation
 
     @property
     def packs(self) -> Mapping[str, SignatureScan]:
         return MappingProxyType(dict(self._packs))
+
+    def ids(self, tenant: str) -> frozenset[str]:
+        """Return the ids that a policy of this tenant may name: its own and the installation's."""
+        return frozenset[str]().union(*(self._packs[name].ids for name in (EVERYBODY, tenant) if name in self._packs))
 
     @property
     def failures(self) -> Mapping[str, str]:
@@ -58,17 +68,18 @@ class OperatorPacks:
 
     def lexicon(self, policy: Lexicon, tenant: str) -> Lexicon:
         """Return a policy's lexicon with the packs of the installation and of this tenant; nobody else's."""
+        lexicons = self._lexicons  # first: after a swap in between, what is put together is forgotten with the old ones
         packs = self._packs
         if not packs:
             return policy
         key = (policy.revision, tenant)
-        known = self._lexicons.get(key)
+        known = lexicons.get(key)
         if known is None:
             own = [packs[name] for name in dict.fromkeys((EVERYBODY, tenant)) if name in packs]
-            known = replace(policy, packs=tuple(own)) if own else policy
-            if len(self._lexicons) >= _REMEMBERED:
-                self._lexicons.clear()
-            self._lexicons[key] = known
+            known = policy.with_packs(own) if own else policy
+            if len(lexicons) >= _REMEMBERED:
+                lexicons.clear()
+            lexicons[key] = known
         return known
 
     def load(self) -> None:
@@ -118,6 +129,7 @@ class OperatorPacks:
                 packs[name] = pack
                 loaded.append(name)
         self._packs, self._lexicons = packs, {}
+        self._generation += bool(moved or removed)
         self._stamps, self._failures = stamps, failures
         return PacksReport(tuple(loaded), removed, {name: str(failures[name]) for name in moved if name in failures})
 
@@ -143,6 +155,17 @@ class OperatorPacks:
             return load_pack(self._last_good / (name or "_"), self._views)
         except SignatureError:
             return None
+
+
+def load_folders(folders: Sequence[Path], views: ViewBuilder) -> tuple[SignatureScan, ...]:
+    """Return the signatures of folders that somebody names, each held to every gate. Raises SignatureError."""
+    found: list[SignatureScan] = []
+    for folder in folders:
+        pack = load_pack(folder, views, frozenset[str]().union(*(pack.ids for pack in found)))
+        if pack is None:
+            raise SignatureError(folder, None, "holds no signatures")
+        found.append(pack)
+    return tuple(found)
 
 
 def _stamps(folder: Path) -> Stamps:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from policies.types import PolicySource
+from proxy.carried_headers import CarriedHeaders
 from proxy.codec import Codec
 from proxy.edge_settings import EdgeSettings
 from proxy.egress.door import Door
@@ -47,3 +48,4 @@ class Parts:
     instance: str
     worker: int
     tracing: Tracing | None = None
+    carried: CarriedHeaders = field(default_factory=CarriedHeaders)

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from proxy.app import Detection, operator_packs, policy_store
+from proxy.additions import additions
+from proxy.app import Detection, policy_store
 from proxy.control.access.first_admin import NAME as FIRST_ADMIN
 from proxy.control.access.first_admin import make_first_admin
 from proxy.held_policies import fetch_held, held_folder
@@ -35,8 +36,9 @@ async def prepare(
 ) -> str:
     """Migrate, check every policy, and return what was made (`Prepared`, as JSON). Raises StorageError, PolicyError."""
     made = await prepare_database(settings, house_keys, urls, report)
-    await policy_store(settings, detection).load()
-    operator_packs(settings, detection).load()
+    signatures = additions(settings, detection.views).packs
+    signatures.load()
+    await policy_store(settings, detection, signatures).load()
     return orjson.dumps(asdict(made)).decode()
 
 

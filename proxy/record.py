@@ -218,6 +218,8 @@ def _score(key: tuple[str, ...], item: Judged, count: int, vocabulary: frozenset
 def _facts(exchange: Exchange) -> str:
     """What decisions looked at and what no column holds, with what they decided beside the action."""
     kept = kept_facts(exchange.facts())
+    if fallbacks := kept.get("fallbacks"):
+        kept["fallbacks"] = [_shown(model) for model in fallbacks]
     # Because what was found decided it; texts that nobody wanted read are none of that.
     idle = [run for run in exchange.runs.values() if run.status is RunStatus.SKIPPED and not run.left_out]
     if skipped := sorted(run.detector for run in idle):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -52,13 +52,18 @@ class Traffic:
     async def _owner(self, database: Database) -> Tenant:
         tenant = await TenantStore(database).find(self.tenant)
         if tenant is None:
-            raise StorageError(f'there is no tenant "{self.tenant}"')
+            raise StorageError(f'there is no tenant "{self.tenant}": say whose decisions with --tenant')
         return tenant
 
     def _concerns(self, app: str, policy: str) -> bool:
         if self.app is not None:
             return app == self.app
         return policy != f"{self.tenant}/{app}"  # that app has a policy of its own
+
+
+def may_decide(policy: str, tenant: str) -> bool:
+    """Tell whether the policy of that name may have decided a tenant's requests: its own, an app's, or the default."""
+    return policy.partition("/")[0] in {tenant, "default"}
 
 
 async def tally_of(
@@ -68,11 +73,13 @@ async def tally_of(
     database: Database,
     samples: int = 3,
     rescan: Rescan | None = None,
+    known: Iterable[Policy] = (),
 ) -> Tally:
-    """Replay a policy over traffic, with `rescan` over the texts of then where they are kept. Raises StorageError."""
-    again, until = Replay(policy, Catalogue.of(detection.rules), detection.actions, samples), datetime.now(UTC)
-    judging = again.tally.judging
-    every_row = rescan is not None or (judging is not None and judging.reads_every_row)
+    """Replay a policy over traffic, with `rescan` over the texts of then where they are kept; `known` are policies that
+    rows may have been decided by. Raises StorageError.
+    """
+    again = Replay(policy, Catalogue.of(detection.rules), detection.actions, samples, known)
+    until, every_row = datetime.now(UTC), rescan is not None or again.reads_every_row
     if not every_row:
         again.pass_over(await wanted.quiet(database, until))
     waiting: list[Recorded] = []

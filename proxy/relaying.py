@@ -17,6 +17,7 @@ from proxy.closing import answer_headers, close
 from proxy.codec import Codec, Target
 from proxy.exchange import Exchange
 from proxy.foreseeing import foresee
+from proxy.held_texts import Glancing
 from proxy.output_check import SaidInStream, verdict_on
 from proxy.paced import PacedStream
 from proxy.parts import Parts
@@ -26,7 +27,7 @@ from proxy.remembrance import hear, listen, remember_stream
 from proxy.screen import WhenJudged
 from proxy.screening import judge_walk, policy_of, refusal_of
 from proxy.slow_reading import slow_reading
-from proxy.streaming import Glancing, StreamEnd, StreamScreen, left_to_the_judge
+from proxy.streaming import StreamEnd, StreamScreen, left_to_the_judge
 from proxy.transcript import Transcript
 from proxy.upstream import UpstreamAnswer
 from proxy.upstream_reading import overheard
@@ -63,6 +64,7 @@ async def answer_stream(
         lambda event: note_creations(parts, exchange, codec.creations(event)),
         restoration_of(exchange),
         enforcing=policy.mode is Mode.ENFORCE,
+        weighed_whole=policy.output is not None,
         glance=_glance_of(parts, exchange, policy),
     )
     if said is not None:
@@ -146,5 +148,5 @@ def _glance_of(parts: Parts, exchange: Exchange, policy: Policy) -> Glancing:
     identity = exchange.identity
     if policy.mode is Mode.OFF or identity is None or waits_for_phrases(policy):
         return left_to_the_judge
-    tenant, lexicon = identity.tenant_id, parts.screen.lexicon(policy, identity.tenant)
+    tenant, lexicon = identity.tenant_id, parts.screen.lexicon(policy, identity.tenant, identity.tenant_id)
     return lambda segment, before: parts.screen.glance(segment, before, tenant, exchange.guard, lexicon)

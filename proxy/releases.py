@@ -22,7 +22,7 @@ class Releases:
         self._reader = reader
         self._counter: int | None = None
         self._excused: dict[int, tuple[Exclusion, ...]] = {}
-        self._policies: dict[tuple[int, str, str], Policy] = {}
+        self._policies: dict[tuple[int, str], tuple[Policy, Policy]] = {}  # as it is loaded, and with releases
 
     async def check(self, counter: int | None) -> None:
         """Read them anew if the counter of policies has moved. While the database is away, what is known stays."""
@@ -44,8 +44,15 @@ class Releases:
         excused = self._excused.get(tenant_id)
         if excused is None:
             return policy
-        name = (tenant_id, policy.id, policy.revision)
-        known = self._policies.get(name)
-        if known is None:
-            known = self._policies[name] = replace(policy, exclusions=(*policy.exclusions, *excused))
-        return known
+        known = self._policies.get((tenant_id, policy.id))
+        if known is None or known[0] is not policy:
+            known = self._policies[tenant_id, policy.id] = (policy, _excusing(policy, excused))
+        return known[1]
+
+
+def _excusing(policy: Policy, excused: tuple[Exclusion, ...]) -> Policy:
+    """Return a policy with more exclusions, which its candidate has, too: it is the text that was looked at."""
+    candidate = policy.candidate
+    if candidate is not None:
+        candidate = replace(candidate, policy=_excusing(candidate.policy, excused))
+    return replace(policy, exclusions=(*policy.exclusions, *excused), candidate=candidate)

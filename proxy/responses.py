@@ -36,6 +36,9 @@ _HOP_BY_HOP: Final = frozenset(
         "x-request-id",
     }
 )
+_ACCOUNT: Final = re.compile(r"(?:^|-)(?:organi[sz]ation|project|account|workspace|tenant|customer)(?:-|$)")
+_IDS: Final = re.compile(r"(?:.*-)?(?:request-?id|generation-id|trace-id|ray|amz-id-2)")
+_LONG: Final = re.compile(r"[A-Za-z0-9]{16}|@.*\.")
 LONGEST_WAIT: Final = 60.0  # seconds that SDKs wait before they try again
 _RELAYED: Final = frozenset({"retry-after", "retry-after-ms"})
 SOON_DECIDED: Final[Mapping[str, str]] = MappingProxyType({"retry-after": "3"})  # a judge will have answered by then
@@ -86,8 +89,15 @@ def retry_later(seconds: float, *, again: bool) -> dict[str, str]:
 def upstream_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the upstream's headers as the client may see them: under `llm_provider-`, but for when to retry.
 
-    Nobody reads headers for what they say, so a value that could be a sentence stays here.
+    Nobody reads headers for what they say, so a value that could be a sentence, a credential or an address stays here;
+    ids of one request may be long. Whose account it is at the provider is the house's business.
     """
     plain = {name.lower(): value for name, value in headers.items() if _PLAIN.fullmatch(value)}
-    named = {name: value for name, value in plain.items() if name not in _HOP_BY_HOP}
+    named = {name: value for name, value in plain.items() if _is_shown(name, value)}
     return {name if name in _RELAYED else f"llm_provider-{name}": value for name, value in named.items()}
+
+
+def _is_shown(name: str, value: str) -> bool:
+    if name in _HOP_BY_HOP or _ACCOUNT.search(name):
+        return False
+    return _IDS.fullmatch(name) is not None or _LONG.search(value) is None

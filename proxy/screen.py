@@ -34,9 +34,9 @@ from detectors.types import (
 from policies.candidates import decide_both
 from policies.engine import Actions
 from policies.types import ActionName, Facts, Mode, Policy, Verdict
+from proxy.additions import Additions
 from proxy.judges import Judges
 from proxy.open_texts import OpenTexts
-from proxy.operator_packs import OperatorPacks
 from proxy.walk import Walk
 from proxy.warming import Sample
 
@@ -85,9 +85,9 @@ class Screen:
         judges: Judges | None = None,
         shared: SharedFindings | None = None,
         engine: DetectionEngine | None = None,
-        packs: OperatorPacks | None = None,
+        added: Additions | None = None,
     ) -> None:
-        self._packs = packs
+        self._added = added
         self._chain, self._actions, self._judges = chain, actions, judges
         self._shared, self._engine = shared, engine
         self._aside = Aside()
@@ -106,6 +106,11 @@ class Screen:
     @property
     def revision(self) -> str:
         return self._chain.revision
+
+    @property
+    def refused_packs(self) -> Mapping[str, str]:
+        """Operators' signatures of which the last good ones stay: why, by tenant (`""`: everybody's)."""
+        return {} if self._added is None else self._added.failures
 
     def lookups(self) -> Mapping[tuple[str, str], int]:
         """Return how often texts became known since the process began, by stage and level of the cache."""
@@ -139,7 +144,7 @@ class Screen:
         gate = None
         if judging is not None or self._chain.refines:
             gate = self._gate(policy, facts, content_key, postpone=postpone)
-        context = InspectionContext(tenant_id, guard, self.lexicon(policy, facts.tenant), judging=judging)
+        context = InspectionContext(tenant_id, guard, self.lexicon(policy, facts.tenant, tenant_id), judging=judging)
         options = InspectionOptions(
             context,
             content_key,
@@ -214,7 +219,7 @@ class Screen:
         ]
         if segments and sum(len(segment.text) for segment in segments) <= MOST_FORESEEN:
             aside = self._aside.for_reading(segments)
-            context = InspectionContext(tenant_id, None, self.lexicon(policy, tenant))
+            context = InspectionContext(tenant_id, None, self.lexicon(policy, tenant, tenant_id))
             options = InspectionOptions(context, content_key, gate=_LOCAL, aside=aside)
             await self._chain.inspect(segments, options)
 
@@ -231,9 +236,9 @@ class Screen:
             return UNSEEN
         return await glance.at(segment, InspectionContext(tenant_id, guard, lexicon), before)
 
-    def lexicon(self, policy: Policy, tenant: str) -> Lexicon:
-        """Return what is looked for beside the shipped signatures: the policy's words and levels, and the packs."""
-        return policy.lexicon if self._packs is None else self._packs.lexicon(policy.lexicon, tenant)
+    def lexicon(self, policy: Policy, tenant: str, tenant_id: int | None) -> Lexicon:
+        """Return what is looked for beside what ships: the policy's words and levels, the packs, the tenant's head."""
+        return policy.lexicon if self._added is None else self._added.lexicon(policy.lexicon, tenant, tenant_id)
 
     def _decide(self, policy: Policy, inspection: Inspection, facts: Facts) -> Verdict:
         return decide_both(policy, inspection, facts, self.revision, self._actions)

@@ -8,24 +8,24 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import GenericAlias
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal, Self
 from urllib.parse import quote
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     IPvAnyNetwork,
     PrivateAttr,
     create_model,
     field_validator,
+    model_validator,
 )
 
 from detectors.documents import Document, read_document
 from detectors.errors import SettingsError
-from policies.quantities import parse_size
-from proxy.base_urls import BaseUrl
+from policies.schema_words import SizeText
+from proxy.base_urls import BaseUrl, PostgresUrl, RedisUrl
 from proxy.control.incident_settings import IncidentSettings
 from proxy.control.settings import ControlSettings
 from proxy.edge_settings import EdgeSettings, ProxyListener
@@ -85,7 +85,7 @@ class UpstreamSettings(Strict):
 
 class JournalSettings(Strict):
     sync: Sync = Sync.PROCESS
-    disk_limit: Annotated[int, BeforeValidator(parse_size)] = 1 << 30
+    disk_limit: SizeText = 1 << 30
 
 
 class IdentitySettings(Strict):
@@ -117,10 +117,10 @@ class Settings(Strict):
     data: Path = DEFAULT_DATA
     policies: Path | None = None
     four_eyes: bool = False
-    database_url: str = Field(default="", repr=False)
-    database_owner_url: str = Field(default="", repr=False)
-    database_read_url: str = Field(default="", repr=False)
-    redis_url: str = Field(default="", repr=False)
+    database_url: PostgresUrl = Field(default="", repr=False)
+    database_owner_url: PostgresUrl = Field(default="", repr=False)
+    database_read_url: PostgresUrl = Field(default="", repr=False)
+    redis_url: RedisUrl = Field(default="", repr=False)
     master_key: str = Field(default="", repr=False)
     upstreams: tuple[UpstreamSettings, ...] = ()
     journal: JournalSettings = JournalSettings()
@@ -153,6 +153,13 @@ class Settings(Strict):
             raise ValueError("too weak: use 24 random characters or more (openssl rand -base64 32)")
         return key
 
+    @model_validator(mode="after")
+    def _have_a_port_each(self) -> Self:
+        control = self.control
+        if control.port and (control.host, control.port) == (self.proxy.host, self.proxy.port):
+            raise ValueError(f"proxy and control both want {control.host}:{control.port}")
+        return self
+
     @field_validator("sinks")
     @classmethod
     def _are_told_apart(cls, sinks: tuple[SinkSettings, ...]) -> tuple[SinkSettings, ...]:
@@ -174,6 +181,10 @@ class Settings(Strict):
     @property
     def policies_folder(self) -> Path:
         return self.policies or self.data / "policies"
+
+    @property
+    def heads_folder(self) -> Path:
+        return self.data / "heads"
 
     @property
     def keys_folder(self) -> Path:

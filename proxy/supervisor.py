@@ -35,7 +35,7 @@ from proxy.installation import (
     prepare_policies,
     runtime_file,
 )
-from proxy.listening import is_ready, open_channel, open_listeners, stop_listening
+from proxy.listening import insist_on_free, is_ready, open_channel, open_listeners, stop_listening
 from proxy.logs import LogFile
 from proxy.processes import SIGNALS, Main, Process, apart, share_memory
 from proxy.published_schema import publish_schema
@@ -71,6 +71,7 @@ class Supervisor:
         self._workers: list[Process] = []
         self._others: list[Process] = []
         self._listening: Sequence[socket.socket] = ()
+        self._owner = False  # of the data folder: else what lies there is how commands find the server that is
 
     def start(self) -> Running:
         """Bring everything up. Raises PromptShieldError with what to do about it; then nothing is left running."""
@@ -78,11 +79,13 @@ class Supervisor:
         if self._settings.proxy.tls is not None:
             Certificate(self._settings.proxy.tls)  # a bad pair is to be told now, not by each worker
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        settings = self._settings
+        settings, made = self._settings, None
+        insist_on_free(settings.proxy, settings.control)
         house_keys = open_house_keys(settings.keys_folder)
         self._engines = embedded_engines(settings, house_keys, self._report)
         try:
             urls = engine_urls(settings, self._engines.start())
+            self._owner = True
             prepare_policies(settings.policies_folder)
             publish_schema(settings.data)
             detection = load_detection()
@@ -93,6 +96,8 @@ class Supervisor:
             note_running(settings, urls)
             self._await_workers(running)
         except BaseException:
+            if made is not None and made.admin_password:  # nobody will be told again
+                self._report(f"the first administrator was made: {made.admin_name}, password {made.admin_password}")
             self.stop()
             raise
         return running
@@ -115,14 +120,14 @@ class Supervisor:
         control = [p for p in self._others if p.name == "control"]
         others = [p for p in self._others if p.name != "control"]
         _end(self._workers, self._settings.edge.grace, kill=False)
-        for listener in self._listening:
-            stop_listening(listener)
+        stop_listening(self._listening)
         _end(self._workers, self._settings.edge.drain + 5)
         _end(control, _LAST_PATIENCE)
         _end(others, 2)
         if self._engines is not None:
             self._engines.stop()
-        runtime_file(self._settings).unlink(missing_ok=True)
+        if self._owner:
+            runtime_file(self._settings).unlink(missing_ok=True)
 
     def _replace_the_fallen(self) -> None:
         for process in (*self._workers, *self._others):

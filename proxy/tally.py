@@ -36,8 +36,10 @@ class Tally:
         for item in screened.verdict.judged:
             span = item.finding.hit.span
             key = (channel, item.finding.hit.rule_id, base + span.start if span is not None else -1)
-            if len(self._judged) < MOST_FINDINGS:
-                self._judged.setdefault(key, item)
+            known = self._judged.get(key)
+            room = known is None and len(self._judged) < MOST_FINDINGS
+            if room or (known is not None and _importance(item) > _importance(known)):
+                self._judged[key] = item
         self._verdict = screened.verdict if self._verdict is None else _heavier(self._verdict, screened.verdict)
 
     def total(self) -> Screened | None:
@@ -46,6 +48,10 @@ class Tally:
             return None
         verdict = replace(self._verdict, judged=tuple(self._judged.values()))
         return Screened(verdict, tuple(self._runs.values()))
+
+
+def _importance(item: Judged) -> tuple[int, float]:
+    return item.action.weight, item.finding.hit.confidence
 
 
 def sum_runs(total: DetectorRun | None, run: DetectorRun) -> DetectorRun:

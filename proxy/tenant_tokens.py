@@ -22,6 +22,7 @@ _LONGEST: Final = 8192
 _LEEWAY: Final = 30.0  # seconds that clocks may be apart
 _MOST_ISSUERS: Final = 1000  # remembered, unknown ones too
 _BELIEVED: Final = 600.0  # seconds until a token is verified anew: its issuer may have withdrawn the key
+_MOST_ROLES, _LONGEST_ROLE = 32, 100
 _NO_KEY: Final = 0  # `Identity.key_id` of who has none
 
 
@@ -113,10 +114,11 @@ class TenantTokens:
     async def _identity(self, issuer: Issuer, claims: JsonObject) -> Identity | None:
         app = claims.get(issuer.app_claim) if issuer.app_claim else DEFAULT_APP
         app_id = await self._issuers.find_app(issuer.tenant_id, app) if isinstance(app, str) else None
-        if app_id is None:
+        roles = _roles(issuer, claims)
+        if app_id is None or roles is None:
             return None
         ends = min(float(claims["exp"]), self._clock() + _BELIEVED)
-        return Identity(issuer.tenant_id, issuer.tenant, app_id, str(app), _NO_KEY, ends)
+        return Identity(issuer.tenant_id, issuer.tenant, app_id, str(app), _NO_KEY, ends, roles=roles)
 
     def _is_of_now(self, claims: JsonObject) -> bool:
         now, begins, ends = self._clock(), claims.get("nbf", 0), claims["exp"]
@@ -134,6 +136,15 @@ def _the_one(held: Sequence[tuple[Issuer, Identity | None]]) -> Identity | None:
 def _fits(issuer: Issuer, claims: JsonObject) -> bool:
     wanted = dict(issuer.claims) | ({issuer.tenant_claim: issuer.tenant} if issuer.tenant_claim else {})
     return all(value in _listed(claims.get(name)) for name, value in wanted.items())
+
+
+def _roles(issuer: Issuer, claims: JsonObject) -> tuple[str, ...] | None:
+    """Return the roles that a token names, one or a list; None for what cannot be roles, so that no rule misses one."""
+    said = _listed(claims.get(issuer.role_claim, [])) if issuer.role_claim else []
+    sound = len(said) <= _MOST_ROLES and all(
+        isinstance(role, str) and role.isprintable() and len(role) <= _LONGEST_ROLE for role in said
+    )
+    return tuple(said) if sound else None
 
 
 def _listed(value: Any) -> list[Any]:

@@ -56,7 +56,7 @@ class UpstreamHealth:
             answer = await self._pool.send(upstream, request)
             failed = answer.status in _BROKEN
         except UpstreamError as exc:
-            failed = True
+            failed = None if exc.kind == "unsendable" else True  # which is no fault of the upstream's
             self._metrics.count("promptshield_upstream_failures_total", (upstream.name, exc.kind))
             raise
         finally:

@@ -70,6 +70,8 @@ class Walk:
 
     def unread(self, reason: Unscanned, texts: int = 1) -> None:
         """Count texts that nobody can look at, for the policy's `unscanned` map."""
+        if not texts:
+            return
         self.unscanned[reason] = self.unscanned.get(reason, 0) + texts
 
     def newest_user_texts(self) -> list[Segment]:

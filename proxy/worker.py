@@ -101,13 +101,14 @@ async def _keep_current(worker: Worker, vitals: Vitals, sender: MetricsSender, r
     """Take in changed policies, hand in idle leases, and hand over what was counted."""
     refusals.sum_up()
     await worker.parts.releases.check(worker.parts.keys.policies)
+    await _follow_packs(worker)  # before policies, whose tests may be about them
     report = await worker.policies.reload()
     for file, problem in report.failures.items():
         worker.parts.metrics.count("promptshield_policy_reload_failures_total")
         _LOG.error("policy not loaded, the last good revision stays", policy=file, problem=problem)
     for name in report.loaded:
         _LOG.info("policy loaded", policy=name, revision=worker.policies.policies[name].revision)
-    await _follow_packs(worker)
+    await _follow_heads(worker)
     await _follow_judges(worker)
     known = await worker.attacks.check(worker.parts.keys.attacks)
     if known is not None:
@@ -122,7 +123,7 @@ async def _keep_current(worker: Worker, vitals: Vitals, sender: MetricsSender, r
     metrics.lookups(worker.parts.screen.lookups())
     await worker.warming.look(worker.parts.screen.take_sample())
     vitals.tell_breakers(worker.judges.states())
-    vitals.tell_policies(worker.policies.policies, len(worker.policies.failures))
+    vitals.tell_policies(worker.policies.policies, len(worker.policies.failures) + len(worker.added.heads.failures))
     vitals.tell()
     if worker.parts.tracing is not None:
         for reason, spans in worker.parts.tracing.exporter.lost().items():
@@ -132,13 +133,23 @@ async def _keep_current(worker: Worker, vitals: Vitals, sender: MetricsSender, r
 
 async def _follow_packs(worker: Worker) -> None:
     """Take in changed signatures of the operator; a bad pack leaves its last good one in force."""
-    report = await worker.packs.reload()
+    report = await worker.added.packs.reload()
     for name, problem in report.failures.items():
         worker.parts.metrics.count("promptshield_policy_reload_failures_total")
         _LOG.error("signatures not loaded, the last good ones stay", pack=name or "everybody", problem=problem)
     for name in (*report.loaded, *report.removed):
-        known = worker.packs.packs.get(name)
+        known = worker.added.packs.packs.get(name)
         _LOG.info("signatures loaded", pack=name or "everybody", revision="none" if known is None else known.revision)
+
+
+async def _follow_heads(worker: Worker) -> None:
+    """Take in what tenants' labels taught; a head that cannot be used leaves the last one, or none, in force."""
+    report = await worker.added.heads.reload()
+    for tenant_id, problem in report.failures.items():
+        worker.parts.metrics.count("promptshield_policy_reload_failures_total")
+        _LOG.error("head not loaded", tenant=tenant_id, problem=problem)
+    for tenant_id, revision in report.loaded.items():
+        _LOG.info("head loaded", tenant=tenant_id, revision=revision)
 
 
 async def _follow_judges(worker: Worker) -> None:

@@ -36,11 +36,20 @@ WITH old AS (
 INSERT INTO public.api_keys (tenant_id, app_id, hash, prefix, name, expires_at, scopes, models)
 SELECT tenant_id, app_id, $2, $3, name, expires_at, scopes, models FROM old RETURNING id
 """
-_APP: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_APP: Final = re.compile(r"(?!.*\.(?:tests|txt)$)[a-z0-9][a-z0-9._-]{0,62}")  # whose policies would be other files
 
 
 class Entropy(Protocol):
     def choice(self, seq: Sequence[str], /) -> str: ...
+
+
+def hold_to_app_names(name: str) -> None:
+    """Raises StorageError for what no app can be called."""
+    if _APP.fullmatch(name) is None:
+        raise StorageError(
+            "an app's name is up to 63 lower-case letters, digits, dots, underscores or hyphens, "
+            "starts with a letter or digit, and does not end in .tests or .txt"
+        )
 
 
 def generate_key(entropy: Entropy = secrets) -> str:
@@ -126,11 +135,7 @@ class ApiKeyStore:
         `expires_at` is aware. Raises StorageError for an unknown tenant, for a malformed app name, and unless it is
         `additional` for an app that has a live key.
         """
-        if _APP.fullmatch(app) is None:
-            raise StorageError(
-                "an app's name is up to 63 lower-case letters, digits, dots, underscores or hyphens "
-                "and starts with a letter or digit"
-            )
+        hold_to_app_names(app)
         tenant_id = await self._tenant_id(tenant)
         key = generate_key()
         async with self._database.transaction(Role.APP, tenant_id) as connection:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import numpy as np
+
+from detectors.errors import StorageError
 from detectors.models.known_attacks import WIDTH, KnownAttacks, as_known
 from detectors.types import Category
 from storage.postgres import Connection, Database
@@ -14,7 +17,7 @@ from storage.types import Role
 
 MOST: Final = 5000  # as 0024_attacks.sql says
 _LISTED: Final = "SELECT id, model, category, note, author, created_at FROM private.known_attacks ORDER BY id"
-_VECTORS: Final = "SELECT vector::text AS numbers, category FROM private.known_attacks WHERE model = $1 ORDER BY id"
+_VECTORS: Final = "SELECT id, vector::text AS numbers, category FROM private.known_attacks WHERE model = $1 ORDER BY id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,14 @@ class AttackStore:
         self._database = database
 
     async def add(self, vector: Sequence[float], model: str, category: Category, note: str, actor: str) -> int:
-        """Keep a unit vector of WIDTH numbers; return its number. Raises StorageError, so without pgvector."""
+        """Keep a unit vector of WIDTH numbers; return its number. Raises StorageError, so if it is known."""
         if len(vector) != WIDTH:
             raise ValueError(f"a vector has {WIDTH} numbers, not {len(vector)}")
         numbers = "[" + ",".join(f"{number:.6f}" for number in vector) + "]"
         async with self._database.transaction(Role.APP) as connection:
+            for row in await connection.fetch(_VECTORS, model) if await _enabled(connection) else []:
+                if np.allclose(_numbers(row["numbers"]), vector, atol=1e-5):
+                    raise StorageError(f"it is known already, as attack {row['id']}")
             number: int = await connection.fetchval(
                 "SELECT private.add_attack($1, $2, $3, $4, $5)", numbers, model, str(category), note, actor
             )
@@ -62,8 +68,12 @@ class AttackStore:
         """Return those of a model as detectors look for them: none, where the database has no pgvector."""
         async with self._database.transaction(Role.APP) as connection:
             rows = await connection.fetch(_VECTORS, model) if await _enabled(connection) else []
-        vectors = [[float(number) for number in row["numbers"][1:-1].split(",")] for row in rows]
-        return as_known(vectors, [Category(row["category"]) for row in rows])
+        return as_known([_numbers(row["numbers"]) for row in rows], [Category(row["category"]) for row in rows])
+
+
+def _numbers(text: str) -> list[float]:
+    """Read a vector as Postgres writes it."""
+    return [float(number) for number in text[1:-1].split(",")]
 
 
 async def _enabled(connection: Connection) -> bool:

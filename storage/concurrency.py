@@ -159,9 +159,13 @@ class Concurrency:
         return True
 
     def _add(self, key: LimitKey) -> _Row:
-        name = f"tenant:{{{key.tenant_id}}}:slots:{key.name}"
-        row = self._rows[key.tenant_id, key.name] = _Row(key, name)
+        row = self._rows[key.tenant_id, key.name] = _Row(key, slots_name(key))
         return row
+
+
+def slots_name(key: LimitKey) -> str:
+    """Return the key in Redis of a limit's slots."""
+    return f"tenant:{{{key.tenant_id}}}:slots:{key.name}"
 
 
 def _held(reply: object, least: int, most: int) -> int:

@@ -63,12 +63,13 @@ class Courier:
         dead_letters: DeadLetters | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._sink, self._dead_letters, self._clock = sink, dead_letters, clock
+        self._sink, self._dead_letters, self._clock, self._folder = sink, dead_letters, clock, folder
         self._file = position_file(folder, sink.name)
         positions = load_positions(self._file)
         self._reader = JournalReader(folder, positions)
         self._batch: Batch | None = None
         self._skip: dict[str, int] = {}
+        self._anew = False
         self.pause = 0.0
         self._woken = asyncio.Event()
         self._patience: asyncio.Timeout | None = None
@@ -104,6 +105,8 @@ class Courier:
         """
         batch = await self._next_batch(dead)
         before = len(batch)
+        if self._anew:  # told to skip while it read
+            return 0
         if self._skip:
             self._discard(batch)
         else:
@@ -113,8 +116,12 @@ class Courier:
         return before - len(batch)
 
     def skip(self, before: Mapping[str, int]) -> None:
-        """Give up, at once and counting them, the decisions in segments below these numbers, by writer."""
+        """Give up, at once and counting them, the decisions in segments below these numbers, by writer.
+
+        What was read and not delivered is read again: of other writers and later segments nothing is given up.
+        """
         self._skip |= before
+        self._anew = True
         self._woken.set()
         if self._patience is not None and not self._patience.expired():
             self._patience.reschedule(asyncio.get_running_loop().time())
@@ -132,6 +139,9 @@ class Courier:
         await self._sink.close()
 
     async def _next_batch(self, dead: frozenset[str]) -> Batch:
+        if self._anew:
+            self._anew, self._batch = False, None
+            self._reader = JournalReader(self._folder, self.progress.positions)
         if self._batch is None:
             await apart(self._read, dead)
         return Batch(progress=self.progress) if self._batch is None else self._batch

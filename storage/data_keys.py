@@ -119,6 +119,10 @@ class DataKeys:
             try:
                 async with asyncio.timeout(PATIENCE):
                     return await self._look_up(tenant_id, generation)
+            except _KekMissingError:
+                if generation is None:  # of this tenant alone: others' keys are wrapped by keys that are here
+                    self._pause(tenant_id)
+                raise
             except (UnavailableError, TimeoutError) as exc:
                 self._pause(_ALL)
                 raise UnavailableError(f"data keys cannot be had: {str(exc) or 'too slow'}") from exc
@@ -157,12 +161,16 @@ class DataKeys:
     async def _unwrap(self, tenant_id: int, generation: int, wrapped: bytes, kek: str) -> DataKey:
         key = (self._ring or await self._load_ring()).find(kek) or (await self._load_ring()).find(kek)
         if key is None:
-            raise UnavailableError(f"the key-encryption key {kek} of data key {generation} of {tenant_id} is not here")
+            raise _KekMissingError(f"the key-encryption key {kek} of data key {generation} of {tenant_id} is not here")
         return DataKey(tenant_id, generation, key.unwrap(wrapped, tenant_id, generation))
 
     async def _load_ring(self) -> KeyRing:
         self._ring = await self._source.load()
         return self._ring
+
+
+class _KekMissingError(UnavailableError):
+    """The key-encryption key of one data key is not here."""
 
 
 async def make_generation(connection: Connection, tenant_id: int, source: KeyRingSource) -> KeyRing:

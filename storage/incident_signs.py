@@ -26,9 +26,10 @@ WHERE grain = 'hour' AND dimension = 'all' AND tenant_id = ANY ($1::bigint[])
     AND at >= date_trunc('hour', now(), 'UTC') - interval '24 hours' AND at < date_trunc('hour', now(), 'UTC')
 GROUP BY tenant_id
 """
+# Who had a finding lately; the sums know a decision's first category alone, and a credential may be another one.
 _LEAKING: Final = """
 SELECT DISTINCT tenant_id FROM public.rollups
-WHERE grain = 'hour' AND dimension = 'category' AND value = 'credential'
+WHERE grain = 'hour' AND dimension = 'category' AND value <> ''
     AND at >= date_trunc('hour', now() - $1::interval, 'UTC')
 ORDER BY tenant_id
 """

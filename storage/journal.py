@@ -11,15 +11,19 @@ import asyncio
 import errno
 import fcntl
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from detectors.errors import JournalError
 from storage.journal_folder import journal_size, lock_name, segment_name, writers_in
 from storage.journal_frames import encode_closed, encode_opened
 from storage.types import DecisionRecord, OpenedRecord
 from storage.uuid7 import uuid7
+
+LOOK_AGAIN: Final = 0.1  # seconds; whoever is refused meanwhile costs no look at a folder of many segments
 
 
 class Sync(StrEnum):
@@ -43,9 +47,11 @@ class Journal:
         sync: Sync = Sync.PROCESS,
         segment_size: int = 8 << 20,
         disk_limit: int = 1 << 30,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder, self._sync = folder, sync
-        self._segment_size, self._disk_limit = segment_size, disk_limit
+        self._segment_size, self._disk_limit, self._clock = segment_size, disk_limit, clock
+        self._closed_until = 0.0  # seconds of `clock`: it was full
         self.writer = uuid7()
         self._decisions = self._number = self._written = 0
         self._dirty = self._named = False  # whether there is something to flush; whether the newest name is
@@ -136,13 +142,19 @@ class Journal:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _rotate(self) -> None:
-        # The newest segment is never removed, so those of many workers must not count as a backlog by themselves.
-        behind = len(writers_in(self._folder).get(self.writer, ())) > 1
-        if behind and journal_size(self._folder) > self._disk_limit:
+        if self._clock() < self._closed_until or self._is_full():
             raise OSError(errno.ENOSPC, "it is full: decisions are not being shipped")
         following = self._next_segment()  # first, because without it the old one must stay open
         self._full.append(self._segment)
         self._segment = following
+
+    def _is_full(self) -> bool:
+        # The newest segment is never removed, so those of many workers must not count as a backlog by themselves.
+        behind = len(writers_in(self._folder).get(self.writer, ())) > 1
+        full = behind and journal_size(self._folder) > self._disk_limit
+        if full:
+            self._closed_until = self._clock() + LOOK_AGAIN
+        return full
 
     def _next_segment(self) -> int:
         self._number += 1

@@ -121,8 +121,9 @@ class JournalReader:
         self._turn = 0
         self.failures = self.missing = 0
 
-    def read(self, dead: frozenset[str], only: Collection[str] = ()) -> Batch:
-        """Return what is new, at most a batch; `only` restricts it to some writers. Raises JournalError.
+    def read(self, dead: frozenset[str], before: Mapping[str, int] | None = None) -> Batch:
+        """Return what is new, at most a batch; of these writers' segments below these numbers only, where `before` says
+        so. Raises JournalError.
 
         `dead` are writers that were known to be dead before this call: what they left open was interrupted.
         """
@@ -130,9 +131,9 @@ class JournalReader:
         found = writers_in(self._folder)
         for name in self._writers.keys() - found.keys():
             del self._writers[name]
-        for name in self._in_turn(found.keys() & set(only) if only else found.keys()):
+        for name in self._in_turn(found.keys() & before.keys() if before else found.keys()):
             try:
-                self._read_writer(name, found[name], batch, dead=name in dead)
+                self._read_writer(name, found[name], batch, (before or {}).get(name), dead=name in dead)
             except JournalError:
                 self.failures += 1  # the other writers' files may be better
             if batch.full:
@@ -147,7 +148,7 @@ class JournalReader:
         start = self._turn % len(ordered) if ordered else 0
         return ordered[start:] + ordered[:start]
 
-    def _read_writer(self, name: str, numbers: list[int], batch: Batch, *, dead: bool) -> None:
+    def _read_writer(self, name: str, numbers: list[int], batch: Batch, before: int | None, *, dead: bool) -> None:
         writer = self._writers.get(name)
         if writer is None:
             resume = self._resume.get(name, Position(0, 0))
@@ -157,6 +158,8 @@ class JournalReader:
                 continue
             if number > writer.segment:
                 writer.segment, writer.offset = number, 0
+            if before is not None and number >= before:
+                return
             # A segment that a younger one follows gets no more records, nor does a dead writer's.
             self._read_segment(writer, batch, final=dead or number != numbers[-1])
             if batch.full:

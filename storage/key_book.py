@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from detectors.errors import StorageError
-from storage.api_keys import ApiKey
+from storage.api_keys import ApiKey, hold_to_app_names
 from storage.postgres import Database, Row
 from storage.types import Role
 
@@ -26,8 +26,12 @@ END)
 ORDER BY k.id LIMIT $5
 """
 _CHANGE: Final = """
-UPDATE public.api_keys SET name = $3, expires_at = $4, scopes = $5, models = $6
-WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING id
+UPDATE public.api_keys SET name = CASE WHEN $7::text[] @> '{name}' THEN $3 ELSE name END,
+    expires_at = CASE WHEN $7::text[] @> '{expires_at}' THEN $4 ELSE expires_at END,
+    scopes = CASE WHEN $7::text[] @> '{scopes}' THEN $5 ELSE scopes END,
+    models = CASE WHEN $7::text[] @> '{models}' THEN $6 ELSE models END
+WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL
+    AND (rotated_to IS NULL OR NOT $7::text[] @> '{expires_at}' OR $4 <= expires_at) RETURNING id
 """
 _APPS: Final = """
 SELECT a.id, a.name, a.created_at, (
@@ -66,11 +70,14 @@ class KeyBook:
         return None if row is None else _key(row)
 
     async def change(self, key: ApiKey, changes: Mapping[str, Any]) -> None:
-        """Give a key another name, end or limits. Raises StorageError for one that is revoked."""
-        new = {name: changes.get(name, getattr(key, name)) for name in ("name", "expires_at", "scopes", "models")}
+        """Give a key another name, end or limits, and leave what `changes` does not name as it is by now.
+
+        Raises StorageError for one that is revoked, and for a later end of one that another one has taken over from.
+        """
+        new = [changes.get(name, getattr(key, name)) for name in ("name", "expires_at", "scopes", "models")]
         async with self._database.transaction(Role.APP, self._tenant_id) as connection:
-            if await connection.fetchval(_CHANGE, self._tenant_id, key.id, *new.values()) is None:
-                raise StorageError("a revoked key stays as it is")
+            if await connection.fetchval(_CHANGE, self._tenant_id, key.id, *new, list(changes)) is None:
+                raise StorageError("a revoked key stays as it is, and a rotated one ends when it was to end")
 
     async def revoke(self, key_id: int) -> None:
         """End a key at once. Raises StorageError where it is revoked already."""
@@ -97,6 +104,7 @@ class KeyBook:
 
     async def add_app(self, name: str) -> App:
         """Make an app. Raises StorageError for a name that is taken or that none can have."""
+        hold_to_app_names(name)
         async with self._database.transaction(Role.APP, self._tenant_id) as connection:
             made = await connection.fetchval(
                 "INSERT INTO public.apps (tenant_id, name) VALUES ($1, $2)"

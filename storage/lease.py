@@ -13,6 +13,7 @@ from storage.types import LimitKey
 
 MICROSECONDS = 1_000_000
 LARGEST_BATCH = 500  # takes that one lease is meant to serve
+_NOTHING = -(1 << 53)  # an account smaller than any: nothing can be missing of it
 IDLE_SHARE = 20  # all workers' leases together hold at most 1/20 of the limit
 # A refusal is repeated for this long without asking, so that a flood of refused requests costs Redis nothing.
 REFUSAL_SECONDS = 0.1
@@ -28,28 +29,28 @@ class Reply:
     room: int
     retry_after: float
     reset: float
-    epoch: int
+    account: int
     healing: bool
 
     @classmethod
     def parse(cls, raw: object) -> Self:
         """Raises StorageError for anything but eight integers."""
         match raw:
-            case [int(granted), int(bucket), int(left), int(room), int(retry), int(reset), int(epoch), int(healing)]:
+            case [int(granted), int(bucket), int(left), int(room), int(retry), int(reset), int(account), int(healing)]:
                 times = (left / MICROSECONDS, retry / MICROSECONDS, reset / MICROSECONDS)
-                return cls(granted, bucket, times[0], room, times[1], times[2], epoch, healing == 1)
+                return cls(granted, bucket, times[0], room, times[1], times[2], account, healing == 1)
             case _:
                 raise StorageError("redis script: window.lua gave an unexpected reply")
 
     @property
     def forgotten(self) -> bool:
-        """Whether the window is not the one that the worker took from: Redis has lost that."""
+        """Whether Redis has lost something of what it had counted of the worker."""
         return self.granted == -1
 
     def hold_to(self, need: int, want: int, width: float) -> None:
         """Raises StorageError for what the script never says: whoever answers so, is not to be believed."""
         plausible = self.granted == 0 or need <= self.granted <= want
-        if not plausible or not 0 <= self.left_of_bucket <= width or self.epoch < 0 or self.bucket < 0:
+        if not plausible or not 0 <= self.left_of_bucket <= width or self.bucket < 0:
             raise StorageError("redis script: window.lua gave an impossible reply")
 
 
@@ -68,6 +69,7 @@ class Charge:
     amount: int
     bucket: int
     local: bool
+    own: int = 0  # the bucket of our own clock in which we remember units of the shared window
 
     def correct(self, amount: int, now: float) -> None:
         """Make `amount` what was taken; the difference is given back or owed."""
@@ -85,17 +87,19 @@ class Lease:
     They are charged to one bucket of the shared window and die with it, so each is used in the very bucket
     that counts it. When a call fails nobody knows what it did: refunds it carried are then forgotten and
     debts are kept, which can only make the window fuller than it is. What this worker took it remembers itself:
-    alone it lives on what its share has left, and a window that Redis lost is built up again from it.
+    alone it lives on what its share has left, and what Redis lost is brought back from it. That something is lost
+    shows in the worker's `account`, the sum that the window keeps of what this worker was charged: a server that comes
+    back with an older state, or that is another one, says less than it said before.
     """
 
     __slots__ = (
-        "_batch", "_bucket", "_debt", "_ends", "_epoch", "_own", "_permits", "_posted", "_refunds", "_refusal",
-        "_refused_amount", "_refused_at", "_refused_until", "_room", "_shift", "_takes", "_want", "_width",
+        "_account", "_batch", "_bucket", "_debt", "_ends", "_own", "_own_bucket", "_permits", "_posted", "_refunds",
+        "_refusal", "_refused_amount", "_refused_at", "_refused_until", "_room", "_takes", "_want", "_width", "_worker",
         "key", "local", "lock", "name", "reset_at", "waiting",
     )  # fmt: skip
 
-    def __init__(self, key: LimitKey) -> None:
-        self.key = key
+    def __init__(self, key: LimitKey, worker: int = 0) -> None:
+        self.key, self._worker = key, worker
         # The braces make Redis Cluster keep a tenant's keys on one node. The length is part of the name:
         # 600 a minute and 10,000 a day of the same thing are two windows with buckets of their own.
         self.name = f"tenant:{{{key.tenant_id}}}:window:{key.name}:{key.window_seconds}"
@@ -103,13 +107,13 @@ class Lease:
         self._width = max(1, -(-key.window_seconds * MICROSECONDS // BUCKETS))
         self.local = LocalWindow(self._width / MICROSECONDS)
         self._own = LocalWindow(self._width / MICROSECONDS)  # what Redis counts of us, in buckets of our clock
-        self._shift, self._epoch, self._want = 0, 0, 0
+        self._own_bucket, self._account, self._want = 0, 0, 0
         self.lock = asyncio.Lock()  # one call at a time; whoever waits finds what that call brought
         self.waiting = 0  # units asked for by all who hold or wait for the lock
         self._permits, self._bucket, self._ends = 0, 0, 0.0
         self._takes, self._batch = 0, 1
         self._room, self.reset_at = key.limit, 0.0
-        self._refunds: dict[int, int] = {}
+        self._refunds: dict[tuple[int, int], int] = {}  # by bucket, the shared window's and our own
         self._debt = 0
         self._posted: tuple[int, list[tuple[int, int, int]]] = (0, [])
         self._refusal, self._refused_amount = Refusal(0.0), 0
@@ -126,7 +130,7 @@ class Lease:
             return None
         self._permits -= amount
         self._takes += 1
-        return Charge(self, amount, self._bucket, local=False)
+        return Charge(self, amount, self._bucket, local=False, own=self._own_bucket)
 
     def refusal(self, amount: int, now: float, since: float = math.inf) -> Refusal | None:
         """Return the last refusal while it is fresh and `amount` is not less than what was refused.
@@ -153,7 +157,7 @@ class Lease:
         if charge.local:
             self.local.give_back(charge.bucket, amount)
         else:
-            self._refund(charge.bucket, amount)
+            self._refund(charge.bucket, charge.own, amount)
         self._refused_at, self._refused_until = -math.inf, 0.0
 
     def undo(self, charge: Charge, now: float) -> None:
@@ -187,33 +191,38 @@ class Lease:
         """Say whether Redis should know of units that this worker took."""
         return self._own.total_inside(now) > 0
 
-    def ask(self, amount: int, workers: int, now: float, server_now: int, *, restore: bool = False) -> list[int]:
+    def lost(self, reply: Reply) -> int:
+        """Return how many units of this worker Redis has lost, of a reply that says so."""
+        return max(0, self._account - reply.account)
+
+    def ask(self, amount: int, workers: int, now: float, server_now: int, *, lost: int | None = None) -> list[int]:
         """Turn in what is left and return the script's arguments to take `amount` and a new lease.
 
-        `amount` 0 only settles accounts. `server_now` is in microseconds, 0 for the server's own clock. `restore`
-        brings back all that this worker took, because Redis has lost it.
+        `amount` 0 only settles accounts. `server_now` is in microseconds, 0 for the server's own clock. `lost` units
+        that Redis has lost are brought back: the newest that this worker took.
         """
         if amount:
             self._resize(now)
-        self._refund(self._bucket, self._permits)
+        self._refund(self._bucket, self._own_bucket, self._permits)
         self._permits = 0
         spare = min(self._batch * amount, self.key.limit // (IDLE_SHARE * workers))
         waiting = max(amount, self.waiting)
         want = self._want = max(waiting, spare)
+        account = self._account if lost is None and self.remembers(now) else _NOTHING
         refunds, self._refunds = self._refunds, {}
-        for bucket, units in refunds.items():
-            self._own.give_back(bucket + self._shift, units)
-        epoch = 0 if restore or not self.remembers(now) else self._epoch
+        for (_, own), units in refunds.items():
+            self._own.give_back(own, units)
+        self._account -= sum(refunds.values())  # until the answer says what it is
         held = self.local.held(now)
         self._posted = (self._debt, held)
-        back = {} if restore else refunds  # a window that is built anew never had them
-        charged = [*held, *(self._own.held(now) if restore else ())]
-        pairs = [*back.items(), *((age, units) for _, age, units in charged)]
+        charged = [*held, *self._own.newest(lost or 0, now)]
+        pairs = [(bucket, units) for (bucket, _), units in refunds.items()]
+        pairs += [(age, units) for _, age, units in charged]
         if self._debt:
             pairs.append((0, self._debt))
         numbers = [number for pair in pairs for number in pair]
-        head = [self.key.limit, BUCKETS, self._width, amount, want, server_now, epoch, int(restore), waiting, len(back)]
-        return head + numbers
+        head = [self.key.limit, BUCKETS, self._width, amount, want, server_now, self._worker, account]
+        return [*head, int(lost is not None), waiting, len(refunds), *numbers]
 
     def check(self, reply: Reply, amount: int) -> None:
         """Raises StorageError for an answer to `ask` that cannot be true."""
@@ -222,13 +231,12 @@ class Lease:
     def refill(self, reply: Reply, amount: int, asked_at: float) -> Charge | Refusal | None:
         """Take in the answer to `ask`; None where the window heals, and everybody lives on a share for the moment.
 
-
         Times run from `asked_at`, before the script ran, so the lease never outlives its bucket on the server.
         """
         debt, held = self._posted
         self._debt -= debt
         here = self._own.bucket(asked_at)
-        self._shift, self._epoch = here - reply.bucket, reply.epoch
+        self._own_bucket, self._account = here, reply.account
         for bucket, _, units in held:
             self.local.give_back(bucket, units)
             self._own.put(bucket, units)
@@ -245,7 +253,7 @@ class Lease:
             return self._refusal
         self._permits, self._takes = reply.granted - amount, 1
         self._ends = asked_at + reply.left_of_bucket if reply.granted else 0.0
-        return Charge(self, amount, reply.bucket, local=False)
+        return Charge(self, amount, reply.bucket, local=False, own=here)
 
     def _resize(self, now: float) -> None:
         """Double the batch when the last lease was used up in time, else fit it to its use; idle is 1."""
@@ -256,6 +264,6 @@ class Lease:
         else:
             self._batch = 1
 
-    def _refund(self, bucket: int, amount: int) -> None:
+    def _refund(self, bucket: int, own: int, amount: int) -> None:
         if amount:
-            self._refunds[bucket] = self._refunds.get(bucket, 0) + amount
+            self._refunds[bucket, own] = self._refunds.get((bucket, own), 0) + amount

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -122,6 +123,7 @@ class SlidingWindows(Limits):
         self._pressing: set[Lease] = set()
         # Redis being away is lived through in real time, whatever time the windows are told.
         self._link = link or Link(redis)
+        self._recoveries = self._link.recoveries
 
     @property
     def degraded(self) -> bool:
@@ -169,9 +171,13 @@ class SlidingWindows(Limits):
 
         Meant for once a second and for the end of a worker.
         """
-        if await self._link.look():
-            now = self._clock()
-            await self._settle_all([lease for lease in self._leases.values() if lease.unsettled(now)], FLUSH_SECONDS)
+        if not await self._link.look():
+            return
+        if self._recoveries != self._link.recoveries:
+            self._recoveries = self._link.recoveries
+            await self.restore()
+        now = self._clock()
+        await self._settle_all([lease for lease in self._leases.values() if lease.unsettled(now)], FLUSH_SECONDS)
 
     async def press(self) -> None:
         """Hand in at once what is a large part of a limit. Meant for ten times a second."""
@@ -220,17 +226,17 @@ class SlidingWindows(Limits):
             with self._link.call():
                 reply, asked_at = await self._ask(lease, amount)
                 if reply.forgotten:
-                    reply, asked_at = await self._ask(lease, amount, restore=True)
+                    reply, asked_at = await self._ask(lease, amount, lost=lease.lost(reply))
                 lease.check(reply, amount)
                 return lease.refill(reply, amount, asked_at)
         except StorageError:
             return None
 
-    async def _ask(self, lease: Lease, amount: int, *, restore: bool = False) -> tuple[Reply, float]:
+    async def _ask(self, lease: Lease, amount: int, *, lost: int | None = None) -> tuple[Reply, float]:
         """Run the script once; return what it says, and when it was asked. Raises StorageError."""
         asked_at = self._clock()
         server_now = 0 if self._server_clock else round(asked_at * MICROSECONDS)
-        arguments = lease.ask(amount, self._workers_now(), asked_at, server_now, restore=restore)
+        arguments = lease.ask(amount, self._workers_now(), asked_at, server_now, lost=lost)
         return Reply.parse(await self._redis.run_script(self._script, [lease.name], arguments)), asked_at
 
     def _workers_now(self) -> int:
@@ -240,5 +246,6 @@ class SlidingWindows(Limits):
         if len(self._leases) >= LARGEST_TABLE:
             # What the oldest had in hand stays counted until it leaves the window: early refusals, no excess.
             del self._leases[next(iter(self._leases))]
-        lease = self._leases[key] = Lease(key)
+        # Another limit of the same window, too, remembers what it took for itself.
+        lease = self._leases[key] = Lease(key, secrets.randbits(40))
         return lease

@@ -22,6 +22,7 @@ class Link:
         self.down = False
         self._redis, self._clock, self._retry_at, self._looking = redis, clock, 0.0, False
         self._up_again = -math.inf
+        self.recoveries = 0  # each may have brought back a server that knows less
 
     def usable(self) -> bool:
         return not self.down
@@ -37,6 +38,7 @@ class Link:
             yield
             if self.down:
                 self.down, self._up_again = False, self._clock()
+                self.recoveries += 1
         except StorageError:
             self.down, self._retry_at = True, self._clock() + RETRY_SECONDS
             raise

@@ -77,6 +77,16 @@ class LocalWindow:
         newest = self._slide(now)
         return [(bucket, newest - bucket, units) for bucket, units in self._buckets.items() if units]
 
+    def newest(self, units: int, now: float) -> list[tuple[int, int, int]]:
+        """Return the newest of what the window holds, no more than so many units, as `held` does."""
+        found: list[tuple[int, int, int]] = []
+        for bucket, age, here in reversed(self.held(now)):
+            if units <= 0:
+                break
+            found.append((bucket, age, min(here, units)))
+            units -= here
+        return found
+
     def _slide(self, now: float) -> int:
         """Forget the buckets that left the window; return the current one."""
         bucket = int(now / self._width)

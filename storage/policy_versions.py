@@ -33,10 +33,8 @@ _ACTIVE: Final = f"""
 SELECT {_COLUMNS}, true AS in_force FROM ({_IN_FORCE}) AS a
 JOIN private.policy_versions AS v ON v.name = a.name AND v.version = a.version ORDER BY v.name
 """  # noqa: S608 - likewise
-_BEFORE: Final = """
-SELECT version FROM private.policy_activations AS a WHERE name = $1 AND version IS DISTINCT FROM (
-    SELECT version FROM private.policy_activations WHERE name = $1 ORDER BY id DESC LIMIT 1
-) AND version IS NOT NULL ORDER BY id DESC LIMIT 1
+_ACTIVATIONS: Final = """
+SELECT version FROM private.policy_activations WHERE name = $1 AND version IS NOT NULL ORDER BY id
 """
 
 
@@ -103,10 +101,21 @@ class PolicyVersions:
         return None if row is None else _version(row)
 
     async def before(self, name: str) -> int | None:
-        """The version that was in force before the present one, None if there was none."""
+        """The version that was in force before the present one, None if there was none.
+
+        Whoever goes back twice goes back two versions: what was undone is no step on the way.
+        """
         async with self._database.transaction(Role.READER) as connection:
-            version: int | None = await connection.fetchval(_BEFORE, name)
-        return version
+            activated = [row["version"] for row in await connection.fetch(_ACTIVATIONS, name)]
+        way: list[int] = []
+        for version in activated:
+            if way[-2:-1] == [version]:
+                way.pop()
+            elif way[-1:] != [version]:
+                way.append(version)
+        if await self.find(name) is None:  # withdrawn: nothing is in force
+            return way[-1] if way else None
+        return way[-2] if len(way) > 1 else None
 
     async def in_force(self) -> tuple[PolicyVersion, ...]:
         """What the database holds and is in force, by name."""

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Self
+from typing import Final, Self
 
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import ConnectionError as RedisGone
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from detectors.errors import StorageError
 
 CALL_TIMEOUT = 0.1  # seconds
 SWEEP_TIMEOUT = 60.0  # for a look through all keys
+_RUN_ID: Final = re.compile(rb"^run_id:([0-9a-f]+)", re.MULTILINE)
 CONNECTIONS = 64  # per worker; one call holds one connection for one round trip
 
 
@@ -68,6 +72,7 @@ class RedisClient:
                 protocol=2,  # no HELLO: one round trip less, and one reply less to trust
                 # A repeated script would take its permits twice: whoever calls decides about a second try.
                 retry=Retry(NoBackoff(), 0),
+                redis_connect_func=_SameServer().greet,
                 # These stretch the timeouts while a server moves, and ours must hold.
                 maint_notifications_config=MaintNotificationsConfig(enabled=False),
             )
@@ -184,6 +189,30 @@ class RedisClient:
             raise StorageError(f"redis {call}: no answer in {seconds * 1000:.0f} ms") from exc
         except (RedisError, OSError) as exc:
             raise StorageError(f"redis {call}: {type(exc).__name__}") from exc
+
+
+class _SameServer:
+    """Notices that behind an address there is another server than before: started again, or failed over to.
+
+    A pool opens a connection anew without a word, and such a server may know less than the one before it: what counts
+    has to hear of that, as the failure of one call.
+    """
+
+    def __init__(self) -> None:
+        self._run: bytes | None = None
+
+    async def greet(self, connection: AbstractConnection) -> None:
+        """Log in, and ask who is there. Raises ConnectionError, once, where that is another one."""
+        await connection.on_connect()
+        await connection.send_command("INFO", "server")
+        try:
+            about = await connection.read_response()
+        except ResponseError:
+            return  # not ours to ask, or not known to whoever speaks for it
+        found = _RUN_ID.search(about) if isinstance(about, bytes) else None
+        before, self._run = self._run, found[1] if found else self._run
+        if before not in {None, self._run}:
+            raise RedisGone("another server answers")
 
 
 def _cluster(url: str) -> RedisCluster:

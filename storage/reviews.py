@@ -43,6 +43,7 @@ _RELEASED: Final = """
 SELECT tenant_id, released_until, decided_by, reason, found ->> 'rule' AS rule, found ->> 'content' AS content
 FROM public.reviews CROSS JOIN LATERAL jsonb_array_elements(findings) AS found
 WHERE status = 'released' AND released_until >= (now() AT TIME ZONE 'UTC')::date
+    AND found ->> 'content' NOT IN ('', 'hmac:')  -- found in no text of its own
 """
 
 

@@ -61,14 +61,21 @@ class RiskScores:
 
     async def _exchange(self, keys: list[str], scores: list[_Score], half_life: float, now: float) -> None:
         owed = [score.owed for score in scores]
+        for score in scores:
+            score.owed = 0.0  # whoever asks meanwhile must not say it, too
+        arrived = False
         arguments: list[int | float] = [round(half_life * 1000), self._most, *owed]
         try:
             with self._link.call():
                 reply = self._scores_in(await self._redis.run_script(self._script, keys, arguments), len(keys))
+                arrived = True
         except StorageError:
             return
-        for score, told, total in zip(scores, owed, reply, strict=True):
-            score.owed = max(0.0, score.owed - told)
+        finally:
+            if not arrived:
+                for score, told in zip(scores, owed, strict=True):
+                    score.owed = min(self._most, score.owed + told)
+        for score, total in zip(scores, reply, strict=True):
             # Redis may have been flushed: what this worker has seen itself is not forgotten with it.
             score.score, score.at = max(total / 1000, score.now(half_life, now)), now
             score.fresh_until = now + FRESH_SECONDS

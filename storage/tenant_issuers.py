@@ -25,7 +25,8 @@ _MOST_KEYS: Final = 32
 @dataclass(frozen=True, slots=True)
 class NewIssuer:
     """Tokens of `issuer` for `audience`, signed by keys at `jwks_url` or in `jwks` (one of them), whose `claims` are
-    (or hold) these values, whose `tenant_claim` is the tenant's slug, and whose `app_claim` names an app.
+    (or hold) these values, whose `tenant_claim` is the tenant's slug, whose `app_claim` names an app, and
+    whose `role_claim` names roles that policies may ask for.
     """
 
     issuer: str
@@ -35,6 +36,7 @@ class NewIssuer:
     claims: Mapping[str, str] = field(default_factory=dict)
     tenant_claim: str = ""
     app_claim: str = ""
+    role_claim: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Issuer:
     claims: Mapping[str, str]
     tenant_claim: str
     app_claim: str
+    role_claim: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class KeptIssuer:
     claims: Mapping[str, str]
     tenant_claim: str
     app_claim: str
+    role_claim: str
     created_at: datetime
 
 
@@ -86,7 +90,7 @@ class TenantIssuers:
         async with self._database.transaction(Role.APP, tenant_id) as connection:
             rows = await connection.fetch(
                 "SELECT id, issuer, audience, jwks_url, jwks::text AS jwks, claims::text AS claims, tenant_claim,"
-                " app_claim, created_at FROM public.tenant_issuers ORDER BY id"
+                " app_claim, role_claim, created_at FROM public.tenant_issuers ORDER BY id"
             )
         return tuple(KeptIssuer(**_documents(row)) for row in rows)
 
@@ -96,14 +100,14 @@ class TenantIssuers:
         async with self._database.transaction(Role.APP, tenant_id) as connection:
             issuer_id = await connection.fetchval(
                 "INSERT INTO public.tenant_issuers"
-                " (tenant_id, issuer, audience, jwks_url, jwks, claims, tenant_claim, app_claim)"
-                " VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $8) ON CONFLICT DO NOTHING RETURNING id",
+                " (tenant_id, issuer, audience, jwks_url, jwks, claims, tenant_claim, app_claim, role_claim)"
+                " VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $8, $9) ON CONFLICT DO NOTHING RETURNING id",
                 *(tenant_id, new.issuer, new.audience, new.jwks_url),
                 *(
                     None if new.jwks is None else orjson.dumps(new.jwks).decode(),
                     orjson.dumps(dict(new.claims)).decode(),
                 ),
-                *(new.tenant_claim, new.app_claim),
+                *(new.tenant_claim, new.app_claim, new.role_claim),
             )
         if issuer_id is None:
             raise StorageError("the tenant has this issuer with this audience already")

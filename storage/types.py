@@ -44,6 +44,7 @@ class Identity:
     """Who sent a request: an API key belongs to a tenant and names an app.
 
     `key_id` is 0 for who shows a token of the tenant's own issuer.
+    `roles` are what such a token says of its holder.
     `expires_at` is seconds since the epoch; `scopes` and `models` are patterns of what the key may, None for all.
     """
 
@@ -55,6 +56,7 @@ class Identity:
     expires_at: float | None = None
     scopes: tuple[str, ...] | None = None
     models: tuple[str, ...] | None = None
+    roles: tuple[str, ...] = ()
 
 
 class ObjectName(NamedTuple):

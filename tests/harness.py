@@ -40,7 +40,7 @@ class Received:
         return orjson.loads(self.body)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Recorder:
     """An upstream in its own thread. `scripts` maps a path or a model to how it answers; `listing` names models."""
 
@@ -139,7 +139,7 @@ def chunk(delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
     return {**head, "choices": [choice]}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Product:
     """`promptshield serve` on free ports over a data folder of its own."""
 
@@ -266,8 +266,8 @@ class Product:
         try:
             async with database.transaction(Role.READER) as connection:
                 rows = await connection.fetch(
-                    "SELECT d.id::text AS id, d.request_id, d.outcome, d.via FROM public.decisions d"
-                    " JOIN public.tenants t ON t.id = d.tenant_id WHERE t.slug = $1",
+                    "SELECT d.id::text AS id, d.request_id, d.outcome, d.via, d.facts::text AS facts"
+                    " FROM public.decisions d JOIN public.tenants t ON t.id = d.tenant_id WHERE t.slug = $1",
                     tenant,
                 )
             return [dict(row.items()) for row in rows]
@@ -276,9 +276,14 @@ class Product:
 
     def policy(self, text: str, name: str = "demo") -> None:
         """Replace a policy file and wait until it is in force."""
-        file = self.data / "policies" / f"{name}.yaml"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        self.policies({name: text})
+
+    def policies(self, texts: Mapping[str, str]) -> None:
+        """Replace policy files, each named by its tenant, and wait until they are in force."""
+        folder = self.data / "policies"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (folder / f"{name}.yaml").write_text(text)
         time.sleep(2.2)  # noqa: TID251 - every worker looks once a second
 
 

@@ -1,4 +1,4 @@
-"""Texts that read like an attack, whatever their words: the linear model's look at every text."""
+"""Texts that read like an attack, and where a policy asks for it like a request for harm: the linear models' look."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from detectors.models.classifier_model import KINDS, READ_AS, ClassifierModel, best, load_classifier
+from detectors.models.classifier_model import KINDS, READ_AS, ClassifierModel, Scale, best, load_classifier
+from detectors.models.features import Grams, grams
+from detectors.models.harm_model import HARM, HarmModel, load_harm
+from detectors.models.harm_model import KIND as HARM_KIND
+from detectors.models.harm_model import SEVERITY as HARM_SEVERITY
 from detectors.models.linear import Window
+from detectors.models.tenant_head import with_head
 from detectors.rules import RuleSet
 from detectors.selective import LEANING
 from detectors.signature_scan import SignatureScan
@@ -54,9 +59,9 @@ class Classifier:
     cacheable = True
     either_way: Literal[True] = True  # who wrote a text decides, not which way it goes
 
-    def __init__(self, model: ClassifierModel) -> None:
-        self._model = model
-        self.revision = model.revision
+    def __init__(self, model: ClassifierModel, harm: HarmModel) -> None:
+        self._model, self._harm = model, harm
+        self.revision = f"{model.revision}+{harm.revision}"
 
     def reads(self, segment: Segment, context: InspectionContext) -> bool:
         """Tell whether anything may be found there, so that streamed answers need not wait for this detector."""
@@ -65,56 +70,95 @@ class Classifier:
 
     async def inspect(self, batch: Sequence[Sequence[View]], context: InspectionContext) -> Sequence[Sequence[Hit]]:
         known: dict[Category, float] | None = context.shared.get(SCORES)
+        model = read_by(self._model, context)
         hits: list[tuple[Hit, ...]] = [()] * len(batch)
         for origin in (Origin.USER, Origin.TOOL):
             read = [(number, view) for number, views in enumerate(batch) for view in readable(views, origin)]
             if not read:
                 continue
-            scored = self._model.models[origin].windows([without_blobs(view.text) for _, view in read])
+            found = grams([without_blobs(view.text) for _, view in read])
+            scored = model.models[origin].windows_in(found)
             for (number, view), windows in zip(read, scored, strict=True):
                 window = best(windows)
-                hit = self._claim(view, window, origin)
+                hit = _claim(model, view, window, origin)
                 if known is not None:
-                    self._tell(known, view, window, origin)
+                    _tell(known, model, view, window, origin)
                 if hit is not None and not (hits[number] and hits[number][0].confidence >= hit.confidence):
                     hits[number] = (hit,)  # the reading that shows it best
+            if origin is Origin.USER and context.lexicon is not None and context.lexicon.harm:
+                self._add_harm(read, found, hits)
         return hits
 
-    def _claim(self, view: View, window: Window, origin: Origin) -> Hit | None:
-        scale = self._model.scales[origin]
-        if window.score < scale.doubt:
-            return None
-        confidence = scale.confidence(window.score)
-        certain = window.score >= scale.certain
-        place = in_characters(view.text, window.start, window.end)
-        text = view.text[place.start : place.end]
-        category = self._model.kind(text, origin)
-        return Hit(
-            rule_id=RULES[category],
-            kind="ATTACK_LIKE",
-            category=category,
-            severity=Severity.HIGH if certain else Severity.LOW,
-            confidence=round(confidence if certain else confidence * LEANING, 4),
-            span=view.to_source(place) if text else None,
-            transforms=view.transforms,
-            message=self._account(view, text, place.start, origin) if certain else "Not sure enough to say",
-            tags=TAGS[category],
-        )
+    def _add_harm(self, read: Sequence[tuple[int, View]], found: Grams, hits: list[tuple[Hit, ...]]) -> None:
+        """Add what users ask for that harms, by the reading that shows it best."""
+        worst: dict[int, Hit] = {}
+        for (number, view), windows in zip(read, self._harm.model.windows_in(found), strict=True):
+            hit = _harm(self._harm.scale, view, best(windows))
+            if hit is not None and not (number in worst and worst[number].confidence >= hit.confidence):
+                worst[number] = hit
+        for number, hit in worst.items():
+            hits[number] = (*hits[number], hit)
 
-    def _tell(self, known: dict[Category, float], view: View, window: Window, origin: Origin) -> None:
-        place = in_characters(view.text, window.start, window.end)
-        category = self._model.kind(view.text[place.start : place.end], origin)
-        chance = self._model.scales[origin].confidence(window.score)
-        known[category] = max(known.get(category, 0.0), chance)
 
-    def _account(self, view: View, text: str, start: int, origin: Origin) -> str:
-        """Say where the strongest words are, by their places in the original, never by their text."""
-        spans = [in_characters(text, *place).shift(start) for place in self._model.strongest(text, origin)]
-        places = [view.to_source(span) for span in spans]
-        return "Reads like an attack" + "".join(
-            f"{', strongest at' if number == 0 else ' and'} {place.start}-{place.end}"
-            for number, place in enumerate(places)
-        )
+def _claim(model: ClassifierModel, view: View, window: Window, origin: Origin) -> Hit | None:
+    scale = model.scales[origin]
+    if window.score < scale.doubt:
+        return None
+    confidence = scale.confidence(window.score)
+    certain = window.score >= scale.certain
+    place = in_characters(view.text, window.start, window.end)
+    text = view.text[place.start : place.end]
+    category = model.kind(text, origin)
+    return Hit(
+        rule_id=RULES[category],
+        kind="ATTACK_LIKE",
+        category=category,
+        severity=Severity.HIGH if certain else Severity.LOW,
+        confidence=round(confidence if certain else confidence * LEANING, 4),
+        span=view.to_source(place) if text else None,
+        transforms=view.transforms,
+        message=_account(model, view, text, place.start, origin) if certain else "Not sure enough to say",
+        tags=TAGS[category],
+    )
+
+
+def _tell(known: dict[Category, float], model: ClassifierModel, view: View, window: Window, origin: Origin) -> None:
+    place = in_characters(view.text, window.start, window.end)
+    category = model.kind(view.text[place.start : place.end], origin)
+    chance = model.scales[origin].confidence(window.score)
+    known[category] = max(known.get(category, 0.0), chance)
+
+
+def _account(model: ClassifierModel, view: View, text: str, start: int, origin: Origin) -> str:
+    """Say where the strongest words are, by their places in the original, never by their text."""
+    spans = [in_characters(text, *place).shift(start) for place in model.strongest(text, origin)]
+    places = [view.to_source(span) for span in spans]
+    return "Reads like an attack" + "".join(
+        f"{', strongest at' if number == 0 else ' and'} {place.start}-{place.end}"
+        for number, place in enumerate(places)
+    )
+
+
+def _harm(scale: Scale, view: View, window: Window) -> Hit | None:
+    if window.score < scale.doubt:
+        return None
+    place = in_characters(view.text, window.start, window.end)
+    return Hit(
+        rule_id=HARM,
+        kind=HARM_KIND,
+        category=Category.HARMFUL_REQUEST,
+        severity=HARM_SEVERITY,
+        confidence=round(scale.confidence(window.score), 4),
+        span=view.to_source(place) if place.start < place.end else None,
+        transforms=view.transforms,
+        message="Asks for help with harm",
+    )
+
+
+def read_by(shipped: ClassifierModel, context: InspectionContext) -> ClassifierModel:
+    """Return the model that reads for this context: with its tenant's head on, if it has one for these weights."""
+    head = None if context.lexicon is None else context.lexicon.head
+    return shipped if head is None or head.made_for != shipped.revision else with_head(shipped, head)
 
 
 def readable(views: Sequence[View], origin: Origin) -> Iterator[View]:
@@ -169,11 +213,11 @@ class ClassifierFactory:
     """Loads the shipped weights: once, before any fork, so that all workers share them."""
 
     name: str = "classifier"
-    rule_ids: tuple[str, ...] = tuple(RULES.values())
+    rule_ids: tuple[str, ...] = (*RULES.values(), HARM)
 
     def build(self, rules: RuleSet, scan: SignatureScan) -> Detector:
         del rules, scan
-        return Classifier(load_classifier())
+        return Classifier(load_classifier(), load_harm())
 
 
 DETECTOR: Final = ClassifierFactory()

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final, Literal
 
 from detectors.builtin.classifier import RULES as FIRST_LOOK
-from detectors.builtin.classifier import SCORES, TAGS, in_characters, readable, without_blobs
+from detectors.builtin.classifier import SCORES, TAGS, in_characters, read_by, readable, without_blobs
 from detectors.errors import DetectorError
 from detectors.models.classifier_model import KINDS, READ_AS, ClassifierModel, best, load_classifier
 from detectors.models.known_attacks import NONE_KNOWN, KnownAttacks
@@ -22,6 +22,7 @@ from detectors.turns import TooManyWaitError, Turns
 from detectors.types import Category, Detector, Hit, InspectionContext, RunStatus, Segment, Severity, Stage, View
 from detectors.undecided import Undecided
 
+_FIRST_LOOK: Final = frozenset(FIRST_LOOK.values())
 RULES: Final = {category: f"PS-TRF-{number:03}" for number, category in enumerate(KINDS, start=1)}
 SIMILAR: Final = "PS-SIM-001"
 _MOST_WAITING: Final = 32  # texts: some 0.7 s, which leaves the deadline of refiners time for one's own
@@ -48,6 +49,11 @@ class Transformer:
     def __init__(self, linear: ClassifierModel, second: SecondLook) -> None:
         self._linear, self._second, self._turns = linear, second, Turns(_MOST_WAITING)
         self._known = second.known
+        # What the linear model must lean to for both together to be enough, as far as anybody has seen.
+        self._least = {
+            origin: round(LEANING * linear.scales[origin].confidence(joining.reach), 4)
+            for origin, joining in second.joinings.items()
+        }
 
     @property
     def revision(self) -> str:
@@ -59,13 +65,16 @@ class Transformer:
         return self._second.encoder.revision
 
     def know(self, attacks: KnownAttacks = NONE_KNOWN) -> None:
-        """From now on look for these attacks, too, beside those that ship."""
-        self._known = self._second.known + attacks
+        """From now on look for these attacks, too, beside those that ship: in every text that the classifier leans to
+        call an attack, however little.
+        """
+        self._known = self._second.known + attacks if attacks else self._second.known
 
     def wants(self, segment: Segment, hits: Sequence[Hit]) -> bool:
-        del segment
-        own = [hit.confidence for hit in hits if hit.rule_id in FIRST_LOOK.values()]
-        return bool(own) and max(own) < LEANING
+        leaning = max((hit.confidence for hit in hits if hit.rule_id in _FIRST_LOOK), default=0.0)
+        origin = READ_AS.get(segment.origin)
+        least = self._least[origin] if origin is not None and self._known is self._second.known else 0.0
+        return least <= leaning < LEANING and leaning > 0
 
     async def inspect(self, batch: Sequence[Sequence[View]], context: InspectionContext) -> Sequence[Sequence[Hit]]:
         found: list[Sequence[Hit]] = []
@@ -87,7 +96,7 @@ class Transformer:
         if not read:
             return ()
         texts = [without_blobs(view.text) for view in read]
-        ranked = self._linear.models[origin].windows(texts)
+        ranked = read_by(self._linear, context).models[origin].windows(texts)
         place = max(range(len(read)), key=lambda number: best(ranked[number]).score)
         judged = self._second.at(texts[place], ranked[place], origin)
         joining = self._second.joinings[origin]

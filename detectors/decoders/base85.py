@@ -26,7 +26,7 @@ class _Alphabet:
     """
 
     def __init__(self, symbols: str, heads: str, symbol: str) -> None:
-        self.gate = f"(?:{heads}{symbol}{{4}}){{{_FEWEST}}}"
+        self.gate = f"{symbol}{{{5 * _FEWEST}}}"  # as long as six groups: to look for groups takes ten times as long
         self._plain, self._wrapped = (self._patterns(heads, symbol, wrap) for wrap in ("", _WRAP))
         self._values = bytes.maketrans(symbols.encode(), bytes(range(85)))
 

@@ -67,10 +67,15 @@ class Judge:
             self._breaker.trip(elsewhere)
         if not self._breaker.admits():
             return False
-        if self._breaker.state is BreakerState.HALF_OPEN and not await self._may_try():
-            self._breaker.abandon()
-            return False
-        return True
+        if self._breaker.state is not BreakerState.HALF_OPEN:
+            return True
+        claimed = False
+        try:
+            claimed = await self._may_try()
+        finally:
+            if not claimed:  # also where the question was withdrawn meanwhile: nobody else could ever try again
+                self._breaker.abandon()
+        return claimed
 
     async def _may_try(self) -> bool:
         return await self._shared.may_try(self._name, self.spec.timeout)

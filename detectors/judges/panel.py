@@ -14,8 +14,8 @@ from typing import Final
 
 from detectors.judges.judge import Judge, identity
 from detectors.judges.round import Round
-from detectors.judges.strategies import STRATEGIES
-from detectors.judges.types import JudgeCounts, Outcome, Purse, Question, Ruling, Terms
+from detectors.judges.strategies import STRATEGIES, said_in_the_end
+from detectors.judges.types import JudgeCounts, Outcome, Purse, Question, Ruling, Strategy, Terms
 from detectors.words import BreakerState
 
 PROMPT_REVISION: Final = "1"  # changes with the instructions, the box, or what of an answer counts
@@ -72,21 +72,23 @@ class Panel:
         named = [self._judges[name] for name in terms.panel if name in self._judges]
         known = named if terms.panel else list(self._judges.values())
         willing = [judge for judge in known if judge.spec.reads(question.language)]
-        return Round(question, willing, purse, self._counts, partial(self._close, key))
+        return Round(question, willing, purse, self._counts, partial(self._close, key, terms.strategy))
 
-    def _close(self, key: bytes) -> None:
+    def _close(self, key: bytes, strategy: Strategy) -> None:
         """Forget a question that nobody thinks about any more; what was said of it stays known for a while."""
         hearing = self._rounds.pop(key, None)
-        if hearing is not None and hearing.rulings:
-            self._keep(key, hearing.rulings[0])
+        ruling = None if hearing is None else said_in_the_end(hearing, strategy)
+        if ruling is not None:
+            self._keep(key, ruling)
 
     def _recall(self, key: bytes) -> Ruling | None:
         known = self._rulings.get(key)
         return known[1] if known is not None and self._clock() < known[0] else None
 
     def _keep(self, key: bytes, ruling: Ruling) -> None:
-        if key in self._rulings:
+        if self._recall(key) is not None:
             return
+        self._rulings.pop(key, None)
         self._rulings[key] = (self._clock() + _RULING_SECONDS, ruling)
         while len(self._rulings) > _MOST_RULINGS:
             self._rulings.popitem(last=False)

@@ -60,6 +60,13 @@ async def majority(hearing: Round, deadline: float, clock: Clock = time.monotoni
     return agreed
 
 
+def said_in_the_end(hearing: Round, strategy: Strategy) -> Ruling | None:
+    """Return what a round comes to when nobody says any more: of a majority that there is none, nothing."""
+    if strategy is Strategy.MAJORITY:
+        return _agreed(hearing)
+    return hearing.rulings[0] if hearing.rulings else None
+
+
 def _agreed(hearing: Round) -> Ruling | None:
     attacks = sorted((r for r in hearing.rulings if r.category is not None), key=lambda ruling: ruling.confidence)
     others = [ruling for ruling in hearing.rulings if ruling.category is None]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from detectors.models.linear import LinearModel, Window
 from detectors.models.weights_file import SHIPPED, read_arrays
 from detectors.types import Category, Origin
 
+Score = TypeVar("Score", float, NDArray[np.float64])
 FILE: Final = "linear.npz"
 KINDS: Final = (
     Category.PROMPT_INJECTION,
@@ -47,11 +49,15 @@ class Scale:
 
     def confidence(self, score: float) -> float:
         """Return the chance of an attack, by Platt's scaling through the threshold."""
-        odds = self.slope * (score - self.certain) + math.log(self.threshold / (1 - self.threshold))
+        odds = self.log_odds(score)
         return 1 / (1 + math.exp(-max(min(odds, 30.0), -30.0)))
 
+    def log_odds(self, score: Score) -> Score:
+        """Return the log odds of the same chance, also for an array of scores."""
+        return self.slope * (score - self.certain) + math.log(self.threshold / (1 - self.threshold))
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ClassifierModel:
     """Everything of the linear stage, by origin as in READ_AS."""
 
@@ -74,6 +80,7 @@ class ClassifierModel:
         return self.models[origin].strongest(window, most)
 
 
+@lru_cache(maxsize=1)
 def load_classifier(folder: Path = SHIPPED) -> ClassifierModel:
     """Load the shipped classifier. Raises ConfigurationError for weights that are missing or not ours."""
     arrays = read_arrays(FILE, folder)

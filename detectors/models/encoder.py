@@ -57,6 +57,9 @@ class Encoder:
             )
         except _REFUSED as exc:
             raise ValueError(f"ONNX Runtime {onnxruntime.__version__} cannot run it: {type(exc).__name__}") from exc
+        # A session keeps the file in memory to try another provider with, of which there is none here.
+        self._session.disable_fallback()
+        vars(self._session).pop("_model_bytes", None)
         if tuple(output.name for output in self._session.get_outputs()) != OUTPUTS:
             raise ValueError("it answers something else than this version asks")
 

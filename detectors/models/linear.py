@@ -53,7 +53,7 @@ def blocks(bounds: Sequence[int]) -> Blocks:
     return Blocks(edges, first)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LinearModel:
     """Weights of one origin: `words` and `spans` have one weight a bucket. Scores are log odds, uncalibrated."""
 
@@ -64,7 +64,10 @@ class LinearModel:
 
     def windows(self, texts: Sequence[str]) -> list[list[Window]]:
         """Return, for each folded text, its windows from the beginning to the end."""
-        found = grams(texts)
+        return self.windows_in(grams(texts))
+
+    def windows_in(self, found: Grams) -> list[list[Window]]:
+        """Return the same of texts whose n-grams are known."""
         cut = blocks(found.bounds)
         sums, counts = self._sums(found, cut.edges)
         result = []

@@ -41,7 +41,8 @@ class Joining:
     """How the scores of both models are added for one origin, what the sum means, and which cosine is near.
 
     `length`: how much is asked of each further power of e of a text's size, since of many words some look suspicious;
-    `play`: how much more of a jailbreak, which looks most like somebody's role-play.
+    `play`: how much more of a jailbreak, which looks most like somebody's role-play. `reach`: the linear score below
+    which the sum was never enough, by far; what is below is not read.
     """
 
     linear: float
@@ -50,6 +51,7 @@ class Joining:
     play: float
     scale: Scale
     near: float
+    reach: float
 
     def score(self, linear: float, encoder: float, size: int, play: float) -> float:
         """Return the sum for a text of `size` bytes which, if it is an attack, is a jailbreak by that chance."""
@@ -90,7 +92,8 @@ def load_second_look(folder: Path = SHIPPED) -> SecondLook:
     arrays = read_arrays(FILE, folder)
     joinings = {}
     for origin in (Origin.USER, Origin.TOOL):
-        linear, encoder, length, play_, near, certain, threshold, slope = map(float, arrays[f"{origin}_joining"])
-        joinings[origin] = Joining(linear, encoder, length, play_, Scale(certain, certain, threshold, slope), near)
+        linear, encoder, length, play_, near, reach, certain, threshold, slope = map(float, arrays[f"{origin}_joining"])
+        scale = Scale(certain, certain, threshold, slope)
+        joinings[origin] = Joining(linear, encoder, length, play_, scale, near, reach)
     known = KnownAttacks(arrays["known"], tuple(KINDS[number] for number in arrays["known_kinds"]))
     return SecondLook(load_tokens(folder), load_encoder(folder), joinings, known, str(arrays["revision"]))

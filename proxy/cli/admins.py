@@ -42,7 +42,7 @@ def create(
         await _note(database, "users.create", user, after={"role": role, "tenant": tenant or None})
         return password
 
-    print(with_database(config, data, work))
+    print(with_database(config, data, work, new=True))
 
 
 @app.command("reset-password")

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import typer
 
 from detectors.errors import StorageError
-from proxy.installation import reachable_engines
+from proxy.installation import has_begun, reachable_engines
 from proxy.processes import run_loop
 from proxy.settings import Settings, load_settings
 from storage.claim import claim_database
@@ -35,10 +35,20 @@ def progress(line: str) -> None:
 
 
 def with_database(
-    config: Path | None, data: Path | None, work: Callable[[Database, HouseKeys, Settings], Awaitable[Result]]
+    config: Path | None,
+    data: Path | None,
+    work: Callable[[Database, HouseKeys, Settings], Awaitable[Result]],
+    *,
+    new: bool = False,
 ) -> Result:
-    """Run `work` with the installation's database, starting the engines for it if no server runs."""
+    """Run `work` with the installation's database, starting the engines for it if no server runs.
+
+    Only what may begin an installation makes one (`new`). Raises StorageError where there is none.
+    """
     settings = load_settings(config, data=data)
+    if not new and not has_begun(settings):
+        problem = f"{settings.data}: there is no installation; --data says where it is, `promptshield serve` makes one"
+        raise StorageError(problem)
     house_keys = open_house_keys(settings.keys_folder)
     with reachable_engines(settings, house_keys, progress) as urls:
 

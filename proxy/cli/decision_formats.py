@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import datetime
@@ -26,6 +27,7 @@ COLUMNS: Final = (
 )
 # How a cell starts that a spreadsheet would take for a formula (OWASP, "CSV Injection"), also in full width.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - lookalikes on purpose
+_INSIDE: Final = re.compile(r"([;|\t\r\n][\"' ]*)(?=[=+@\-\uff1d\uff0b\uff0d\uff20])")
 
 
 def as_json(row: Row) -> str:
@@ -84,7 +86,9 @@ def _cell(value: Any) -> str:
     if isinstance(value, dict | list):
         return orjson.dumps(value).decode()
     text = value if isinstance(value, str) else _as_text(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    # Where `;` or a tab separates, the rest of a cell begins another one, quoted or not.
+    safe: str = _INSIDE.sub(r"\1'", f"'{text}" if text.startswith(_FORMULA) else text)
+    return safe
 
 
 def _as_text(value: object) -> str:

@@ -6,13 +6,18 @@ import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import typer
 
 from detectors.errors import PromptShieldError
+from policies.references import signatures_named
+from proxy.additions import additions
 from proxy.app import Detection, load_detection, policy_store
+from proxy.certificate import Certificate
 from proxy.cli.common import ConfigOption, DataOption, progress
-from proxy.installation import prepare_policies, reachable_engines
+from proxy.installation import has_begun, reachable_engines
+from proxy.operator_packs import OperatorPacks
 from proxy.processes import run_loop
 from proxy.settings import Settings, load_settings
 from proxy.supervisor import insist_on_c_parser
@@ -45,17 +50,27 @@ def doctor(config: ConfigOption = None, data: DataOption = None) -> None:
     _checked(report, "http parser", insist_on_c_parser)
     detection = _checked(report, "detection", load_detection)
     if settings is not None:
-        keys = _checked(report, "keys", lambda: open_house_keys(settings.keys_folder))
+        begun = has_begun(settings)
+        keys = _checked(report, "keys", lambda: open_house_keys(settings.keys_folder)) if begun else None
+        if not begun:
+            report.say("installation", f"none in {settings.data} yet: `promptshield serve` makes it")
         report.say("upstreams", ", ".join(u.name for u in settings.upstreams) or "none configured: the demo upstream")
         named = [judge.name for judge in settings.judges if judge.usable]
         report.say("judges", ", ".join(named) or "none has a credential: policies that want them will refuse")
-        report.say("journal", f"{journal_size(settings.journal_folder)} bytes wait to be shipped")
+        size = journal_size(settings.journal_folder)
+        report.say("journal", f"{size} bytes in files, which go when they are full (8 MiB) and shipped, or at a stop")
+        if settings.proxy.tls is not None:
+            tls = settings.proxy.tls
+            _checked(report, "certificate", lambda: Certificate(tls))
         if detection is not None:
-            prepare_policies(settings.policies_folder)
-            run_loop(_policies(report, settings, detection))
+            signatures = _additions(report, settings, detection)
+            if begun or settings.policies_folder.exists():  # the first start puts the templates there
+                run_loop(_policies(report, settings, detection, signatures))
         if keys is not None:
             _engines(report, settings, keys)
         _ports(report, settings)
+        if settings.engine.url:
+            _engine(report, settings.engine.url)
         _passwords_in_the_open(report, settings)
     raise typer.Exit(1 if report.broken else 0)
 
@@ -63,15 +78,17 @@ def doctor(config: ConfigOption = None, data: DataOption = None) -> None:
 def _checked(report: _Report, part: str, look: Callable[[], Result]) -> Result | None:
     try:
         result = look()
-    except PromptShieldError as exc:
+    except (PromptShieldError, OSError) as exc:
         report.say(part, str(exc), state="FAIL")
         return None
     report.say(part, "fine")
     return result
 
 
-async def _policies(report: _Report, settings: Settings, detection: Detection) -> None:
-    store = policy_store(settings, detection)
+async def _policies(
+    report: _Report, settings: Settings, detection: Detection, signatures: OperatorPacks | None
+) -> None:
+    store = policy_store(settings, detection, signatures)
     await store.reload()
     for file, problem in store.failures.items():
         report.say("policy", f"{file}: {problem}", state="FAIL")
@@ -85,6 +102,32 @@ async def _policies(report: _Report, settings: Settings, detection: Detection) -
                 report.say(
                     "policy", f"{name} names judges that there are not: {', '.join(sorted(unknown))}", state="warn"
                 )
+            known = frozenset[str]() if signatures is None else signatures.ids(name.partition("/")[0])
+            if missing := signatures_named(policy) - known:
+                report.say(
+                    "policy", f"{name} names signatures that there are not: {', '.join(sorted(missing))}", state="warn"
+                )
+
+
+def _additions(report: _Report, settings: Settings, detection: Detection) -> OperatorPacks | None:
+    """Look at operators' signatures, for everybody and by tenant, and at tenants' heads, by id; return the first."""
+    try:
+        added = additions(settings, detection.views)
+        run_loop(added.packs.reload())
+    except (PromptShieldError, OSError) as exc:
+        report.say("signatures", str(exc), state="FAIL")
+        return None
+    for name, problem in added.packs.failures.items():
+        report.say("signatures", f"{name or 'for everybody'}: {problem}", state="FAIL")
+    for name, pack in added.packs.packs.items():
+        if name not in added.packs.failures:
+            report.say("signatures", f"{name or 'for everybody'}: {len(pack.signatures)}")
+    heads = added.heads.look()
+    for tenant, problem in heads.failures.items():
+        report.say("heads", f"of tenant {tenant}: {problem}", state="FAIL")
+    for tenant, revision in heads.loaded.items():
+        report.say("heads", f"of tenant {tenant}: {revision}")
+    return added.packs
 
 
 def _engines(report: _Report, settings: Settings, keys: HouseKeys) -> None:
@@ -123,6 +166,20 @@ async def _asked(report: _Report, part: str, ask: Callable[[], Awaitable[None]])
         report.say(part, f"{exc} (was the server started once? is the address right?)", state="FAIL")
     else:
         report.say(part, "answers")
+
+
+def _engine(report: _Report, url: str) -> None:
+    """Whether somebody listens where the detection engine is to be; without it the proxy reads by itself."""
+    parts = urlsplit(url)
+    try:
+        place = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        socket.create_connection(place, timeout=1).close()
+    except OSError:
+        there = False
+    else:
+        there = True
+    text = "answers" if there else "nobody is there: the proxy reads by itself"
+    report.say("engine", f"{url} {text}", state="ok" if there else "warn")
 
 
 def _passwords_in_the_open(report: _Report, settings: Settings) -> None:

@@ -54,7 +54,10 @@ def _told(settings: Settings, plane: str) -> str:
 
 
 def _options(listener: EgressSettings, folder: Path) -> list[str]:
-    """Return mitmdump's options: connect late, since exchanges go elsewhere; believe nobody's certificate but ours."""
+    """Return mitmdump's options: connect late, since exchanges go elsewhere; believe nobody's certificate but ours.
+
+    Late also because the addon knows hosts by their names, and each connection gets an address in their place.
+    """
     wanted = {
         "confdir": folder,
         "connection_strategy": "lazy",

@@ -15,16 +15,14 @@ from policies.loader import load_policy_text
 from policies.quantities import parse_days
 from proxy.app import load_detection
 from proxy.cli.common import ConfigOption, DataOption, actor, with_database
-from proxy.cli.policy_files import refuse
+from proxy.cli.policy_files import installed_signatures, refuse
 from proxy.cli.policy_fmt import read_policy, replace_policy
-from proxy.false_positives import Excuse, Marked, mark_with_bodies, mark_with_text, patched
+from proxy.false_positives import Excuse, Marked, mark, patched
 from proxy.held_policies import held_folder
 from proxy.processes import run_loop
 from proxy.settings import Settings
-from storage.data_keys import DataKeys
 from storage.decisions import DecisionReader
 from storage.house_keys import HouseKeys
-from storage.key_encryption import key_ring_source
 from storage.policy_versions import PolicyVersions
 from storage.postgres import Database
 
@@ -48,29 +46,25 @@ def mark_fp(
     given = None if text is None else _read(text)
 
     async def work(database: Database, keys: HouseKeys, settings: Settings) -> tuple[Marked, Settings]:
-        return await _find(database, keys, settings, decision_id, rule, given), settings
+        return await _find(database, keys, decision_id, rule, given), settings
 
     marked, settings = with_database(config, data, work)
     file = _policy_file(marked, settings)
     before = read_policy(file) if file.is_file() else "extends: preset/standard\n"
     excuse = Excuse(owner or actor(), reason, last_day)
-    after: str = run_loop(patched(before, file, marked, excuse, load_detection(), settings.policies_folder))
+    detection = load_detection()
+    added = installed_signatures(settings, detection, marked.row["policy_id"])
+    after: str = run_loop(patched(before, file, marked, excuse, detection, settings.policies_folder, added))
     print("".join(difflib.unified_diff(_lines(before), _lines(after), str(file), str(file))), end="")
     if write:
         print(_write(file, after, marked, settings, f"{reason} ({decision_id})", config, data))
 
 
-async def _find(
-    database: Database, keys: HouseKeys, settings: Settings, decision_id: str, rule: str | None, given: str | None
-) -> Marked:
+async def _find(database: Database, keys: HouseKeys, decision_id: str, rule: str | None, given: str | None) -> Marked:
     row = await DecisionReader(database).show(decision_id)
     if row is None:
         raise StorageError("there is no such decision")
-    content_key = keys.tenant_content_key(row["tenant_id"])
-    if given is not None:
-        return mark_with_text(row, rule, given, content_key)
-    data_keys = DataKeys(database, key_ring_source(settings.keys_folder))
-    return await mark_with_bodies(row, rule, content_key, database, data_keys, actor())
+    return mark(row, rule, given, keys.tenant_content_key(row["tenant_id"]))
 
 
 def _policy_file(marked: Marked, settings: Settings) -> Path:

@@ -9,7 +9,10 @@ import typer
 
 from detectors.errors import StorageError
 from policies.quantities import parse_days
+from proxy.app import load_readers
 from proxy.cli.common import ConfigOption, DataOption, actor, find_tenant, with_database
+from proxy.cli.policy_files import refuse
+from proxy.key_limits import unknown_scope
 from proxy.settings import Settings
 from storage.accounts.admin_audit import AdminAudit
 from storage.api_keys import PREFIX, ApiKey, ApiKeyStore, KeyLimits, shown_prefix
@@ -35,6 +38,8 @@ def create(
     data: DataOption = None,
 ) -> None:
     """Create an API key for an app of a tenant. It is shown once. An app has one, unless --additional."""
+    if scope and (problem := unknown_scope(scope, *load_readers())):
+        refuse(problem)
     limits = KeyLimits(tuple(scope) if scope else None, tuple(model) if model else None)
     ends = None if expires is None else datetime.now(UTC) + timedelta(days=_days(expires))
 

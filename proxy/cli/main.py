@@ -19,11 +19,13 @@ _COMMANDS: Final = ("serve", "engine", "egress", "scan", "doctor")
 _GROUPS: Final = {
     "tenant": ("tenants", "Tenants."),
     "admin": ("admins", "Who may sign in to the control plane."),
+    "config": ("configuration", "Check promptshield.yaml; its schema for editors."),
     "judge": ("judge", "The language models that judge."),
     "key": ("keys", "API keys."),
     "keys": ("data_keys", "Keys that lock stored bodies."),
     "policy": ("policy", "Check, test and explain policies."),
     "attacks": ("attacks", "Attacks that the operator knows."),
+    "model": ("model", "Tenants' own heads on the linear model."),
     "signatures": ("signatures", "Check, test, list, count and sign signatures."),
     "webhook": ("webhook", "What the webhooks of policies are signed with."),
     "review": ("reviews", "What policies stopped and a person is to look at."),
@@ -34,7 +36,10 @@ _GROUPS: Final = {
     "archive": ("archive", "Bring decisions back from a bucket."),
 }
 # Commands of groups that need far more than the rest of their group: the module, and what of it.
-_APART: Final = {("decisions", "mark-fp"): ("false_positives", "mark_fp")}
+_APART: Final = {
+    ("decisions", "mark-fp"): ("false_positives", "mark_fp"),
+    ("decisions", "label"): ("labels", "label"),
+}
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -11,10 +11,13 @@ import typer
 
 from detectors.documents import Document, read_document
 from detectors.errors import ConfigurationError, PolicyError, Problem
+from detectors.signature_scan import SignatureScan
+from policies.layers import Library
 from policies.lint import Remark, remarks
+from policies.platform_file import PLATFORM, platform_file
 from policies.testing import TEST_FILES, read_test_file
 from proxy.app import Detection, load_detection
-from proxy.cli.policy_files import load_named, tests_beside
+from proxy.cli.policy_files import SignaturesOption, load_named, own_signatures, tests_beside
 
 _WIDEST = 160
 
@@ -22,13 +25,15 @@ _WIDEST = 160
 def run(
     files: Annotated[list[Path], typer.Argument(help="Policy files, *.tests.yaml files, presets and packs.")],
     strict: Annotated[bool, typer.Option("--strict", help="Fail for warnings too.")] = False,
+    signatures: SignaturesOption = None,
 ) -> None:
     """Check that policies load; print every problem with its line. Exit 0, or 1 for errors."""
     detection = load_detection()
+    own = own_signatures(signatures, detection)
     errors = warnings = 0
     for file in files:
         try:
-            for warning in _check(file, detection):
+            for warning in _check(file, detection, own):
                 print(warning)
                 warnings += 1
         except PolicyError as exc:
@@ -39,12 +44,16 @@ def run(
     raise typer.Exit(1 if errors or (strict and warnings) else 0)
 
 
-def _check(file: Path, detection: Detection) -> Iterator[str]:
+def _check(file: Path, detection: Detection, signatures: Sequence[SignatureScan]) -> Iterator[str]:
     """Raises PolicyError."""
     if file.name.endswith(TEST_FILES):
         print(f"{file}: ok ({len(read_test_file(file).tests)} tests)")
         return
-    loaded = load_named(file, detection)
+    if file.name == PLATFORM:
+        held = platform_file(read_document(file, PolicyError), Library(file.parent).layers)
+        print(f"{file}: ok ({len(held.content.locked.keys) + len(held.content.locked.rules)} locked)")
+        return
+    loaded = load_named(file, detection, signatures)
     beside = read_test_file(tests_beside(file)).tests if tests_beside(file).is_file() else ()
     tests = len(loaded.tests) + len(beside)
     print(f"{file}: ok ({loaded.policy.revision}, {len(loaded.policy.rules)} rules, {tests} tests)")

@@ -57,8 +57,12 @@ def _change_lines(change: Change) -> Iterator[str]:
 
 def _circumstances(change: Change) -> str:
     facts = change.facts
-    named = ("app", "model", "upstream", "dialect", "route", "role", "language", "network")
-    given = [f"{name} {value}" for name in named if (value := getattr(facts, name, ""))]
+    named = ("app", "model", "upstream", "dialect", "route", "roles", "language", "network")
+    given = [
+        f"{name} {', '.join(value) if isinstance(value, tuple) else value}"
+        for name in named
+        if (value := getattr(facts, name, ""))
+    ]
     return f", {', '.join(given)}" if given else ""
 
 

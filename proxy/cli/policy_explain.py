@@ -20,7 +20,7 @@ from policies.explanation import Explanation, Step, as_document, explain
 from policies.testing import Reading, text_segment
 from policies.types import ActionName, Facts, Policy
 from proxy.app import Detection, load_detection
-from proxy.cli.policy_files import FileArgument, JsonOption, load_named, refuse
+from proxy.cli.policy_files import FileArgument, JsonOption, SignaturesOption, load_named, own_signatures, refuse
 from proxy.processes import run_loop
 from proxy.request_reader import CodecReader
 
@@ -38,6 +38,8 @@ def run(
     answer: Annotated[bool, typer.Option("--answer", help="The text is what a model answers.")] = False,
     model: Annotated[str, typer.Option(help="The model it is for, as policies see it.")] = "",
     app: Annotated[str, typer.Option(help="The app that sends it.")] = "",
+    role: Annotated[list[str] | None, typer.Option(help="A role of the sender's token; again for more.")] = None,
+    signatures: SignaturesOption = None,
     all_: Annotated[bool, typer.Option("--all", help="Also the rules about something else.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -45,7 +47,7 @@ def run(
     if sum(given is not None for given in (text, text_file, request)) != 1:
         refuse("give one of --text, --text-file, --request")
     detection = load_detection()
-    policy = load_named(file, detection).policy
+    policy = load_named(file, detection, own_signatures(signatures, detection)).policy
     if request is not None:
         reading = _request(policy, detection, request, path)
     else:
@@ -54,7 +56,7 @@ def run(
         reading = Reading((text_segment(judged, Origin.ASSISTANT if answer else _origin(origin), direction),))
     options = InspectionOptions(InspectionContext(lexicon=policy.lexicon), left_out=reading.left_out)
     inspection: Inspection = run_loop(detection.chain.inspect(reading.segments, options))
-    facts = replace(Facts(at=time.time()), model=model, app=app)
+    facts = replace(Facts(at=time.time()), model=model, app=app, roles=tuple(role or ()))
     why = explain(policy, inspection, facts, detection.chain.revision, detection.actions)
     if json:
         print(orjson.dumps(as_document(why), option=orjson.OPT_INDENT_2).decode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -17,12 +18,12 @@ from policies.schema import PolicyDocument
 from policies.types import Policy
 from proxy.app import Detection, load_detection
 from proxy.cli.common import ConfigOption, DataOption, actor, with_database
-from proxy.cli.policy_files import load_named, policy_id, refuse
+from proxy.cli.policy_files import installed_signatures, load_named, policy_id, refuse
 from proxy.cli.policy_fmt import read_policy, replace_policy
-from proxy.cli.policy_recorded import SinceOption, traffic
+from proxy.cli.policy_recorded import SinceOption, policies_in_force, traffic
 from proxy.cli.policy_versions import ReasonOption, checked
 from proxy.recorded_traffic import tally_of
-from proxy.settings import Settings
+from proxy.settings import Settings, load_settings
 from storage.house_keys import HouseKeys
 from storage.policy_versions import PolicyVersions
 from storage.postgres import Database
@@ -49,6 +50,7 @@ def promote(
     if target.endswith(".yaml"):
         _promote_file(Path(target), wanted, since, tenant, detection, config, data)
         return
+    known = policies_in_force(config, data, tenant or target.partition("/")[0], detection) if wanted else ()
 
     async def work(database: Database, _keys: HouseKeys, settings: Settings) -> int:
         store = PolicyVersions(database)
@@ -61,7 +63,7 @@ def promote(
         file = settings.policies_folder / f"{target}@{chosen[0].version}.yaml"  # only to name it
         library = Library(settings.policies_folder)
         policy = load_policy_text(chosen[0].content, file, target, library=library).policy
-        await _hold(policy, wanted, target, tenant, since, detection, database)
+        await _hold(policy, wanted, target, tenant, since, detection, known, database)
         await store.activate(target, chosen[0].version, actor(), reason, four_eyes=settings.four_eyes)
         return chosen[0].version
 
@@ -85,11 +87,13 @@ def _promote_file(
     source = Library().find(
         document, named.policy, ("candidate", "policy"), tenant or policy_id(file).partition("/")[0]
     )
-    checked(source, detection)
+    name = policy_id(file)
+    checked(source, detection, installed_signatures(load_settings(config, data=data), detection, tenant or name))
     if wanted:
+        known = policies_in_force(config, data, tenant or policy_id(file).partition("/")[0], detection)
 
         async def work(database: Database, _keys: HouseKeys, _settings: Settings) -> None:
-            await _hold(candidate.policy, wanted, policy_id(file), tenant, since, detection, database)
+            await _hold(candidate.policy, wanted, policy_id(file), tenant, since, detection, known, database)
 
         with_database(config, data, work)
     previous = file.with_name(f".{file.name}.previous")
@@ -105,13 +109,15 @@ async def _hold(
     tenant: str | None,
     since: str,
     detection: Detection,
+    known: Sequence[Policy],
     database: Database,
 ) -> None:
     """Hold a policy against its conditions. Exits with 1 where one does not hold, or where there is no traffic."""
     if not wanted:
         return
     slug, _, app = name.partition("/")
-    tally = await tally_of(policy, detection, traffic(Path(f"{slug}.yaml"), tenant, app or None, since), database)
+    recorded = traffic(Path(f"{slug}.yaml"), tenant, app or None, since)
+    tally = await tally_of(policy, detection, recorded, database, known=known)
     print(f"replayed {tally.judged} decisions since {since}")
     if not tally.judged:
         print("there is nothing to judge by: not promoted")

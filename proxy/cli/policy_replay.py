@@ -14,10 +14,11 @@ from policies.judge_estimate import JudgeEstimate
 from policies.recorded import scores_of
 from policies.replay import Tally
 from policies.types import Policy
-from proxy.app import load_detection, operator_packs
+from proxy.additions import additions
+from proxy.app import load_detection
 from proxy.cli.common import ConfigOption, DataOption, actor, find_tenant, with_database, with_reading_database
 from proxy.cli.policy_files import FileArgument, JsonOption, load_named, refuse
-from proxy.cli.policy_recorded import AppOption, SinceOption, TenantOption, traffic
+from proxy.cli.policy_recorded import AppOption, SinceOption, TenantOption, policies_in_force, traffic
 from proxy.recorded_traffic import Traffic, tally_of
 from proxy.rescanning import Archive, Rescan
 from proxy.settings import Settings
@@ -45,19 +46,25 @@ def replay(
     detection = load_detection()
     policy = load_named(file, detection).policy
     wanted = traffic(file, tenant, app, since)
+    in_force = policies_in_force(config, data, wanted.tenant, detection)
 
     async def scanned(database: Database, _keys: HouseKeys, settings: Settings) -> Tally:
         data_keys = DataKeys(database, key_ring_source(settings.keys_folder))
         archive = Archive(database, data_keys, (await find_tenant(database, wanted.tenant)).id, actor())
-        packs = operator_packs(settings, detection)
-        packs.load()
-        again = Rescan(archive, detection, packs.lexicon(policy.lexicon, wanted.tenant))
-        return await tally_of(policy, detection, wanted, database, samples, again)
+        added = additions(settings, detection.views)
+        added.packs.load()
+        added.heads.look()
+        again = Rescan(archive, detection, added.lexicon(policy.lexicon, wanted.tenant, archive.tenant_id))
+        return await tally_of(policy, detection, wanted, database, samples, again, in_force)
 
     if rescan:  # which the admin audit notes, so it cannot be a replica
         tally = with_database(config, data, scanned)
     else:
-        tally = with_reading_database(config, data, lambda db: tally_of(policy, detection, wanted, db, samples))
+
+        async def replayed(database: Database) -> Tally:
+            return await tally_of(policy, detection, wanted, database, samples, known=in_force)
+
+        tally = with_reading_database(config, data, replayed)
     print(_as_json(policy, wanted, tally) if json else "\n".join(_lines(policy, wanted, tally)))
 
 

@@ -11,10 +11,11 @@ from xml.etree import ElementTree as ET
 import typer
 
 from detectors.errors import PolicyError
+from detectors.signature_scan import SignatureScan
 from policies.loader import LoadedPolicy
 from policies.testing import TEST_FILES, TestResult, read_test_file, run_tests, unproved_rules
 from proxy.app import Detection, load_detection
-from proxy.cli.policy_files import load_named, tests_beside
+from proxy.cli.policy_files import SignaturesOption, load_named, own_signatures, tests_beside
 from proxy.processes import run_loop
 from proxy.request_reader import CodecReader
 
@@ -39,10 +40,12 @@ def run(
     min_coverage: Annotated[
         float | None, typer.Option(min=0, max=100, help="Fail below this share of proved rules, in percent.")
     ] = None,
+    signatures: SignaturesOption = None,
 ) -> None:
     """Run the tests of policies through the real detection chain. A rule is proved by a test in which it decides."""
     detection = load_detection()
-    suites = [_suite(file, detection) for file in files]
+    own = own_signatures(signatures, detection)
+    suites = [_suite(file, detection, own) for file in files]
     for suite in suites:
         _print_results(suite)
     share = _share(suites)
@@ -60,12 +63,12 @@ def run(
     raise typer.Exit(1 if failed or short else 0)
 
 
-def _suite(file: Path, detection: Detection) -> _Suite:
+def _suite(file: Path, detection: Detection, signatures: Sequence[SignatureScan]) -> _Suite:
     """Raises PolicyError."""
     tests = list[Path]()
     if file.name.endswith(TEST_FILES):
         tests, file = [file], _policy_of(file)
-    loaded = load_named(file, detection)
+    loaded = load_named(file, detection, signatures)
     if not tests and tests_beside(file).is_file():
         tests = [tests_beside(file)]
     chosen = [*loaded.tests, *(test for one in tests for test in read_test_file(one).tests)]

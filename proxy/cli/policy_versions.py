@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from detectors.documents import read_document
 from detectors.errors import PolicyError, StorageError
+from detectors.lexicon import Lexicon
+from policies.folders import refuse_word_files
 from policies.testing import run_tests
 from proxy.app import Detection, load_detection
 from proxy.cli.common import ConfigOption, DataOption, actor, with_database
-from proxy.cli.policy_files import load_named, policy_id, refuse
+from proxy.cli.policy_files import installed_signatures, load_named, policy_id, refuse
 from proxy.processes import run_loop
 from proxy.request_reader import CodecReader
-from proxy.settings import Settings
+from proxy.settings import Settings, load_settings
 from storage.house_keys import HouseKeys
 from storage.policy_versions import PolicyVersion, PolicyVersions
 from storage.postgres import Database
 from storage.tenants import RESERVED_SLUGS, TenantStore
 
 NameArgument = Annotated[str, typer.Argument(help="A tenant's slug, or tenant/app for one app.")]
-ReasonOption = Annotated[str, typer.Option(help="Why, for those who ask later.")]
+_SHORTEST, _LONGEST = 3, 1000  # characters, as migration 0017 says
+
+
+def _reason(text: str) -> str:
+    if not _SHORTEST <= len(text) <= _LONGEST:
+        raise typer.BadParameter(f"a reason has {_SHORTEST} to {_LONGEST} characters")
+    return text
+
+
+ReasonOption = Annotated[
+    str, typer.Option(help="Why, for those who ask later: 3 characters or more.", callback=_reason)
+]
 VersionArgument = Annotated[int, typer.Argument(min=1, help="Its number, as `versions` shows it.")]
 
 
@@ -34,7 +49,9 @@ def save(
 ) -> None:
     """Keep a policy in the database as a new version. It is checked and tested, and not yet in force."""
     policy = name or policy_id(file)
-    revision = checked(file, load_detection())
+    detection, settings = load_detection(), load_settings(config, data=data)
+    refuse_word_files(read_document(file, PolicyError))
+    revision = checked(file, detection, installed_signatures(settings, detection, policy))
 
     async def work(database: Database, _keys: HouseKeys, settings: Settings) -> int:
         await _refuse_nobodys(database, policy)
@@ -45,9 +62,11 @@ def save(
     print(f"{policy} version {number} is saved ({revision}); put it in force: promptshield policy promote {policy}")
 
 
-def checked(file: Path, detection: Detection) -> str:
-    """Return the revision of a policy that loads and passes its own tests. Raises PolicyError."""
-    loaded = load_named(file, detection)
+def checked(file: Path, detection: Detection, added: Callable[[Lexicon], Lexicon]) -> str:
+    """Return the revision of a policy that loads and passes its own tests, for which `added` adds to its words what is
+    looked for beside them. Raises PolicyError.
+    """
+    loaded = load_named(file, detection).looking_for(added)
     reader = CodecReader(detection.codecs)
     for result in run_loop(run_tests(loaded, detection.chain, detection.actions, reader)):
         if not result.passed:
@@ -111,7 +130,7 @@ def rollback(
         store = PolicyVersions(database)
         number = to or await store.before(name)
         if number is None:
-            raise StorageError(f"no earlier version of '{name}' was in force")
+            raise StorageError(f"no earlier version of '{name}' was in force; --to puts any of them in force")
         await store.activate(name, number, actor(), reason, four_eyes=settings.four_eyes)
         return number
 

@@ -19,7 +19,7 @@ from policies.engine import decide
 from policies.testing import text_segment
 from policies.types import Facts, Policy, Verdict
 from proxy.app import Detection, load_detection
-from proxy.cli.policy_files import load_named
+from proxy.cli.policy_files import SignaturesOption, load_named, own_signatures
 from proxy.processes import run_loop
 
 JsonObject = dict[str, Any]
@@ -30,6 +30,7 @@ def scan(
     text: Annotated[str | None, typer.Option(help="One text instead of standard input.")] = None,
     origin: Annotated[str, typer.Option(help="Who wrote --text: user, tool, document, system ...")] = "user",
     policy: Annotated[Path, typer.Option(help="A policy file or preset/<name>.")] = STANDARD,
+    signatures: SignaturesOption = None,
     no_judges: Annotated[
         bool, typer.Option("--no-judges", help="Local detectors only; judges are never asked here.")
     ] = False,
@@ -41,7 +42,7 @@ def scan(
     # No judge is ever asked here, where nobody's budget pays for it; the option is for scripts that must say so.
     del no_judges
     detection = load_detection()
-    loaded = load_named(policy, detection)
+    loaded = load_named(policy, detection, own_signatures(signatures, detection))
     lines = [orjson.dumps({"text": text, "origin": origin})] if text is not None else sys.stdin.buffer
     failed: int = run_loop(_scan(lines, loaded.policy, detection))
     raise typer.Exit(1 if failed else 0)

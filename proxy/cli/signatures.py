@@ -32,7 +32,7 @@ def check(folders: Annotated[list[Path], typer.Argument(help="Folders with *.yam
     """Hold folders of your own signatures to every gate; print the first problem of each with file and line."""
     views, problems = build_views(), 0
     taken: set[str] = set()
-    for folder in folders:
+    for folder, apart in _with_tenants(folders):
         try:
             pack = load_pack(folder, views, taken)
         except SignatureError as exc:
@@ -43,9 +43,18 @@ def check(folders: Annotated[list[Path], typer.Argument(help="Folders with *.yam
             print(f"{folder}: holds no signatures")
             problems += 1
             continue
-        taken |= pack.ids
+        taken |= frozenset() if apart else pack.ids  # two tenants may have an id each
         print(f"{folder}: ok ({len(pack.ids)} signatures, {pack.revision})")
     raise typer.Exit(1 if problems else 0)
+
+
+def _with_tenants(folders: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
+    """Yield each folder, and behind it those in it, which are apart: an installation's holds its tenants'."""
+    for folder in folders:
+        inner = sorted(each for each in folder.glob("[!.]*") if each.is_dir())
+        if not inner or any(folder.glob("*.yaml")):
+            yield folder, False
+        yield from ((each, True) for each in inner)
 
 
 @app.command("test")

@@ -12,7 +12,7 @@ import typer
 
 from detectors.errors import StorageError
 from policies.quantities import parse_days
-from proxy.cli.common import ConfigOption, DataOption, actor, with_database
+from proxy.cli.common import ConfigOption, DataOption, actor, progress, with_database
 from proxy.settings import Settings
 from storage.accounts.admin_audit import AdminAudit
 from storage.house_keys import HouseKeys
@@ -36,7 +36,7 @@ def create(slug: str, name: str = "", config: ConfigOption = None, data: DataOpt
         print(f"tenant {tenant.slug} created (id {tenant.id})")
         print(f"policy: {settings.policies_folder / f'{slug}.yaml'} (until it exists, default.yaml serves)")
 
-    with_database(config, data, work)
+    with_database(config, data, work, new=True)
 
 
 @app.command("list")
@@ -49,9 +49,12 @@ def list_(
     """List tenants, and what became of them."""
 
     async def work(database: Database, _keys: HouseKeys, _settings: Settings) -> None:
-        for tenant in await Tenancy(database).list(after=0, limit=_MOST, only=None):
-            if all_ or tenant.deleted_at is None:
-                print(_as_json(tenant) if json else _as_line(tenant))
+        known = await Tenancy(database).list(after=0, limit=_MOST, only=None)
+        shown = [tenant for tenant in known if all_ or tenant.deleted_at is None]
+        for tenant in shown:
+            print(_as_json(tenant) if json else _as_line(tenant))
+        if len(shown) < len(known):
+            progress(f"and {len(known) - len(shown)} deleted: --all shows them")
 
     with_database(config, data, work)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from policies.store import PolicyStore
+from proxy.additions import Additions
 from proxy.app import Detection
 from proxy.control.access.build import build_access
 from proxy.control.parts import ControlParts
@@ -20,7 +21,13 @@ _CONNECTIONS = 6
 
 
 async def build_parts(
-    settings: Settings, detection: Detection, house_keys: HouseKeys, urls: EngineUrls, policies: PolicyStore, sums: Sums
+    settings: Settings,
+    detection: Detection,
+    house_keys: HouseKeys,
+    urls: EngineUrls,
+    policies: PolicyStore,
+    added: Additions,
+    sums: Sums,
 ) -> ControlParts:
     """Return the parts, with connections of their own: however many people ask, the shipper keeps its own.
 
@@ -34,8 +41,9 @@ async def build_parts(
         house_keys=house_keys,
         data_keys=DataKeys(database, key_ring_source(settings.keys_folder)),
         policies=policies,
+        signatures=added.packs,
         detection=detection,
-        screen=Screen(detection.chain, detection.actions),
+        screen=Screen(detection.chain, detection.actions, added=added),
         sums=sums,
         access=build_access(settings, database, house_keys),
     )

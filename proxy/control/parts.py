@@ -10,6 +10,7 @@ from proxy.app import Detection
 from proxy.control.access.build import Access
 from proxy.control.denials import Denials
 from proxy.control.sums import Sums
+from proxy.operator_packs import OperatorPacks
 from proxy.screen import Screen
 from proxy.settings import Settings
 from storage.data_keys import DataKeys
@@ -28,6 +29,7 @@ class ControlParts:
     house_keys: HouseKeys
     data_keys: DataKeys
     policies: PolicyStore
+    signatures: OperatorPacks
     detection: Detection
     screen: Screen
     sums: Sums

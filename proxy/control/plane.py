@@ -16,6 +16,7 @@ from aiohttp import web
 
 from detectors.errors import AccessError, StorageError
 from policies.store import PolicyStore
+from proxy.additions import Additions, additions
 from proxy.app import Detection, policy_store
 from proxy.control.access.http_rules import browser_rules
 from proxy.control.access.mount import mount_access
@@ -73,14 +74,15 @@ async def run_control(
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     surroundings = Surroundings(database, settings.sinks_folder)
     sinks = build_sinks(surroundings, settings.sinks)
-    policies = policy_store(settings, detection)
+    added = additions(settings, detection.views)
+    policies = policy_store(settings, detection, added.packs)
     webhooks = PolicyWebhooks(lambda: policies.policies, house_keys.tenant_content_key)
     announced = (Announced(sinks[0], webhooks), *sinks[1:])
     shipper = Shipper(folder, announced, PostgresSink(database), settings.journal.disk_limit)
     witnesses = [sink for sink in sinks if isinstance(sink, CheckpointSink)]
     upkeep = Upkeep(settings, house_keys, database, surroundings.heads, policies, place.instance, witnesses)
     sums = Sums(settings.metrics.tenants, tell_tenants_apart=settings.metrics.tenant_label)
-    parts = await build_parts(settings, detection, house_keys, urls, policies, sums)
+    parts = await build_parts(settings, detection, house_keys, urls, policies, added, sums)
     exposition = Exposition(sums, _sources(parts, shipper, upkeep))
     loop.add_reader(place.channel.fileno(), lambda: _drain_channel(place.channel, sums))
     plane = _Plane(database, exposition, sums, shipper, stopping, time.monotonic(), parts)
@@ -93,7 +95,7 @@ async def run_control(
         upkeep.run_forever(),
         follow_held(database, held_folder(settings)),
         webhooks.run_forever(),
-        _keep_policies_current(policies),
+        _keep_current(policies, added),
         parts.data_keys.check_forever(),
         watch.run_forever(),
         Purging(settings, parts.database, parts.redis, upkeep.retirement).run_forever(),
@@ -181,9 +183,10 @@ async def _answers(database: Database) -> bool:
     return True
 
 
-async def _keep_policies_current(policies: PolicyStore) -> None:
-    """Know of changed policies soon after the workers do, for what the log does by them."""
+async def _keep_current(policies: PolicyStore, added: Additions) -> None:
+    """Know of changed policies soon after the workers do, for what the log does by them; so of signatures and heads."""
     while True:
+        await added.reload()
         await policies.reload()
         await asyncio.sleep(_POLICIES_EVERY)
 

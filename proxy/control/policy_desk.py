@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from detectors.build import rule_ids
+from detectors.documents import parse_document
 from detectors.errors import OperationError, PolicyError
+from detectors.lexicon import Lexicon
+from policies.folders import refuse_word_files
 from policies.layers import Library
 from policies.loader import LoadedPolicy, load_policy_text
 from policies.testing import TestResult, run_tests, screen_preamble
@@ -59,7 +62,7 @@ def own_file(parts: ControlParts, place: PolicyPlace) -> Path:
 
 def in_force(parts: ControlParts, place: PolicyPlace) -> Policy:
     """Return what decides for the place now: its own policy, its tenant's, or the default."""
-    return parts.policies.policy_for(place.slug, place.app or "")
+    return parts.policies.nearest(place.slug, place.app or "")
 
 
 async def text_in_force(parts: ControlParts, place: PolicyPlace) -> str:
@@ -96,10 +99,17 @@ async def load(parts: ControlParts, place: PolicyPlace, content: str) -> LoadedP
     # Only to name it: problems tell places in the text, and what it extends lies in the operator's folder.
     file = folder / f"{place.name}.yaml"
     known, library = rule_ids(parts.detection.rules), Library(folder)
+    refuse_word_files(parse_document(content, file, PolicyError))
     async with patience(parts):
         loaded = await asyncio.to_thread(load_policy_text, content, file, place.name, known, library)
+        loaded = loaded.looking_for(signatures_of(parts, place))
         await screen_preamble(loaded, parts.detection.chain, parts.detection.actions)
     return loaded
+
+
+def signatures_of(parts: ControlParts, place: PolicyPlace) -> Callable[[Lexicon], Lexicon]:
+    """Return what adds the signatures of the installation and of the place's tenant to a policy's words."""
+    return lambda lexicon: parts.signatures.lexicon(lexicon, place.slug)
 
 
 async def tested(parts: ControlParts, loaded: LoadedPolicy) -> tuple[TestResult, ...]:
@@ -124,7 +134,7 @@ async def save_draft(call: Call, place: PolicyPlace, content: str, reason: str) 
 
 def without_folders(parts: ControlParts, problem: str) -> str:
     """Return what is wrong with a file without where on this machine it lies."""
-    for folder in (parts.settings.policies_folder, held_folder(parts.settings)):
+    for folder in (parts.settings.policies_folder, held_folder(parts.settings), parts.settings.data):
         problem = problem.replace(f"{folder}/", "")
     return problem
 

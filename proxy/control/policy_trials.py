@@ -29,7 +29,7 @@ from proxy.control.answers.policies import (
 )
 from proxy.control.operations import Call
 from proxy.control.policy_desk import PolicyPlace, in_force, load, patience, tested, version_of
-from proxy.recorded_traffic import Traffic, tally_of
+from proxy.recorded_traffic import Traffic, may_decide, tally_of
 
 _MOST_CHANGES: Final = 200
 _REPLAY_PATIENCE: Final = 120.0  # seconds: about two million decisions
@@ -123,8 +123,10 @@ def difference_from_force(call: Call, place: PolicyPlace, policy: Policy) -> Pol
 async def replayed(call: Call, place: PolicyPlace, policy: Policy, days: int) -> Tally:
     """Decide the recorded traffic of the last days again. Raises OperationError 422 if that takes too long."""
     since = datetime.now(UTC) - timedelta(days=days)
+    known = [one for name, one in call.parts.policies.policies.items() if may_decide(name, place.slug)]
     async with patience(call.parts, _REPLAY_PATIENCE):
-        return await tally_of(policy, call.parts.detection, Traffic(place.slug, place.app, since), call.parts.database)
+        recorded = Traffic(place.slug, place.app, since)
+        return await tally_of(policy, call.parts.detection, recorded, call.parts.database, known=known)
 
 
 def shown_replay(policy: Policy, tally: Tally, days: int) -> ReplayReport:

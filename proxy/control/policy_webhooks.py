@@ -10,6 +10,9 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import urlsplit
+
+import structlog
 
 from detectors.errors import StorageError, UnavailableError
 from policies.types import Policy
@@ -22,6 +25,8 @@ _AT_ONCE: Final = 64
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0  # seconds after a failure, twice as long each time
 _PATIENCE: Final = 3600.0  # seconds after which an endpoint without work is forgotten
 
+_LOG: Final = structlog.get_logger("promptshield.webhooks")
+
 Policies = Callable[[], Mapping[str, Policy]]
 _Name = tuple[int, str]
 
@@ -31,8 +36,11 @@ class _Endpoint:
     """One tenant's endpoint. Times are seconds of `time.monotonic`."""
 
     sink: WebhookSink
+    host: str
+    tenant_id: int
     waiting: deque[DecisionRecord] = field(default_factory=lambda: deque(maxlen=MOST_WAITING))
     failures: int = 0
+    told: bool = False  # the log knows that it takes nothing
     due: float = 0.0
     used: float = 0.0
 
@@ -92,7 +100,8 @@ class PolicyWebhooks:
             settings = WebhookSettings(
                 type="webhook", url=hook.url, secrets=(secret,), on=every, allow_networks=hook.networks
             )
-            endpoint = self._endpoints[name] = _Endpoint(WebhookSink(settings))
+            host = urlsplit(hook.url).hostname or ""  # the rest of an address may be a secret
+            endpoint = self._endpoints[name] = _Endpoint(WebhookSink(settings), host, record.tenant_id)
         self.given_up += len(endpoint.waiting) == MOST_WAITING
         endpoint.waiting.append(record)
         endpoint.used = self._clock()
@@ -102,17 +111,28 @@ class PolicyWebhooks:
         batch = [endpoint.waiting.popleft() for _ in range(min(_AT_ONCE, len(endpoint.waiting)))]
         try:
             await endpoint.sink.write(batch)
-        except UnavailableError:
+        except UnavailableError as exc:
+            _complain(endpoint, exc)
             room = MOST_WAITING - len(endpoint.waiting)
             self.given_up += max(0, len(batch) - room)
             endpoint.waiting.extendleft(reversed(batch[-room:] if room else []))
             endpoint.failures += 1
             pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(endpoint.failures - 1, 16))
             endpoint.due = self._clock() + pause
-        except StorageError:
+        except StorageError as exc:
+            _complain(endpoint, exc)
             endpoint.failures = 0  # it answered, and does not want some of these
         else:
-            endpoint.failures = 0
+            endpoint.failures, endpoint.told = 0, False
+
+
+def _complain(endpoint: _Endpoint, why: StorageError) -> None:
+    """Tell the log once, until a call goes well again."""
+    if not endpoint.told:
+        endpoint.told = True
+        _LOG.warning(
+            "a webhook takes no calls", tenant=endpoint.tenant_id, host=endpoint.host, problem=type(why).__name__
+        )
 
 
 class Announced:

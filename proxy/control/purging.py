@@ -1,4 +1,4 @@
-"""Purging what is due: in the database, in Redis, and the files of policies, which are set aside and not deleted."""
+"""Purging what is due: in the database, in Redis, heads, and the files of policies, which are only set aside."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ class Purging:
         for purged in await self._purge.gone():
             await self._redis.drop_prefix(f"tenant:{{{purged.tenant_id}}}:")
             await asyncio.to_thread(self._retire_policies, purged)
+            await asyncio.to_thread(_delete, self._settings.heads_folder / str(purged.tenant_id))
 
     def _retire_policies(self, purged: Purged) -> None:
         """Set aside the files under a slug, or whoever gets it next would get them, too."""
@@ -55,6 +56,11 @@ class Purging:
                 place.mkdir(parents=True, exist_ok=True)
                 shutil.move(folder / name, place / name)
             _delete(self._settings.data / "last-good-policies" / name)
+        signatures = self._settings.data / "signatures" / purged.slug
+        if _is_older(signatures, purged):
+            place.mkdir(parents=True, exist_ok=True)
+            shutil.move(signatures, place / "signatures")
+        _delete(self._settings.data / "last-good-signatures" / purged.slug)
 
 
 def _is_older(file: Path, purged: Purged) -> bool:

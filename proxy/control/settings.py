@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, IPvAnyNetwork, model_validator
 
 from policies.rule_schema import TimeDocument
-from policies.schema_words import Networks, listed
+from policies.schema_words import AnyListed, Networks
 from proxy.base_urls import BaseUrl, OptionalBaseUrl
 from proxy.control.access.types import PLATFORM_ROLES, AdminRole, Permission
 from proxy.edge_settings import Listener
@@ -69,8 +69,8 @@ PermissionPattern = Annotated[str, AfterValidator(_permission)]
 class ConditionSettings(Strict):
     """`roles` (default: all) have `permissions` (default: all) only where everything else that is given here holds."""
 
-    roles: Annotated[tuple[AdminRole, ...], BeforeValidator(listed)] = tuple(AdminRole)
-    permissions: Annotated[tuple[PermissionPattern, ...], BeforeValidator(listed)] = (ANY,)
+    roles: Annotated[tuple[AdminRole, ...], *AnyListed] = tuple(AdminRole)
+    permissions: Annotated[tuple[PermissionPattern, ...], *AnyListed] = (ANY,)
     network: Networks = ()
     not_network: Networks = ()
     time: TimeDocument | None = None

@@ -20,6 +20,7 @@ from storage.body_retention import BodyRetention
 from storage.chain import RememberedHeads
 from storage.checkpoints import Checkpointer
 from storage.house_keys import HouseKeys
+from storage.labels import Labels
 from storage.ledger import CheckpointSink, Ledger, Signer
 from storage.partitions import Partitions
 from storage.postgres import Database
@@ -64,7 +65,7 @@ class Upkeep:
         self.retirement = Retirement(ledger, self._checkpointer)
         self._retention = Retention(database, self.retirement)
         self._bodies, self._partitions = BodyRetention(database), Partitions(database)
-        self._objects, self._reviews = ProviderObjects(database), ReviewQueue(database)
+        self._objects, self._reviews, self._labels = ProviderObjects(database), ReviewQueue(database), Labels(database)
         self._accounts = AccountExpiry(database)
         self._tenants, self._policies = TenantStore(database), policies
         self._failures = 0
@@ -110,6 +111,7 @@ class Upkeep:
         await self._bodies.run_once(now, bodies.days, bodies.fallback)
         await self._objects.expire()
         await self._reviews.expire()
+        await self._labels.expire()
         await self._accounts.run_once()
         decisions = await self._wishes(lambda policy: policy.retain_days)
         expiry = await self._retention.run_once(now, decisions.days, decisions.fallback)

@@ -22,6 +22,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from mitmproxy import http, tcp, tls
+from mitmproxy.proxy import server_hooks
 
 OUR_HEADERS: Final = "x-promptshield-"
 KNOWN_FOR: Final = 30.0  # seconds a key is taken for what it was
@@ -73,6 +74,8 @@ def refuse(flow: Any, status: int, code: str, message: str) -> None:
         body = json.dumps({"error": {"message": message, "type": "server_error", "param": None, "code": code}})
         headers = {"Content-Type": "application/json", "x-should-retry": "false"}
         flow.response = http.Response.make(status, body, headers | (_CHALLENGE if status == 407 else {}))
+    elif isinstance(flow, server_hooks.ServerConnectionHookData):
+        flow.server.error = message
     elif isinstance(flow, tls.ClientHelloData):
         flow.ignore_connection = False  # read, and then refused for want of a key
     else:
@@ -96,6 +99,8 @@ class Egress:
             refuse(flow, 407, "invalid_api_key", "Use a PromptShield key as the proxy's user name.")
             return
         self._keys[flow.client_conn.id] = key
+        if self._host(flow.request.host, "") is None:
+            await self._hold_to_addresses(flow)
 
     @fails_closed
     async def tls_clienthello(self, data: tls.ClientHelloData) -> None:
@@ -124,8 +129,20 @@ class Egress:
             self._turn_over(flow, host, key)
         elif flow.client_conn.tls:  # opened by mistake: it was never read
             refuse(flow, 502, "egress_error", "The firewall's proxy failed.")
-        else:
+        elif await self._hold_to_addresses(flow):
             self.counts["untouched"] += 1
+
+    @fails_closed
+    async def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
+        """Connect to the address that was checked, whatever its name comes to mean meanwhile."""
+        host, port = data.server.address or ("", 0)
+        if (host, port) == (self._plane.host, self._plane.port):
+            return
+        status, address = await self._locate(host, port)
+        if status == b"200":
+            data.server.address = (address, port)
+        else:
+            refuse(data, 502, "egress_error", "The host may not be reached, or cannot be found.")
 
     @fails_closed
     async def responseheaders(self, flow: http.HTTPFlow) -> None:
@@ -163,7 +180,22 @@ class Egress:
         request.headers["host"] = f"{plane.host}:{plane.port}"
         request.headers["x-promptshield-key"] = key
         request.headers["x-promptshield-egress"] = f"{host} {plane.token}"
+        request.headers["x-promptshield-egress-client"] = (flow.client_conn.peername or ("",))[0]
         self.counts["read"] += 1
+
+    async def _hold_to_addresses(self, flow: http.HTTPFlow) -> bool:
+        """Refuse to go where nobody may be sent: to ourselves, and into networks that are not public."""
+        status, _ = await self._locate(flow.request.host, flow.request.port)
+        if status == b"403":
+            self.counts["refused"] += 1
+            refuse(flow, 403, "egress_network", "The firewall's proxy does not go into this network.")
+        elif status != b"200":
+            refuse(flow, 502, "egress_error", "The host cannot be found.")
+        return status == b"200"
+
+    async def _locate(self, host: str, port: int) -> tuple[bytes, str]:
+        status, body = await self._call("GET /egress/address", f"x-promptshield-egress-place: {host} {port}")
+        return status, body.decode("ascii", "replace")
 
     async def _is_somebodys(self, key: str) -> bool:
         """Tell whether the data plane knows this key; a failure to ask is nobody."""
@@ -178,19 +210,21 @@ class Egress:
         return found
 
     async def _ask(self, key: str) -> bool:
-        return await self._call("GET /egress/identity", f"x-promptshield-key: {key}") == b"204"
+        return (await self._call("GET /egress/identity", f"x-promptshield-key: {key}"))[0] == b"204"
 
     async def _tell_forever(self) -> None:
         while True:
             await asyncio.sleep(TOLD_EVERY)
             news = self.counts - self._told
             said = ",".join(f"{name}={number}" for name, number in sorted(news.items()))
-            if said and await self._call("POST /egress/counts", f"x-promptshield-egress-counts: {said}") == b"204":
+            if said and (await self._call("POST /egress/counts", f"x-promptshield-egress-counts: {said}"))[0] == b"204":
                 self._told += news
 
-    async def _call(self, what: str, header: str) -> bytes:
-        """Return the status of the data plane's answer, empty where there is none."""
+    async def _call(self, what: str, header: str) -> tuple[bytes, bytes]:
+        """Return the status and the body of the data plane's answer, empty where there is none."""
         plane = self._plane
+        if not header.isprintable():  # a host's name is its client's to write
+            return b"", b""
         head = (
             f"{what} HTTP/1.1\r\nHost: {plane.host}:{plane.port}\r\nConnection: close\r\nContent-Length: 0\r\n"
             f"{header}\r\nx-promptshield-egress: {next(iter(plane.hosts))} {plane.token}\r\n\r\n"
@@ -200,11 +234,12 @@ class Egress:
                 reader, writer = await asyncio.open_connection(plane.host, plane.port)
                 try:
                     writer.write(head.encode("ascii"))
-                    return (await reader.readline()).split()[1]
+                    said, _, body = (await reader.read()).partition(b"\r\n\r\n")
+                    return said.split()[1], body
                 finally:
                     writer.close()
         except (OSError, TimeoutError, UnicodeEncodeError, IndexError):
-            return b""
+            return b"", b""
 
 
 def presented(header: str) -> str | None:

@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
+import socket
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from aiohttp import web
 
 from detectors.errors import EdgeError, IdentityError
 from proxy.codec import Headers
-from proxy.egress.settings import EgressHost
+from proxy.egress.settings import EgressHost, EgressSettings
 from proxy.identity import OUR_HEADER, KeyDirectory
 from proxy.metrics import WorkerMetrics
 from proxy.responses import json_response
 from proxy.settings import UpstreamSettings
+from storage.egress import Network, is_refused
 
 HEADER: Final = "x-promptshield-egress"  # `<host> <token>`
 IDENTITY: Final = "/egress/identity"
 COUNTS: Final = "/egress/counts"
+ADDRESS: Final = "/egress/address"
+_PLACE: Final = re.compile(r"([^\s\x00-\x1f]{1,253}) ([0-9]{1,5})")
+# Apart from what journals and policies are written and read by: a name server may take its time.
+_NAMES: Final = ThreadPoolExecutor(8, thread_name_prefix="names")
+_PATIENCE: Final = 4.0  # seconds for a name server
 _COUNTED: Final = re.compile(r"(read|untouched|refused|distrusted)=([0-9]{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Who may say that an exchange came by the proxy, and the upstream that each of its hosts is."""
+    """Who may say that an exchange came by the proxy, which upstream each host is, and where others may be."""
 
     token: str
     upstreams: Mapping[str, UpstreamSettings]
+    allowed: tuple[Network, ...] = ()
 
     def destination(self, headers: Headers) -> UpstreamSettings | None:
         """Return where an exchange was going, None where it did not come this way. Raises EdgeError 401."""
@@ -43,8 +55,20 @@ class Door:
         return upstream
 
 
-def open_door(token: str, hosts: Mapping[str, EgressHost]) -> Door:
-    return Door(token, {host: _upstream(host, settings) for host, settings in hosts.items()})
+def client_of(headers: Headers) -> str:
+    """Return the address of the client that our proxy speaks for, empty where it says none."""
+    said = headers.get("x-promptshield-egress-client", "")
+    try:
+        address = ip_address(said.partition("%")[0])
+    except ValueError:
+        return ""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or address)
+
+
+def open_door(token: str, settings: EgressSettings) -> Door:
+    upstreams = {host: _upstream(host, read) for host, read in settings.read.items()}
+    return Door(token, upstreams, settings.allow_networks)
 
 
 def _upstream(host: str, settings: EgressHost) -> UpstreamSettings:
@@ -52,10 +76,14 @@ def _upstream(host: str, settings: EgressHost) -> UpstreamSettings:
     return UpstreamSettings(name=name, dialect=settings.dialect, base_url=settings.base_url)
 
 
-async def answer_ours(keys: KeyDirectory, metrics: WorkerMetrics, path: str, headers: Headers) -> web.Response | None:
+async def answer_ours(
+    door: Door, keys: KeyDirectory, metrics: WorkerMetrics, path: str, headers: Headers
+) -> web.Response | None:
     """Answer what our proxy asks and tells for itself; None for an exchange that it hands over. Raises EdgeError."""
     if path == IDENTITY:
         return await _introduce(keys, headers)
+    if path == ADDRESS:
+        return await _locate(door, headers)
     return _count(metrics, headers) if path == COUNTS else None
 
 
@@ -66,6 +94,26 @@ async def _introduce(keys: KeyDirectory, headers: Headers) -> web.Response:
     except IdentityError as exc:
         return json_response(503 if exc.unavailable else 401, {})
     return web.Response(status=204)
+
+
+async def _locate(door: Door, headers: Headers) -> web.Response:
+    """Tell the address of a host that is not read, `<host> <port>`: 200 and text, 403 where nobody may be sent, or 404.
+
+    Names are looked up here, once: who is connected to is who was checked.
+    """
+    place = _PLACE.fullmatch(headers.get("x-promptshield-egress-place", ""))
+    if place is None:
+        return json_response(404, {})
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            found = await asyncio.get_running_loop().run_in_executor(
+                _NAMES, partial(socket.getaddrinfo, place[1], int(place[2]), type=socket.SOCK_STREAM)
+            )
+    except (OSError, TimeoutError, UnicodeError, OverflowError):
+        return json_response(404, {})
+    addresses = [str(at[0]) for *_, at in found]
+    allowed = [address for address in addresses if not is_refused(address, door.allowed)]
+    return web.Response(text=allowed[0]) if allowed else json_response(403, {})
 
 
 def _count(metrics: WorkerMetrics, headers: Headers) -> web.Response:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, field_validator
 
 from proxy.base_urls import BaseUrl
 
@@ -52,12 +52,16 @@ KNOWN_HOSTS: Final[Mapping[str, EgressHost]] = MappingProxyType(
 
 
 class EgressSettings(BaseModel):
-    """`hosts` are read beside the known ones; one given here under a known name takes its place."""
+    """`hosts` are read beside the known ones; one given here under a known name takes its place.
+
+    Every other host passes if its address is public, or lies in `allow_networks`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     host: str = "127.0.0.1"
     port: int = Field(default=8888, ge=0, le=65535)
     hosts: dict[str, EgressHost] = {}
+    allow_networks: tuple[IPvAnyNetwork, ...] = ()
 
     @field_validator("hosts")
     @classmethod

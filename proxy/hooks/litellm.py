@@ -38,12 +38,14 @@ class LiteLlm(Contract):
         if direction is Direction.REQUEST:
             document |= {"messages": _list(call, "structured_messages"), "tools": _list(call, "tools")}
             walk = CHAT.segments({"messages": document["messages"], "tools": document["tools"]}, direction)
-        else:  # calls of tools are the model's words, and LiteLLM takes none of them back
-            document["tool_calls"] = _list(call, "tool_calls")
+        else:
             walk = plain_walk(direction)
-            walk.visit(document["tool_calls"], Origin.ASSISTANT, "/tool_calls")
-            walk.unread(Unscanned.MEDIA, len(_list(call, "images")))
-        places = _places(texts, walk)
+        places = _places(texts, walk)  # of what can be given back: calls and pictures beside them cannot
+        # Calls of tools are the model's words, and LiteLLM takes none of them back, but those in the messages.
+        known = [made for message in document.get("messages", ()) for made in _calls_of(message)]
+        document["tool_calls"] = [made for made in _list(call, "tool_calls") if made not in known]
+        walk.visit(document["tool_calls"], Origin.ASSISTANT, "/tool_calls")
+        _walk_images(walk, _list(call, "images"))
         walk_texts(walk, ((place, text) for place, text in zip(places, texts, strict=True) if place.startswith(_OWN)))
         model = call.get("model")
         editable = (_OWN, "/messages/", "/tools/")
@@ -62,6 +64,20 @@ class LiteLlm(Contract):
         if "tools" in elsewhere:
             answer["tools"] = document["tools"]
         return answer | _held(reply)
+
+
+def _calls_of(message: Any) -> list[Any]:
+    calls = message.get("tool_calls") if isinstance(message, dict) else None
+    return calls if isinstance(calls, list) else []
+
+
+def _walk_images(walk: Walk, images: list[Any]) -> None:
+    """Take in pictures as parts of a message: those that are texts in disguise are read, the others counted."""
+    parts = [{"type": "image_url", "image_url": {"url": image}} for image in images]
+    if parts and walk.direction is Direction.REQUEST:
+        walk.graft(CHAT.segments({"messages": [{"role": "user", "content": parts}]}, walk.direction), "/images")
+    else:
+        walk.unread(Unscanned.MEDIA, len(parts))
 
 
 def _texts(call: JsonObject) -> list[str]:

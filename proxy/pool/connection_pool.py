@@ -45,7 +45,7 @@ class ConnectionPool:
             endpoint, connections = self._route(upstream.base_url)
             data = request_bytes(endpoint, request)
         except ValueError as exc:
-            raise UpstreamError(upstream.name, "protocol") from exc
+            raise UpstreamError(upstream.name, "unsendable", sent=False) from exc
         timeouts = upstream.timeouts
         allowance = Allowance(timeouts.total)
         connection, reader = connections.take(), AnswerReader(request.method)

@@ -9,7 +9,7 @@ from detectors.types import Origin, Unscanned
 from proxy.codec import JsonObject
 from proxy.json_document import NumberToken
 from proxy.pointer import escape
-from proxy.providers._openai_media import is_binary
+from proxy.providers._openai_media import is_binary, opaque_in
 from proxy.walk import Walk
 
 _WRITTEN_BY_TOOLS: Final = frozenset(
@@ -64,6 +64,9 @@ def walk_block(walk: Walk, block: object, origin: Origin, pointer: str) -> None:
         elif key == "data" and kind == "base64" and _is_media(block):
             walk.child(key, None, origin, pointer)
             walk.unread(Unscanned.MEDIA)
+        elif key == "data" and kind == "base64" and opaque_in(value, key):
+            walk.unread(Unscanned.MEDIA)  # of a type that may be text: read as well
+            walk.child(key, value, origin, pointer)
         elif key in _NESTED and isinstance(value, dict | list):
             walk.skip("vocabulary")
             below, author = f"{pointer}/{key}", Origin.TOOL if key.startswith("citation") else origin

@@ -9,6 +9,7 @@ from detectors.types import Origin
 from proxy.codec import JsonObject, Reference
 from proxy.pointer import escape
 from proxy.providers._anthropic_blocks import walk_blocks
+from proxy.providers._openai_request import walk_model
 from proxy.walk import Walk
 
 _ROLES: Final[Mapping[str, Origin]] = {
@@ -40,7 +41,8 @@ def walk_request(walk: Walk, body: JsonObject) -> None:
             for index, message in enumerate(value):
                 _message(walk, message, f"/messages/{index}")
         elif key == "model" and isinstance(value, str):
-            walk.skip("model", 2)  # held against the allow-list, not read as text
+            walk.skip("model")
+            walk_model(walk, value, f"/{key}")
         elif key != "system":
             walk.child(key, value, _FIELDS.get(key, Origin.UNKNOWN), "")
 

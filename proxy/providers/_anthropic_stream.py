@@ -87,11 +87,15 @@ class MessageStream:
             pieces,
             walk,
             ends=ends,
+            finishing=kind == "message_delta",
             last=kind == "message_stop" and not failed,
             bare=kind == DELTA and not walk.segments and not signed and is_bare(document),
             failed=failed,
             usage=usage_of(self._counts) if self._count(document) else None,
         )
+
+    def strand(self, channel: str) -> str:
+        return channel.rpartition("/")[2]
 
     def use_of(self, channel: str) -> Use | None:
         index, _, field = channel.split("/")

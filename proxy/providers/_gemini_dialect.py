@@ -156,7 +156,8 @@ class GeminiDialect:
 
 def _api_key(headers: Headers, query: str) -> str | None:
     in_query = (unquote(item[4:]) for item in query.split("&") if item.startswith("key="))
-    return headers.get(_KEY) or next(in_query, None)
+    key = headers.get(_KEY) or next(in_query, None)
+    return key if key is None or key.isprintable() else None  # a line end is no key, and no header's value
 
 
 def _wants_events(target: Target) -> bool:

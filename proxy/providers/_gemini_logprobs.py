@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from proxy.json_document import NumberToken
 from proxy.providers._gemini_shapes import camel, member
-
-_LONGEST_TOKEN: Final = 32  # characters of one alternative; no sentence has room in it
+from proxy.providers._tokens import is_token
 
 
 def repeats_text(logprobs: object, content: object) -> bool:
@@ -33,7 +30,7 @@ def _repeats(name: str, value: object, said: str) -> bool:
 def _are_alternatives(step: object) -> bool:
     if not isinstance(step, dict) or step.keys() != {"candidates"} or not isinstance(step["candidates"], list):
         return False
-    return all(_is_token(item) and len(item["token"]) <= _LONGEST_TOKEN for item in step["candidates"])
+    return all(_is_token(item) and is_token(item["token"]) for item in step["candidates"])
 
 
 def _is_token(item: object) -> bool:

@@ -140,14 +140,16 @@ def _blob(walk: Walk, blob: JsonObject, origin: Origin, pointer: str) -> None:
             walk.child(key, None, origin, pointer)
             walk.unread(Unscanned.MEDIA)
         else:
+            if isinstance(value, str) and _begins_as_no_text(value):
+                walk.unread(Unscanned.MEDIA)
             start = len(walk.segments)
             walk.child(key, value, origin, pointer)
             _fix(walk, start)  # an edit in the middle of base64 would leave bytes that say something else
 
 
 def _begins_as_no_text(base64: str) -> bool:
-    beginning = _bytes(base64[:64])
-    return beginning is not None and readable(beginning) is None
+    raw = _bytes(base64)
+    return raw is not None and readable(raw[:48]) is None
 
 
 def _is_cipher(value: object) -> bool:

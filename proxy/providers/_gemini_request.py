@@ -11,7 +11,7 @@ from proxy.codec import JsonObject, Reference
 from proxy.pointer import escape
 from proxy.providers._gemini_parts import walk_content
 from proxy.providers._gemini_shapes import camel, members
-from proxy.providers._openai_shapes import is_fact
+from proxy.providers._openai_request import walk_model
 from proxy.walk import Walk
 
 _FIELDS: Final[Mapping[str, Origin]] = {
@@ -28,6 +28,15 @@ _CONFIG_FIELDS: Final[Mapping[str, Origin]] = {
     "responseFormat": Origin.TOOL_DEFINITION,
     "stopSequences": Origin.METADATA,
 }
+# What lives at the provider, and the keys that name it; stores that a tool searches are made elsewhere.
+_OBJECTS: Final[Mapping[str, str]] = {
+    "cachedContent": "cached_content",
+    "fileUri": "file",
+    "fileSearchStoreNames": "file_search_store",
+    "ragCorpora": "rag_corpus",
+    "ragCorpus": "rag_corpus",
+}
+_SEARCHED: Final[Mapping[str, str]] = {"datastore": "data_store", "dataStore": "data_store", "engine": "engine"}
 _SETTING: Final = re.compile(r"[A-Z_]{1,64}")  # without digits, so that no credential looks like one
 
 
@@ -38,8 +47,9 @@ def walk_request(walk: Walk, body: JsonObject, pointer: str = "") -> None:
         if name in {"contents", "content", "systemInstruction"}:
             walk.skip("vocabulary")
             _contents(walk, name, value, below)
-        elif name == "model" and isinstance(value, str) and is_fact(value):
-            walk.skip("model", 2)  # held against the allow-list, not read as text
+        elif name == "model" and isinstance(value, str):
+            walk.skip("model")
+            walk_model(walk, value, below)
         elif isinstance(value, dict | list) and name in _STRUCTURES:
             walk.skip("vocabulary")
             _STRUCTURES[name](walk, value, below)
@@ -63,19 +73,22 @@ def named_models(body: object) -> Iterator[str]:
         yield from named_models(item)
 
 
-def references_in(value: object, pointer: str = "") -> Iterator[Reference]:
-    """Yield the caches and files that a body leans on, wherever it names them."""
+def references_in(value: object, pointer: str = "", kinds: Mapping[str, str] = _OBJECTS) -> Iterator[Reference]:
+    """Yield the caches, files and stores that a body leans on, wherever it names them."""
     if isinstance(value, dict):
         for key, child in value.items():
-            below = f"{pointer}/{escape(key)}"
-            kind = {"cachedContent": "cached_content", "fileUri": "file"}.get(camel(key))
-            if kind and isinstance(child, str) and child:
-                yield Reference(kind, child, below)
+            below, name = f"{pointer}/{escape(key)}", camel(key)
+            kind = kinds.get(name)
+            named = child if isinstance(child, list) else [child]
+            if kind and all(isinstance(one, str) for one in named):
+                for index, one in enumerate(named):
+                    if one:
+                        yield Reference(kind, one, f"{below}/{index}" if named is child else below)
             else:
-                yield from references_in(child, below)
+                yield from references_in(child, below, _SEARCHED if name == "vertexAiSearch" else kinds)
     elif isinstance(value, list):
         for index, child in enumerate(value):
-            yield from references_in(child, f"{pointer}/{index}")
+            yield from references_in(child, f"{pointer}/{index}", kinds)
 
 
 def _contents(walk: Walk, name: str, value: object, pointer: str) -> None:

@@ -11,7 +11,6 @@ from proxy.codec import EventParser, Frame, JsonObject, Piece, Refusal
 from proxy.json_document import JsonError, parse
 from proxy.providers._gemini_answer import ENVELOPE, drop, walk_answer
 from proxy.providers._gemini_channels import Texts, part_of, take_texts
-from proxy.providers._gemini_joints import Joints
 from proxy.providers._gemini_shapes import VOCABULARY, camel, error_body, member, members, refusal_body, usage_of
 from proxy.providers._gemini_wire import Wire
 from proxy.providers._layouts import CANDIDATES, PART_CHANNELS
@@ -32,9 +31,9 @@ class GeminiStream:
         self._wire = wire
         self._envelope: JsonObject = {}
         self._constants: dict[str, str] = {}
+        self._begun: set[int] = set()
         self._unfinished: set[int] = set()
         self._complete = False
-        self._joints = Joints()
 
     @property
     def content_type(self) -> str:
@@ -57,13 +56,16 @@ class GeminiStream:
         pieces: list[Piece] = []
         ends: list[str] = []
         further: list[Segment] = []
+        finished = False
         for position, candidate in _candidates(document):
             index = _index(candidate, position)
             _drop_copies(candidate)
             texts = take_texts(candidate, index)
             pieces += texts.pieces
             further += self._further(texts)
-            ends += [*texts.ends, *([f"{index}/"] if member(candidate, "finishReason") else [])]
+            finishing = bool(member(candidate, "finishReason"))
+            finished = finished or finishing
+            ends += [*texts.ends, *([f"{index}/"] if finishing else [])]
             self._follow(candidate, index)
         if member(member(document, "promptFeedback"), "blockReason"):
             self._complete = True
@@ -72,14 +74,16 @@ class GeminiStream:
         bare = not rest.segments and not further and _is_bare(document)
         rest.segments += further
         failed, usage = bool(document.get("error")), usage_of(document)
-        return Frame(document, tuple(pieces), rest, tuple(ends), bare=bare, failed=failed, usage=usage)
+        return Frame(document, tuple(pieces), rest, tuple(ends), finished, bare=bare, failed=failed, usage=usage)
+
+    def strand(self, channel: str) -> str:
+        return channel
 
     def use_of(self, channel: str) -> Use | None:
         return SPOKEN if PART_CHANNELS.speaks(channel) else None
 
     def released(self, channel: str, text: str) -> None:
-        if not channel.partition("/")[2].startswith("args/"):
-            self._joints.send(channel, text)
+        """Nothing is read again of what was said."""
 
     def text_event(self, channel: str, text: str) -> bytes:
         index, _, kind = channel.partition("/")
@@ -97,32 +101,27 @@ class GeminiStream:
         if block_as is BlockAs.ERROR:
             return self._wire.end(body)
         parts = [{"text": body["error"]["message"]}] if block_as is BlockAs.REFUSAL else []
-        candidates = [blocked_candidate(index, parts) for index in sorted(self._unfinished) or [0]]
+        candidates = [blocked_candidate(index, parts) for index in sorted(self._unfinished or self._begun or {0})]
         return self._wire.end({"candidates": candidates, **self._envelope})
 
     def failure(self, status: int, code: str, message: str) -> bytes:
         return self._wire.end(error_body(status, code, message))
 
     def _follow(self, candidate: JsonObject, index: int) -> None:
+        self._begun.add(index)
         self._unfinished.add(index)
         if member(candidate, "finishReason"):
             self._unfinished.discard(index)
             self._complete = True
 
     def _further(self, texts: Texts) -> Iterator[Segment]:
-        """Yield what is to be read of taken texts beside their channels: joints, and what a signature covers.
+        """Yield what is to be read of taken texts beside their channels: what a signature covers.
 
-        Nothing of these can be edited, as they stand nowhere in the event: what would be masked there is a stop.
+        Nothing of it can be edited, as it stands nowhere in the event: what would be masked there is a stop.
         """
         self._constants |= texts.constants
-        for piece in texts.pieces:
-            seam = self._joints.seam(piece.channel, piece.text)
-            if seam is not None:
-                yield seam
         for piece in texts.signed:
             yield Segment(Direction.RESPONSE, Origin.ASSISTANT, Kind.OPAQUE, Place.NUMBER, "", piece.text)
-        for channel in texts.ends:
-            self._joints.cut(channel)
 
 
 def blocked_candidate(index: int, parts: list[JsonObject]) -> JsonObject:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from detectors.types import Origin
 from proxy.codec import JsonObject
 from proxy.json_document import NumberToken
 from proxy.providers._openai_shapes import is_fact
+from proxy.providers._responses_copies import spells
+from proxy.providers._tokens import is_token
 from proxy.walk import Walk
 
 ANSWER_FACTS: Final = frozenset({"id", "object", "created", "model", "system_fingerprint", "service_tier"})
 _CHOICE_FACTS: Final = frozenset({"finish_reason", "native_finish_reason", "index"})
 _TOKEN_LISTS: Final = frozenset({"tokens", "token_logprobs", "top_logprobs", "text_offset"})
-_MOST_OTHERS, _LONGEST_TOKEN = 20, 24  # likely other tokens of one place; characters of one but for spaces
+_MOST_OTHERS: Final = 20  # likely other tokens of one place
 
 
 def walk_answer(walk: Walk, body: JsonObject) -> None:
@@ -69,7 +70,7 @@ def _spells(logprobs: object, message: object) -> bool:
     """Tell whether log probabilities say what the message says and nothing else."""
     if not isinstance(logprobs, dict) or not isinstance(message, dict):
         return logprobs is None
-    return all(not tokens or _join(tokens, message.get(field)) for field, tokens in logprobs.items())
+    return all(not tokens or spells(tokens, message.get(field)) for field, tokens in logprobs.items())
 
 
 def _spells_text(logprobs: object, text: object) -> bool:
@@ -88,7 +89,7 @@ def _spells_text(logprobs: object, text: object) -> bool:
 
 
 def _are_tokens(place: JsonObject) -> bool:
-    short = len(place) <= _MOST_OTHERS and all(len(token.strip()) <= _LONGEST_TOKEN for token in place)
+    short = len(place) <= _MOST_OTHERS and all(map(is_token, place))
     return short and _are_numbers(list(place.values()))
 
 
@@ -103,19 +104,3 @@ def drop_logprobs(answer: JsonObject) -> None:
     for choice in choices if isinstance(choices, list) else ():
         if isinstance(choice, dict) and "logprobs" in choice:
             choice["logprobs"] = None
-
-
-def _join(tokens: object, text: object) -> bool:
-    """Tell whether tokens make up a text. A token may be half a letter: then its bytes tell."""
-    if not isinstance(tokens, list) or not isinstance(text, str):
-        return False
-    try:
-        return b"".join(_bytes(tokens)) == text.encode()
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return False
-
-
-def _bytes(tokens: list[JsonObject]) -> Iterator[bytes]:
-    for token in tokens:
-        raw = token.get("bytes")
-        yield bytes(raw) if isinstance(raw, list) else token["token"].encode()

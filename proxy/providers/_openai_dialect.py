@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from proxy.codec import Headers, JsonObject, Reference, Refusal, Target, Usage
@@ -12,7 +13,23 @@ from proxy.providers._openai_shapes import VOCABULARY, error_body, param_of, ref
 from proxy.providers._rerouted import name_model
 from proxy.responses import JSON
 
+_MODEL_KEYS: Final = ("model", "models", "fallbacks")
 _AZURE_KEY: Final = "api-key"
+
+
+def _models_in(body: JsonObject) -> Iterator[str]:
+    """Yield every model that a request may reach, also by what routers in between let it say."""
+    preset, plugins = body.get("preset"), body.get("plugins")  # OpenRouter's
+    holders = [body, *(plugins if isinstance(plugins, list) else ())]
+    for holder in holders:
+        for key in _MODEL_KEYS:
+            named = holder.get(key) if isinstance(holder, dict) else None
+            for one in named if isinstance(named, list) and key != "model" else [named]:
+                model = one.get("model") if isinstance(one, dict) else one
+                if isinstance(model, str) and model:
+                    yield model
+    if isinstance(preset, str) and preset:
+        yield f"@preset/{preset.removeprefix('@preset/')}"
 
 
 class OpenAiDialect:
@@ -44,9 +61,7 @@ class OpenAiDialect:
         return dump(document), JSON
 
     def models(self, target: Target, body: JsonObject) -> tuple[str, ...]:
-        fallbacks = body.get("models")
-        named = [body.get("model"), *(fallbacks if isinstance(fallbacks, list) else [fallbacks])]
-        return tuple(dict.fromkeys(model for model in named if isinstance(model, str) and model))
+        return tuple(dict.fromkeys(_models_in(body)))
 
     def listed_models(self, document: JsonObject) -> list[tuple[str, JsonObject]]:
         listed = document.get("data")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from typing import Final
 
@@ -12,6 +13,12 @@ from proxy.walk import Walk
 
 # Types that no model reads as text; anything else in a data URL (JSON, SVG, plain text) is walked like other text.
 _BINARY_TYPES: Final = ("data:image/", "data:audio/", "data:video/", "data:application/pdf", "data:application/vnd.")
+_ALPHABET: Final = str.maketrans("-_", "+/")
+_SHORTEST, _SHORTEST_BARE = 64, 256  # characters; what is shorter shows nothing and may be a word
+_DECLARED: Final = frozenset({"data", "file_data", "b64_json"})  # which hold nothing but bytes
+_HEX: Final = re.compile(r"[0-9A-Fa-f]+")
+# What stands under these is read, or is nobody's picture.
+_READ: Final = frozenset({"text", "type", "name", "arguments", "content", "id", "signature", "encrypted_content"})
 
 
 def is_binary_url(url: str) -> bool:
@@ -22,12 +29,39 @@ def is_binary_url(url: str) -> bool:
 
 
 def is_binary(base64: str) -> bool:
-    """Tell bytes that begin like no text. What is no base64 at all is text."""
+    """Tell bytes that begin like no text. What is no base64 to its end is text."""
+    return begins_binary(base64) and _decoded(base64) is not None
+
+
+def begins_binary(base64: str) -> bool:
+    """Tell what begins like bytes that are no text, whatever comes behind."""
+    beginning = _decoded("".join(base64[:128].split())[:64])
+    return beginning is not None and readable(beginning) is None
+
+
+def _decoded(base64: str) -> bytes | None:
+    """Decode base64 as providers take it: either alphabet, with padding and blanks or without. None if it is none."""
     try:
-        beginning = b64decode(base64[:64], validate=True)
+        plain = base64 if base64.isalnum() else "".join(base64.split()).translate(_ALPHABET)
+        return b64decode(plain + "=" * (-len(plain) % 4), validate=True)
     except ValueError:
-        return False
-    return readable(beginning) is None
+        return None
+
+
+def opaque_in(value: object, key: str = "") -> int:
+    """Return how many strings in a value are bytes that nobody reads: base64, bare or in a data URL of any type."""
+    if isinstance(value, dict):
+        return sum(opaque_in(child, name) for name, child in value.items())
+    if isinstance(value, list):
+        return sum(opaque_in(child, key) for child in value)
+    if key in _READ or not isinstance(value, str) or len(value) < _SHORTEST:
+        return 0
+    if value[:5].lower() == "data:":
+        head, _, data = value.partition(",")
+        return int(head.lower().endswith(";base64") and begins_binary(data))
+    # Bare, it could be a digest, a path or an id: those are short, or of fewer letters.
+    long = key in _DECLARED or (len(value) >= _SHORTEST_BARE and not _HEX.fullmatch(value[:256]))
+    return int(long and begins_binary(value))
 
 
 def walk_media(

@@ -8,7 +8,8 @@ from typing import Final
 from detectors.types import Origin, Unscanned
 from proxy.codec import JsonObject
 from proxy.json_document import NumberToken
-from proxy.providers._openai_media import is_binary, is_binary_url
+from proxy.providers._openai_media import is_binary, is_binary_url, opaque_in
+from proxy.providers._openai_shapes import names_a_model
 from proxy.walk import Walk
 
 _ROLES: Final[Mapping[str, Origin]] = {
@@ -44,8 +45,12 @@ FIELDS: Final[Mapping[str, Origin]] = {
 }
 _PART_TYPES: Final = frozenset({"text", "image_url", "input_audio", "file", "refusal"})
 _MEDIA: Final = frozenset({"image_url", "input_audio", "file"})
+_PICTURES: Final = frozenset(
+    {"images", "image", "audio", "audios", "video", "videos"}
+)  # of a message beside its content
 # What the model is asked outside of messages; some providers take it as numbers of their tokenizer.
-_PROMPTS: Final = frozenset({"prompt", "prompt_token_ids", "input", "input_ids"})
+_PROMPTS: Final = frozenset({"prompt", "prompt_token_ids", "prefix_token_ids", "input", "input_ids"})
+_EMBEDDED: Final = "prompt_embeds"  # vLLM's: the prompt as vectors, in base64
 
 
 def walk_request(
@@ -69,23 +74,29 @@ def walk_request(
             if holds_numbers(value):
                 walk.unread(token_ids)
             _prompt(walk, key, value, origins.get(key, Origin.UNKNOWN))
+        elif key == _EMBEDDED and value:
+            walk.unread(token_ids)
+            walk.child(key, value, origins.get(key, Origin.UNKNOWN), "")
         else:
             walk.child(key, value, origins.get(key, Origin.UNKNOWN), "")
 
 
 def walk_models(walk: Walk, key: str, value: object) -> None:
-    """Skip the names of models, which are held against the allow-list and not read as text."""
+    """Skip the names of models, which are held against the allow-list; what is more than a name is read."""
     walk.skip("model")
-    if isinstance(value, str):
+    listed = key == "models" and isinstance(value, list)
+    for index, model in enumerate(value if isinstance(value, list) and listed else [value]):
+        walk_model(walk, model, f"/{key}/{index}" if listed else f"/{key}")
+
+
+def walk_model(walk: Walk, model: object, pointer: str) -> None:
+    """Take in what stands for a model's name. No edit could leave it one: a mask on it is a stop."""
+    if names_a_model(model):
         walk.skip("model")
-    elif key == "models" and isinstance(value, list):
-        for index, model in enumerate(value):
-            if isinstance(model, str):
-                walk.skip("model")
-            else:
-                walk.visit(model, Origin.UNKNOWN, f"/models/{index}")
     else:
-        walk.visit(value, Origin.UNKNOWN, f"/{key}")
+        walk.visit(model, Origin.METADATA if isinstance(model, str) else Origin.UNKNOWN, pointer)
+        if isinstance(model, str):
+            walk.visit(NumberToken(model), Origin.METADATA, pointer)
 
 
 def _prompt(walk: Walk, key: str, value: object, origin: Origin) -> None:
@@ -117,6 +128,8 @@ def _message(walk: Walk, message: object, pointer: str) -> None:
             for index, part in enumerate(value):
                 walk_part(walk, part, origin, f"{pointer}/content/{index}")
         else:  # the author's name too: chat templates show it to the model
+            if key in _PICTURES:
+                walk.unread(Unscanned.MEDIA, opaque_in(value, key))
             walk.child(key, value, origin, pointer)
     walk.message(start)
 
@@ -133,6 +146,7 @@ def walk_part(walk: Walk, part: object, origin: Origin, pointer: str) -> None:
             walk.skip("vocabulary")
             _media(walk, value, origin, f"{pointer}/{key}", audio=key == "input_audio")
         else:
+            walk.unread(Unscanned.MEDIA, opaque_in(value, key))
             walk.child(key, value, origin, pointer)
 
 
@@ -142,7 +156,8 @@ def _media(walk: Walk, media: JsonObject, origin: Origin, pointer: str, *, audio
         if isinstance(value, str) and (is_binary_url(value) or (audio and key == "data" and is_binary(value))):
             walk.child(key, None, origin, pointer)
             walk.unread(Unscanned.MEDIA)
-        else:
+        else:  # of a type that may be text: read, and counted where it is none
+            walk.unread(Unscanned.MEDIA, opaque_in(value, key))
             walk.child(key, value, origin, pointer)
 
 

@@ -14,6 +14,8 @@ from proxy.providers._openai_words import ENDPOINT_WORDS
 
 JsonObject = dict[str, Any]
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9._:/+-]{0,128}")
+# A credential has a longer run than a name has, and an address is one.
+_MODEL: Final = re.compile(r"(?!.*[A-Za-z0-9]{16})(?!.*@.*\.[A-Za-z]{2})[A-Za-z0-9._:/@+~-]{0,128}")
 DOCS = "docs/blocks.md"  # in the project's own folder
 
 # Keys that the API itself defines. They carry nobody's text, so they are skipped by rule; every other key is scanned.
@@ -33,6 +35,11 @@ VOCABULARY = ENDPOINT_WORDS | frozenset(
     grammar definition syntax error code param owned_by permission
     """.split()
 )
+
+
+def names_a_model(value: object) -> bool:
+    """Tell a model's name that says nothing beside: it is held against the allow-list, and not read as text."""
+    return isinstance(value, str) and _MODEL.fullmatch(value) is not None
 
 
 def error_body(status: int, code: str, message: str, param: str | None = None) -> JsonObject:

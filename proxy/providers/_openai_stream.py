@@ -40,6 +40,7 @@ class ChatStream:
 
     def __init__(self) -> None:
         self._envelope: JsonObject = {"id": "", "object": self.chunk, "created": 0, "model": ""}
+        self._begun: set[int] = set()
         self._unfinished: set[int] = set()
         self._recurring = Recurring()
         self._around: dict[str, tuple[bytes, bytes]] = {}  # by channel: an event of its text, cut where that stands
@@ -77,6 +78,7 @@ class ChatStream:
         ends: list[str] = []
         for position, choice in _choices(document):
             index = _index(choice, position)
+            self._begun.add(index)
             self._unfinished.add(index)
             choice.pop("logprobs", None)  # text held back must not arrive by another door
             pieces += _take_texts(choice, str(index))
@@ -92,10 +94,14 @@ class ChatStream:
             tuple(pieces),
             rest,
             ends=tuple(ends),
+            finishing=bool(ends),
             bare=not rest.segments and _is_bare(document),
             failed=bool(document.get("error")),
             usage=usage_of(document),
         )
+
+    def strand(self, channel: str) -> str:
+        return channel
 
     def use_of(self, channel: str) -> Use | None:
         call, _, field = channel.rpartition("/")
@@ -136,7 +142,7 @@ class ChatStream:
         if block_as is BlockAs.ERROR:
             return event_of(body)
         ending = self.ending(body["error"]["message"], block_as)
-        choices = [{"index": index, **ending} for index in sorted(self._unfinished) or [0]]
+        choices = [{"index": index, **ending} for index in sorted(self._unfinished or self._begun or {0})]
         return event_of({**self._envelope, "choices": choices}) + DONE
 
     def ending(self, notice: str, block_as: BlockAs) -> JsonObject:

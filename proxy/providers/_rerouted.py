@@ -10,6 +10,6 @@ def name_model(target: Target, body: JsonObject, model: str) -> Target | None:
     if not isinstance(body.get("model"), str):
         return None
     body["model"] = model
-    for others in ("models", "fallbacks"):
+    for others in ("models", "fallbacks", "preset"):
         body.pop(others, None)
     return target

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from proxy.codec import JsonObject
 from proxy.json_document import NumberToken
+from proxy.providers._tokens import is_token
 
-_TOKEN: Final = frozenset({"token", "logprob", "bytes", "top_logprobs"})
-_MOST_OTHERS, _LONGEST_TOKEN = 20, 64  # likely other tokens of one place; characters of one
+_TOKEN: Final = frozenset({"token", "logprob", "bytes", "top_logprobs", "id"})
+_MOST_OTHERS: Final = 20  # likely other tokens of one place
 
 
 def spells(logprobs: object, text: object) -> bool:
@@ -17,7 +18,7 @@ def spells(logprobs: object, text: object) -> bool:
     if not isinstance(logprobs, list) or not isinstance(text, str):
         return False
     try:
-        return b"".join(_bytes(token, place=True) for token in logprobs) == text.encode()
+        return b"".join(_bytes(token) for token in logprobs) == text.encode()
     except (AttributeError, KeyError, TypeError, ValueError):
         return False
 
@@ -69,14 +70,22 @@ def _objects(value: Any) -> Iterator[JsonObject]:
             yield from _objects(child)
 
 
-def _bytes(token: JsonObject, *, place: bool) -> bytes:
-    """Return what one token spells; a token may be half a letter: then its bytes tell. Raises for any other shape."""
+def _bytes(token: JsonObject, of: JsonObject | None = None) -> bytes:
+    """Return what one token spells, or a likely other one in the place `of` one. Raises for any other shape.
+
+    A token may be half a letter: then its bytes tell.
+    """
     others = token.get("top_logprobs") or []
-    if not token.keys() <= _TOKEN or len(others) > (_MOST_OTHERS if place else 0):
-        raise ValueError("not a token")
-    if not isinstance(token.get("logprob", 0), int | float | NumberToken) or len(token["token"]) > _LONGEST_TOKEN:
+    numbers = (token.get("logprob", 0), token.get("id", 0))
+    shaped = token.keys() <= _TOKEN and all(isinstance(number, int | float | NumberToken) for number in numbers)
+    if not shaped or len(others) > (_MOST_OTHERS if of is None else 0):
         raise ValueError("not a token")
     for other in others:
-        _bytes(other, place=False)
-    raw = token.get("bytes")
-    return bytes(raw) if isinstance(raw, list) else str.encode(token["token"])
+        _bytes(other, of=token)
+    name, raw = token["token"], token.get("bytes")
+    spelt = bytes(raw) if isinstance(raw, list) else str.encode(name)
+    # What the text says was read with it; whatever else stands here says something only if it is more than a token.
+    said = str.encode(name) == spelt if of is None else (name, raw) == (of["token"], of.get("bytes"))
+    if not said and not (is_token(name) and is_token(spelt.decode(errors="replace"))):
+        raise ValueError("not a token")
+    return spelt

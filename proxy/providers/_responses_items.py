@@ -9,7 +9,7 @@ from detectors.types import Direction, Origin, Unscanned
 from proxy.codec import JsonObject
 from proxy.json_document import NumberToken
 from proxy.pointer import escape
-from proxy.providers._openai_media import is_binary, is_binary_url
+from proxy.providers._openai_media import is_binary, is_binary_url, opaque_in
 from proxy.providers._openai_request import holds_numbers
 from proxy.providers._responses_copies import spells
 from proxy.providers._responses_shapes import is_answer_fact, is_label
@@ -99,6 +99,9 @@ def _member(walk: Walk, key: str, value: object, origin: Origin, pointer: str) -
     elif isinstance(value, str) and _is_media(key, value):
         walk.child(key, None, origin, pointer)
         walk.unread(Unscanned.MEDIA)
+    elif isinstance(value, str) and key in _URLS | _BYTES and opaque_in(value, key):
+        walk.unread(Unscanned.MEDIA)  # of a type that may be text: read as well
+        walk.child(key, value, origin, pointer)
     elif key == "encrypted_content" and isinstance(value, str) and value:
         walk.child(key, value, origin, pointer)
         # Read once more as something that cannot become another text, as a number cannot: a mask on it stops.

@@ -62,18 +62,18 @@ def references_in(value: Any, pointer: str) -> Iterator[Reference]:
     """Yield the objects that items, parts and tools name, wherever they stand in `value`."""
     if isinstance(value, list):
         for index, child in enumerate(value):
-            yield from references_in(child, f"{pointer}/{index}")
+            if isinstance(child, dict | list):  # of a million tokens none is looked at
+                yield from references_in(child, f"{pointer}/{index}")
     elif isinstance(value, dict):
         if _is_reference(value):
             yield from _named("item", value.get("id"), f"{pointer}/id")
         if value.get("type") == "code_interpreter":
             yield from _named("container", value.get("container"), f"{pointer}/container")
         for key, child in value.items():
-            below = f"{pointer}/{escape(key)}"
             if key in _IDS:
-                yield from _named(_IDS[key], child, below)
-            if key not in _QUOTED:
-                yield from references_in(child, below)
+                yield from _named(_IDS[key], child, f"{pointer}/{escape(key)}")
+            if isinstance(child, dict | list) and key not in _QUOTED:
+                yield from references_in(child, f"{pointer}/{escape(key)}")
 
 
 def _is_reference(item: JsonObject) -> bool:
@@ -81,9 +81,11 @@ def _is_reference(item: JsonObject) -> bool:
     that comes without its content is looked up by its id.
     """
     kind = item.get("type")
+    if kind is None:
+        return len(item) <= 2 and item.keys() <= {"id", "type"}
     if kind in ("image_generation_call", "reasoning"):
         return not any(item.get(key) for key in ("result", "encrypted_content", "content", "summary"))
-    return kind == "item_reference" or (kind is None and item.keys() <= {"id", "type"})
+    return bool(kind == "item_reference")
 
 
 def _named(kind: str, value: object, pointer: str) -> Iterator[Reference]:

@@ -94,6 +94,9 @@ class ResponsesStream:
             usage=usage_of(response) if isinstance(response, dict) else None,
         )
 
+    def strand(self, channel: str) -> str:
+        return channel.rpartition("/")[2]
+
     def use_of(self, channel: str) -> Use | None:
         place, _, field = channel.rpartition("/")
         if field in {"arguments", "input"}:

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from detectors.types import Direction, Origin
 from policies.types import BlockAs
-from proxy.codec import Codec, JsonObject, Refusal, StreamReader, Target
+from proxy.codec import Codec, JsonObject, Reference, Refusal, StreamReader, Target
+from proxy.providers._chat_state import creations_of, references_of
 from proxy.providers._layouts import CHOICES
 from proxy.providers._openai_answer import ANSWER_FACTS, drop_logprobs, walk_answer
 from proxy.providers._openai_dialect import OpenAiDialect
@@ -33,6 +34,12 @@ class OpenAiChat(OpenAiDialect):
         else:
             walk_answer(walk, body)
         return walk
+
+    def references(self, target: Target, body: JsonObject) -> tuple[Reference, ...]:
+        return tuple(references_of(body))
+
+    def creations(self, answer: JsonObject) -> tuple[Reference, ...]:
+        return tuple(creations_of(answer))
 
     def place_canary(self, body: JsonObject, sentence: str) -> None:
         messages = body.get("messages")

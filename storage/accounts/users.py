@@ -23,6 +23,9 @@ _FROM: Final = (
 _TAKEN: Final = "there is a user of that name already"
 
 
+_ADMINISTERED: Final = "SELECT EXISTS (SELECT FROM private.users WHERE role = 'platform_admin' AND disabled_at IS NULL)"
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """`tenant` is the slug, None for the platform's own; `issuer` the provider that vouches for somebody without a
@@ -134,24 +137,33 @@ class UserStore:
             )
 
     async def set_role(self, user_id: int, role: str) -> None:
-        """Raises StorageError for a role that does not fit the user's tenant."""
-        await self._change("UPDATE private.users SET role = $2 WHERE id = $1", user_id, role)
+        """Raises StorageError for a role that does not fit the user's tenant, and as `set_enabled`."""
+        await self._change("UPDATE private.users SET role = $2 WHERE id = $1", user_id, role, keep_admin=True)
 
     async def set_enabled(self, user_id: int, *, enabled: bool) -> None:
-        """Let somebody in, or no longer; the sessions of who is disabled are ended by the caller."""
+        """Let somebody in, or no longer; the sessions of who is disabled are ended by the caller.
+
+        Raises StorageError for the last one who administers the platform.
+        """
         await self._change(
             "UPDATE private.users SET disabled_at = CASE WHEN $2 THEN NULL ELSE coalesce(disabled_at, now()) END"
             " WHERE id = $1",
             *(user_id, enabled),
+            keep_admin=True,
         )
 
     async def note_sign_in(self, user_id: int) -> None:
         await self._change("UPDATE private.users SET last_sign_in_at = now() WHERE id = $1", user_id)
 
-    async def _change(self, statement: str, *args: object) -> None:
+    async def _change(self, statement: str, *args: object, keep_admin: bool = False) -> None:
         async with self._database.transaction(Role.ACCESS) as connection:
+            if keep_admin:  # two who lock each other out wait for one another
+                await connection.execute("SELECT pg_advisory_xact_lock(hashtext('platform admins'))")
+            before = keep_admin and await connection.fetchval(_ADMINISTERED)
             if (await connection.execute(statement, *args)).endswith(" 0"):
                 raise StorageError("there is no such user")
+            if before and not await connection.fetchval(_ADMINISTERED):
+                raise StorageError("somebody has to remain who administers the platform")
 
 
 async def _get(connection: Connection, user_id: int) -> User | None:

@@ -1,16 +1,18 @@
 -- One sliding window: a hash of buckets (number -> units taken), their `total`, `last`, the newest bucket charged,
--- `epoch`, when the hash was made, and `heal`, until when nothing is granted.
+-- `heal`, until when nothing is granted, and each worker's account, `w:<worker>`: the units it was charged in all, less
+-- what it gave back, and the bucket of its last call.
 --
 -- KEYS  the window
--- ARGV  limit, buckets per window, width of a bucket, need, want, now, the epoch the caller knows (0: none),
---       1 if the caller brings back all it ever took, what requests wait for (need..want), how many pairs are given back,
---       then pairs (bucket, units) to give back, then pairs (age in buckets, units) to charge whatever the limit
--- Reply units granted (0, or need..want; -1: not the window that the caller knows, and nothing was done),
+-- ARGV  limit, buckets per window, width of a bucket, need, want, now, the worker (0: who only looks), its account as
+--       it knows it, 1 if it brings back what was lost, what requests wait for (need..want), how many pairs are given
+--       back, then pairs (bucket, units) to give back, then pairs (age in buckets, units) to charge whatever the limit
+-- Reply units granted (0, or need..want; -1: the account is smaller than the worker knows it, and nothing was done),
 --       the bucket they are charged to, time left of that bucket, room left, time until `need` fits,
---       time until the window is empty, epoch, 1 while it heals
+--       time until the window is empty, the worker's account, 1 while it heals
 --
--- A window that was lost (FLUSHALL, a failover) is built up again from what each worker remembers of its own. Until all
--- had the time for that it heals: nothing is granted, and workers live on their shares.
+-- What was lost (FLUSHALL, a restart or a failover to an older state) is brought back by each worker from what it
+-- remembers of its own. Until all had the time for that the window heals: nothing is granted, and workers live on their
+-- shares.
 --
 -- Every time is in microseconds. A permit used in bucket i is counted while the current bucket is at most
 -- i + buckets: the oldest bucket counts whole, so nothing admitted less than a window ago is ever forgotten.
@@ -18,9 +20,10 @@
 local key = KEYS[1]
 local limit, buckets, width = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local need, want, now = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local known, restored = tonumber(ARGV[7]), ARGV[8] == '1'
-local waiting, returned = tonumber(ARGV[9]), tonumber(ARGV[10])
+local worker, known, restored = ARGV[7], tonumber(ARGV[8]), ARGV[9] == '1'
+local waiting, returned = tonumber(ARGV[10]), tonumber(ARGV[11])
 local HEALING = math.min(4000000, buckets * width / 2)
+local MOST_FIELDS = 1000
 
 -- Instances' clocks differ, this server's is one; effects are replicated, so reading it here is allowed.
 if now == 0 then
@@ -34,9 +37,9 @@ if kind ~= 'hash' and kind ~= 'none' then
   redis.call('DEL', key)
 end
 
-local state = redis.call('HMGET', key, 'total', 'last', 'epoch', 'heal')
+local state = redis.call('HMGET', key, 'total', 'last', 'heal', 'w:' .. worker)
 local total, last = tonumber(state[1]) or 0, tonumber(state[2]) or 0
-local epoch, heal = tonumber(state[3]) or 0, tonumber(state[4]) or 0
+local heal, account = tonumber(state[3]) or 0, tonumber(string.match(state[4] or '', '^-?%d+')) or 0
 local bucket = math.floor(now / width)
 
 -- The clock went back (failover, step): stay in the newest bucket; after more than a window, start over.
@@ -46,16 +49,13 @@ end
 local first = bucket - buckets
 
 if last < first or last > bucket then
-  epoch, heal = 0, 0
+  heal, account = 0, 0
 end
-if known ~= 0 and known ~= epoch then
-  return { -1, bucket, 0, 0, 0, 0, epoch, 0 }
+if account < known then
+  return { -1, bucket, 0, 0, 0, 0, account, 0 }
 end
-if epoch == 0 then
-  epoch = now
-end
-if restored and heal < epoch + HEALING then
-  heal = epoch + HEALING
+if restored and heal < now then
+  heal = now + HEALING
 end
 
 local function numbers(from, to)
@@ -79,10 +79,10 @@ end
 
 local function charge(number, units)
   redis.call('HINCRBY', key, number, units)
-  total = total + units
+  total, account = total + units, account + units
 end
 
-for at = 11, 10 + 2 * returned, 2 do
+for at = 12, 11 + 2 * returned, 2 do
   local number = tonumber(ARGV[at])
   if number >= first and number <= bucket then
     -- After a FLUSHALL the bucket may hold less than is brought back.
@@ -91,9 +91,20 @@ for at = 11, 10 + 2 * returned, 2 do
   end
 end
 
-for at = 11 + 2 * returned, #ARGV, 2 do
+for at = 12 + 2 * returned, #ARGV, 2 do
   charge(math.max(first, bucket - tonumber(ARGV[at])), tonumber(ARGV[at + 1]))
   last = bucket
+end
+
+-- An account whose worker was not heard of within a window is about nothing that still counts.
+local function forget_who_left()
+  local fields = redis.call('HGETALL', key)
+  for at = 1, #fields, 2 do
+    local heard = string.match(fields[at + 1], ':(%d+)$')
+    if string.sub(fields[at], 1, 2) == 'w:' and (tonumber(heard) or 0) < first then
+      redis.call('HDEL', key, fields[at])
+    end
+  end
 end
 
 local granted = 0
@@ -121,13 +132,19 @@ if granted < need then
   end
 end
 
-local reset = 0
-if total > 0 then
-  reset = (last + buckets + 1) * width - now
-  redis.call('HSET', key, 'total', total, 'last', last, 'epoch', epoch, 'heal', heal)
-  redis.call('PEXPIRE', key, math.ceil(math.max(reset, width) / 1000))
-else
+local reset = total > 0 and (last + buckets + 1) * width - now or 0
+if total == 0 and worker == '0' then
   redis.call('DEL', key)
+else
+  -- With nothing in it a window is kept for its accounts, as long as somebody may remember what was in it.
+  redis.call('HSET', key, 'total', total, 'last', last, 'heal', heal)
+  if worker ~= '0' then
+    if not state[4] and redis.call('HLEN', key) > MOST_FIELDS then
+      forget_who_left()
+    end
+    redis.call('HSET', key, 'w:' .. worker, string.format('%.0f:%.0f', account, bucket))
+  end
+  redis.call('PEXPIRE', key, math.ceil(math.max(reset, total > 0 and width or (buckets + 1) * width) / 1000))
 end
 
-return { granted, bucket, math.min(width, (bucket + 1) * width - now), limit - total, retry, reset, epoch, healing }
+return { granted, bucket, math.min(width, (bucket + 1) * width - now), limit - total, retry, reset, account, healing }

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from proxy.additions import additions
 from proxy.app import load_detection, policy_store
 from proxy.control.access.build import build_access
 from proxy.control.access.matrix import MATRIX
@@ -121,6 +122,7 @@ def _parts(folder: Path, database: Database) -> ControlParts:
         "settings": settings, "database": database, "redis": RedisClient.connect("redis://127.0.0.1:1"),
         "house_keys": keys, "data_keys": DataKeys(database, key_ring_source(settings.keys_folder)),
         "policies": policy_store(settings, detection), "detection": detection,
+        "signatures": additions(settings, detection.views).packs,
         "screen": Screen(detection.chain, detection.actions), "sums": Sums(10),
         "access": build_access(settings, database, keys),
     }  # fmt: skip

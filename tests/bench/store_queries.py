@@ -78,10 +78,16 @@ class Asked:
 
 @contextmanager
 def private_postgres() -> Iterator[EngineUrls]:
+    with private_engines("postgres") as urls:
+        yield urls
+
+
+@contextmanager
+def private_engines(*wanted: str) -> Iterator[EngineUrls]:
     with tempfile.TemporaryDirectory(prefix="ps-bench-", ignore_cleanup_errors=True) as name:
         data = Path(name)
         data.chmod(0o755)  # the engine's account must be able to reach its folder
-        engines = EmbeddedEngines(data, EnginePasswords("owner-bench", "login-bench", "valkey"), wanted=["postgres"])
+        engines = EmbeddedEngines(data, EnginePasswords("owner-bench", "login-bench", "valkey"), wanted=wanted)
         try:
             yield engines.start()
         finally:

@@ -251,7 +251,8 @@ def test_what_a_codec_reads_no_policy_can_open_besides(codec: Codec) -> None:
 
 @asked_of_every_codec(body=st.dictionaries(KEYS, JSON, max_size=5))
 def test_a_body_that_is_written_can_be_read_again(codec: Codec, body: Any) -> None:
-    content = codec.write_body(body)
+    if codec.name == "openai_uploads":  # which takes the list of one id and nothing else under that name
+        body.pop("part_ids", None)
     content = codec.write_body(body)
     assert content is not None
     if codec.name in FORMS_ONLY:

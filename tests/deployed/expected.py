@@ -11,8 +11,12 @@ from tests.deployed.traffic import FIRST_AFTER, TOKENS, USAGE
 
 Expected = Mapping[tuple[str, ...], Bounds]
 Account = Callable[[Seen], Expected]
-# The detectors that look at every text of a request; others have their own panels' rows when they come.
-ALWAYS: Final = ("credentials", "patterns", "pii")
+# The detectors that look at every text of a request, and the one that reads what the classifier leaves open: how often
+# that is, the log does not say.
+ALWAYS: Final = (
+    "anomaly", "classifier", "credentials", "keywords", "leakage", "packs", "patterns", "pii", "rendering",
+)  # fmt: skip
+SECOND: Final = "transformer"
 _NONE: Final[Expected] = {}
 _BLOCKED: Final = {"blocked_request", "blocked_response"}
 _FAILED: Final = {"upstream_error", "internal_error", "interrupted"}
@@ -63,14 +67,21 @@ def _block_share(seen: Seen) -> Expected:
 def _slowest_run(by: Callable[[str, str], str]) -> Account:
     def account(seen: Seen) -> Expected:
         longest = max(row["overhead_ms"] for row in seen.rows) / 1000
-        keys = {by(row["tenant"], detector) for row, _ in seen.judged() for detector in seen_detectors(seen)}
+        keys = {by(row["tenant"], detector) for row, _ in seen.judged() for detector in (*ALWAYS, SECOND)}
         return {(key,): (0.0, 2.5 * longest) for key in keys}
 
     return account
 
 
-def seen_detectors(_seen: Seen) -> tuple[str, ...]:
-    return (*ALWAYS, "leakage", "rendering")
+def _results(seen: Seen) -> Expected:
+    found = seen.rates(seen.results(ALWAYS))
+    _, most = seen.rate(sum(1 for _ in seen.judged()))
+    return found | {(SECOND, result): (0.0, most) for result in ("allow", "flag", "block", "skipped")}
+
+
+def _stages(seen: Seen) -> Expected:
+    _, most = seen.rate(sum(row["overhead_ms"] for row in seen.rows) / 1000)
+    return {(stage,): (0.0, most) for stage in ("pattern", "model", "refiner")}
 
 
 def _confidence(seen: Seen) -> Expected:
@@ -136,11 +147,11 @@ OVERVIEW: Final[Mapping[str, tuple[Account, ...]]] = {
     "Version": (lambda s: {(s.version,): (1, 1)},),
 }
 DETECTION: Final[Mapping[str, tuple[Account, ...]]] = {
-    "Results by detector": (lambda s: s.rates(s.results(seen_detectors(s))),),
+    "Results by detector": (_results,),
     "Detector errors": (lambda _: _NONE,),
     "Time of a run, p95": (_slowest_run(lambda _, detector: detector),),
     "Time of a run, mean": (_slowest_run(lambda _, detector: detector),),
-    "Seconds by stage": (lambda s: {("pattern",): (0.0, s.rate(sum(r["overhead_ms"] for r in s.rows) / 1000)[1])},),
+    "Seconds by stage": (_stages,),
     "Confidence, median": (_confidence,),
     "Findings by category": (lambda s: s.rates(s.findings("category")),),
     "Busiest rules": (lambda s: {key: s.increase(n) for key, n in s.findings("rule").items()},),

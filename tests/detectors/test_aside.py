@@ -12,7 +12,8 @@ import pytest
 from detectors.aside import LONG_TEXT, MANY_SEGMENTS, Aside
 from detectors.build import build_chain
 from detectors.chain import Chain, InspectionOptions
-from detectors.matcher import Matcher, Pattern
+from detectors.matcher import Matcher
+from detectors.pattern import Pattern
 from detectors.rules import load_signatures
 from detectors.types import Direction, Hit, InspectionContext, Kind, Origin, Place, Segment, Stage, View
 from detectors.views import ViewBuilder

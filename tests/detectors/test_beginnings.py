@@ -10,8 +10,9 @@ import detectors.decoders
 from detectors.beginnings import Beginnings, beginnings_of
 from detectors.decoding import Decoder
 from detectors.discovery import discover
-from detectors.matcher import Matcher, Pattern
+from detectors.matcher import Matcher
 from detectors.normalise import fold
+from detectors.pattern import Pattern
 from detectors.rules import Signature, expression_of, load_signatures
 
 SIGNATURES = load_signatures().signatures

@@ -218,6 +218,17 @@ async def test_a_stage_that_the_gate_skips_is_recorded_with_its_reason() -> None
     assert inspection.undecided == ()
 
 
+@pytest.mark.parametrize(("texts", "left_out"), [(["shut"], 1), (["open", "shut"], 0)])
+async def test_what_a_skipped_stage_had_no_use_for_is_no_gap(texts: list[str], left_out: int) -> None:
+    banded, gate = Banded("open"), Skipping({Stage.REFINER: "verdict is certain"})
+
+    inspection = await _inspect(Finder("open"), banded, texts=texts, options=InspectionOptions(gate=gate))
+
+    assert _status(inspection)["banded"] == (RunStatus.SKIPPED, "verdict is certain")
+    assert inspection.runs[1].left_out == left_out
+    assert banded.seen == []
+
+
 async def test_an_expensive_detector_looks_only_where_it_is_wanted() -> None:
     banded = Banded("open")
     inspection = await _inspect(Finder("open"), banded, texts=["open", "shut", "an open question"])

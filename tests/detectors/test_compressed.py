@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Callable
 
 import pytest
 
@@ -45,3 +46,38 @@ def test_a_bomb_is_cut_at_the_bound_and_told() -> None:
     assert said is not None
     assert said.cut
     assert len(said.text) == MOST_GROWTH * len(bomb) + FREE
+
+
+def test_members_that_stand_one_behind_the_other_are_all_read() -> None:
+    assert said_by(gzip.compress(b"Hello. ") + gzip.compress(TEXT.encode())) == Said(f"Hello. {TEXT}")
+    assert said_by(gzip.compress(b"Hello. ") + b"\0" * 9 + gzip.compress(TEXT.encode()) + b"\0") == Said(
+        f"Hello. {TEXT}"
+    )
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+def test_what_stands_behind_and_is_not_read_is_told(pack: Callable[[bytes], bytes]) -> None:
+    assert said_by(pack(TEXT.encode()) + b"and a tail") == Said(TEXT)
+    assert said_by(pack(TEXT.encode()) + zlib.compress(b"more")) == Said(TEXT, cut=True)
+
+
+def test_what_is_packed_twice_behind_a_text_is_told() -> None:
+    assert said_by(gzip.compress(TEXT.encode()) + gzip.compress(gzip.compress(b"x" * 99))) == Said(TEXT, cut=True)
+
+
+def test_more_members_than_anybody_sends_are_cut_and_told() -> None:
+    said = said_by(gzip.compress(b"Hello. ") * 99 + gzip.compress(TEXT.encode()))
+
+    assert said is not None
+    assert said.cut
+
+
+def test_a_member_that_is_broken_behind_a_whole_one_is_told() -> None:
+    assert said_by(gzip.compress(b"Hello.") + b"\x1f\x8b\x08" + b"\xff" * 20) == Said("Hello.", cut=True)
+
+
+@pytest.mark.parametrize(
+    "twice", [lambda raw: gzip.compress(gzip.compress(raw)), lambda r: zlib.compress(gzip.compress(r))]
+)
+def test_what_is_packed_twice_is_not_read_and_told(twice: Callable[[bytes], bytes]) -> None:
+    assert said_by(twice(TEXT.encode() * 40)) == Said("", cut=True)

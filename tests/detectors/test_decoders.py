@@ -10,7 +10,8 @@ import pytest
 import detectors.decoders
 from detectors.decoding import Decoder
 from detectors.discovery import discover
-from detectors.matcher import Matcher, Pattern
+from detectors.matcher import Matcher
+from detectors.pattern import Pattern
 from tests.detectors.busy import BUSY
 
 DECODERS: Final = {decoder.name: decoder for decoder in discover(detectors.decoders, "DECODER", Decoder)}

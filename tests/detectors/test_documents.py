@@ -176,7 +176,7 @@ class Outer(BaseModel):
         ("rules:\n  - min_confidence: 1", "2: missing key 'action'"),
         ("single: ~", "1: missing key 'rules'"),
         ("", " missing key 'rules'"),
-        ("rules: 5", "1: rules: Input should be a valid tuple"),
+        ("rules: 5", "1: rules: expected a list"),
     ],
 )
 def test_a_wrong_model_is_told_with_line_and_nearest_word(text: str, problem: str) -> None:

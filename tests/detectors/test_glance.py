@@ -116,3 +116,19 @@ async def test_where_a_glance_is_not_enough_or_fails_the_chain_looks(stage: Stag
     glance = Glance([Odd(stage)], builder, (), ())
 
     assert await glance.at(segment("plain words"), InspectionContext()) == UNSEEN
+
+
+@pytest.mark.parametrize("mark", ["\u2014", "\u2013", "\u2011", "\u0664"])
+async def test_dashes_and_digits_of_other_scripts_are_read_at_a_glance(glance: Glance, mark: str) -> None:
+    seen = await glance.at(segment(f"The harbour opens {mark} and boats leave every hour, "), InspectionContext())
+    assert seen.plain
+    assert seen.settled is not None
+
+
+async def test_a_key_behind_a_dash_is_held_from_its_beginning(glance: Glance) -> None:
+    before = "Here it is \u2014 as you asked:\n"
+    for length in (12, 300, 1200):
+        text = before + "-----BEGIN PRIVATE KEY-----\n" + "MIIEvQIBADANBgkq" * (length // 16)
+        seen = await glance.at(segment(text), InspectionContext())
+        assert seen.settled is not None
+        assert seen.settled <= len(before)

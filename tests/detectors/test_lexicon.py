@@ -59,5 +59,11 @@ def test_the_revision_changes_with_everything(other: Lexicon) -> None:
     assert len({Lexicon().revision, Lexicon(keywords=(WORDS,)).revision, other.revision}) == 3
 
 
+def test_the_revision_tells_how_deep_unknown_origins_are_read() -> None:
+    users, known = Lexicon({Origin.USER: 4}), Lexicon({Origin.USER: 4, Origin.UNKNOWN: 2})
+    assert (users.level(Origin.UNKNOWN), known.level(Origin.UNKNOWN)) == (4, 2)
+    assert users.revision != known.revision
+
+
 def test_a_lexicon_that_adds_nothing_has_no_revision() -> None:
     assert Lexicon().revision == Lexicon({Origin.TOOL: DEFAULT_LEVEL}).revision == ""

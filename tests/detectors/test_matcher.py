@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from detectors.matcher import (
     EngineName,
     Matcher,
-    Pattern,
-    PatternSyntaxError,
     check_pattern,
 )
+from detectors.pattern import Pattern, PatternSyntaxError
 from detectors.rules import build_matcher, expression_of, load_signatures
 from detectors.types import Category, Span
 from detectors.utf8 import without_surrogates

@@ -200,3 +200,9 @@ def test_a_text_of_very_many_characters_is_not_read_by_its_alphabet() -> None:
 @pytest.mark.parametrize("unit", ["a  ", " \t\n\u2003", "\u200ba", "e\u0301", "\ufdfa", "“ab” é "])
 def test_folding_takes_linear_time(unit: str, linear: Callable[[Callable[[str], object], str], bool]) -> None:
     assert linear(lambda text: (fold(text), clean(text), fold(text, alphabet_of(text))), unit)
+
+
+@pytest.mark.parametrize("spelling", ["٠١٢٣-٤٥٦-٧٨٩", "०१२३‑४५६‐७८९", "0123–456—789", "𝟎𝟏𝟐𝟑−４５６－７８９"])
+def test_a_number_reads_the_same_in_every_script_and_with_every_dash(spelling: str) -> None:
+    assert clean(spelling) == "0123-456-789"
+    assert fold(spelling) == "0123-456-789"

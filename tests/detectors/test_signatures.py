@@ -15,6 +15,8 @@ from typing import Final
 
 import orjson
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import detectors.decoders
 from detectors.decoding import Decoder
@@ -24,6 +26,7 @@ from detectors.errors import SignatureError
 from detectors.lexicon import Lexicon
 from detectors.matcher import Matcher
 from detectors.normalise import fold
+from detectors.pattern import Pattern
 from detectors.rules import (
     BUILT_IN,
     STORE,
@@ -228,6 +231,23 @@ def test_both_engines_agree_on_every_example(folded: bool, one_pass: Mapping[boo
 
     assert texts
     assert differing == []
+
+
+@pytest.mark.parametrize("signature", [s for s in SIGNATURES if s.gate], ids=lambda signature: signature.id)
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_a_gate_occurs_wherever_its_pattern_does(signature: Signature, data: st.DataObject) -> None:
+    pattern = expression_of(signature)
+    characters = re.sub(r"\\x\{(\w+)\}", lambda code: chr(int(code[1], 16)), pattern.expression)
+    found = data.draw(st.from_regex(re.compile(characters, re.ASCII)))
+    found = fold(found) if signature.folded else found
+
+    if re2_finds(pattern.expression, found, caseless=pattern.caseless):
+        assert re2_finds(pattern.gate, found, caseless=pattern.caseless), found
+
+
+def re2_finds(expression: str, text: str, *, caseless: bool) -> bool:
+    return Matcher([Pattern(expression, caseless)], engine="re2").matching(text) == [0]
 
 
 @pytest.mark.parametrize("attack", [OVERRIDE, REVEAL, SAFETY])

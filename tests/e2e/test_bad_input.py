@@ -166,3 +166,11 @@ def test_no_traceback_and_no_text_of_a_user_reaches_the_log(product: Product) ->
     assert "Traceback" not in log
     assert "previous instructions" not in log
     assert product.key not in log
+
+
+def test_a_model_s_name_that_no_row_can_hold_is_still_in_one(product: Product) -> None:
+    names = b'"models": ["scripted", "a\\u0000b", "\\ud83d\\ude00"]'
+    answers = [post(product, GOOD.replace(b'"model":"scripted"', b'"model":"scripted",' + names)) for _ in range(2)]
+
+    ids = {headers["x-promptshield-decision-id"] for _, _, headers in answers}
+    assert ids <= {row["id"] for row in product.shipped(ids)}

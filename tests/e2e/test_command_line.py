@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 
 import orjson
@@ -74,8 +75,14 @@ def test_a_revoked_key_ends_within_two_seconds(product: Product, recorder: Recor
     key = product.run("key", "create", "short-lived").stdout.split()[-1]
     assert post(product, GOOD, Authorization=f"Bearer {key}")[0] == 200
     product.run("key", "revoke", key)
-    statuses = [post(product, GOOD, Authorization=f"Bearer {key}")[0] for _ in range(400)]
-    assert statuses[-1] == 401
+    revoked, statuses = time.monotonic(), list[int]()
+    last_passed = revoked
+    while statuses[-20:] != [401] * 20:  # whichever worker answers
+        assert time.monotonic() - revoked < 10, statuses[-20:]
+        statuses.append(post(product, GOOD, Authorization=f"Bearer {key}")[0])
+        if statuses[-1] != 401:
+            last_passed = time.monotonic()
+    assert last_passed - revoked < 2
     assert len(recorder.received) >= 1
 
 

@@ -18,8 +18,8 @@ NEW = "Qx7-tall-fjord-lamp-92"
 ONE_TIME = re.compile(r"[a-z0-9]{5}(?:-[a-z0-9]{5}){3}")
 PLACES = (
     "", "/decisions", "/incidents", "/reviews", "/usage", "/policies", "/policies/_", "/policies/_/versions",
-    "/playground", "/exclusions", "/judges", "/tenants", "/apps", "/keys", "/users", "/service-accounts", "/issuers",
-    "/audit",
+    "/playground", "/exclusions", "/limits", "/judges", "/tenants", "/apps", "/keys", "/users", "/service-accounts",
+    "/issuers", "/audit",
 )  # fmt: skip
 
 

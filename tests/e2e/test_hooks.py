@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -201,6 +202,19 @@ def test_litellm_cannot_take_back_an_answers_arguments_so_they_stop(product: Pro
         "function": {"name": "save", "arguments": orjson.dumps({"k": KEY}).decode()},
     }
     call = {"input_type": "response", "texts": [], "tool_calls": [called], "request_data": {}}
+    assert ask(product, NEIGHBOURS["litellm"].path, call)[1]["action"] == "BLOCKED"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": f'{{"k": "{KEY}"}}'}}]},
+        {"images": [f"data:text/plain,{ATTACK}"]},
+        {"images": ["data:text/plain;base64," + b64encode(ATTACK.encode()).decode()]},
+    ],
+)
+def test_litellms_requests_hide_nothing_beside_their_messages(product: Product, more: Json) -> None:
+    call = {"input_type": "request", "texts": ["hi"], "structured_messages": chat("hi"), "request_data": {}, **more}
     assert ask(product, NEIGHBOURS["litellm"].path, call)[1]["action"] == "BLOCKED"
 
 

@@ -59,6 +59,13 @@ def test_a_second_start_is_quick_and_keeps_its_data(folder: Path, upstream: Reco
         assert decision in {row["id"] for row in product.shipped([decision])}
 
 
+def test_a_second_start_is_refused_and_takes_nothing_from_the_first(product: Product, recorder: Recorder) -> None:
+    del recorder
+    refused = product.run("serve", check=False)
+    assert (refused.returncode, "already runs on" in refused.stderr) == (1, True)
+    assert "demo" in product.run("tenant", "list").stdout, "and commands find the one that runs"
+
+
 def test_a_killed_worker_is_replaced(product: Product, recorder: Recorder) -> None:
     before = set(product.worker_pids())
     os.kill(min(before), signal.SIGKILL)

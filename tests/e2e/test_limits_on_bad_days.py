@@ -79,21 +79,22 @@ def flush(product: Product) -> None:
 def test_no_bad_day_of_valkey_costs_a_request_or_gives_a_second_limit_away(
     limited: Product, recorder: Recorder
 ) -> None:
-    seen = ask(limited, 60)
+    seen = [ask(limited, 60)]
     flush(limited)
-    seen += ask(limited, 30)
+    seen.append(ask(limited, 30))
     process = valkey(limited)
     process.send_signal(signal.SIGSTOP)
     began = time.monotonic()
-    seen += ask(limited, 30)
+    seen.append(ask(limited, 30))
     hanging = time.monotonic() - began
     process.send_signal(signal.SIGCONT)
     time.sleep(6)  # noqa: TID251 - workers look once a second whether it is back
-    seen += ask(limited, 30)
+    seen.append(ask(limited, 30))
     process.kill()
-    seen += ask(limited, 400)
+    seen.append(ask(limited, 400))
 
-    assert set(seen) == {200, 429}
-    assert LIMIT * 0.75 <= seen[200] <= LIMIT
-    assert len(recorder.received) == seen[200]
+    admitted = sum(phase[200] for phase in seen)
+    assert set().union(*seen) == {200, 429}, seen
+    assert LIMIT * 0.75 <= admitted <= LIMIT, seen
+    assert len(recorder.received) == admitted
     assert hanging < 15

@@ -57,7 +57,7 @@ def product(provider: Recorder) -> Iterator[Product]:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         hosts = f"{{api.openai.com: {{base_url: '{provider.url}'}}}}"
-        extra = f"egress: {{port: {port}, hosts: {hosts}}}\n"
+        extra = f"egress: {{port: {port}, hosts: {hosts}, allow_networks: [127.0.0.1/32, '::1/128']}}\n"
         with Product(Path(name) / "data", workers=1, extra=extra) as product:
             yield product
 

@@ -7,10 +7,12 @@ import importlib.util
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
 
 from mitmproxy import tls
+from mitmproxy.proxy import server_hooks
 from mitmproxy.test import tflow
 
 ADDON = Path(__file__).parents[2] / "proxy" / "egress" / "addon.py"
@@ -29,6 +31,8 @@ class Broken:
 def fate(flow: Any) -> str:
     if isinstance(flow, tls.ClientHelloData):
         return "ignored" if flow.ignore_connection else "opened"
+    if isinstance(flow, server_hooks.ServerConnectionHookData):
+        return "killed" if flow.server.error else "connected"
     response = getattr(flow, "response", None)
     return str(response.status_code) if response is not None else "killed"
 
@@ -40,6 +44,8 @@ def broken_flow(hook: str) -> Any:
         flow = MagicMock(response=None)
         flow.conn = flow.server_conn = Broken()
         return flow
+    if hook == "server_connect":
+        return server_hooks.ServerConnectionHookData(client=Broken(), server=SimpleNamespace(address=7, error=None))
     flow = tflow.tflow()
     if hook == "responseheaders":
         flow.response = Broken()
@@ -57,6 +63,7 @@ async def main() -> None:
     egress, fates = module.addons[0], {}
     for hook in (
         "http_connect",
+        "server_connect",
         "requestheaders",
         "responseheaders",
         "tls_clienthello",

@@ -27,6 +27,7 @@ from tests.harness import Product, Recorder, streamed
 
 APP = Path(__file__).parent / "app.py"
 KEY = "AKIA" + "IOSFODNN7EXAMPLF"
+HELLO = {"role": "user", "content": "Write to anna.smith@gmail.com"}
 
 
 def egress_python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -212,12 +213,40 @@ def test_another_host_passes_untouched_under_its_own_certificate(
     assert eventually(lambda: counted(product, "untouched"))
 
 
+def test_a_policy_knows_from_which_network_an_app_comes(way: Way, product: Product) -> None:
+    product.policy("extends: preset/standard\nrules: [{id: away, when: {network: 127.0.0.9/32}, action: block}]\n")
+    body = ("-H", "Content-Type: application/json", "-d", json.dumps({"model": "scripted", "messages": [HELLO]}))
+    proxied = ("-x", f"http://{way.key}:@127.0.0.1:{way.port}", "--cacert", str(way.authority))
+    where = "https://api.openai.com/v1/chat/completions"
+    lies = ("-H", "x-promptshield-egress-client: 127.0.0.1")
+
+    def ask(*more: str) -> bytes:
+        return curl(way, *proxied, *more, *body, where).stdout
+
+    try:
+        away = eventually(lambda: re.findall(b"content_filter", ask("--interface", "127.0.0.9", *lies)))
+        assert away
+        assert b"Write to" in ask()
+    finally:
+        product.policy("extends: preset/standard\n")
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "127.0.0.2", "[::ffff:10.0.0.1]", "2130706434"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_nobody_is_sent_where_nobody_may_go(way: Way, host: str, scheme: str) -> None:
+    began = time.monotonic()
+    done = curl(way, "-x", f"http://{way.key}:@127.0.0.1:{way.port}", "-i", f"{scheme}://{host}/latest/meta-data")
+    assert b"egress_network" in done.stdout or done.stdout.startswith(b"HTTP/1.1 403")
+    assert time.monotonic() - began < 5
+
+
 def test_whatever_fails_in_the_addon_nothing_passes(tmp_path: Path) -> None:
     plane = tmp_path / "addon.json"
     plane.write_text(json.dumps({"plane": "http://127.0.0.1:9", "token": "t", "hosts": {"api.openai.com": {}}}))
     done = egress_python(str(Path(__file__).parent / "faults.py"), PROMPTSHIELD_EGRESS=str(plane))
     assert json.loads(done.stdout) == {
         "http_connect": "502",
+        "server_connect": "killed",
         "requestheaders": "502",
         "responseheaders": "502",
         "tls_clienthello": "opened",

@@ -19,13 +19,18 @@ HEAD: Final = (
     "| p50 ms | p99 ms | p99 of those |"
 )
 
+CUTS: Final = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
+HARM_AT: Final = (0.65, 0.8, 0.9)
+
 Sets = Mapping[str, Sequence[Labelled]]
 AllLooked = Mapping[str, Looked]
 
 
 def table(sets: Sets, looked: AllLooked) -> str:
-    """Return both tables in Markdown: the whole chain's, and what each stage does alone."""
-    return "\n".join([*_whole(sets, looked), "", *_stages(sets, looked)])
+    """Return all tables in Markdown: the whole chain's, each stage's alone, what it costs, and who asks for harm."""
+    return "\n".join(
+        [*_whole(sets, looked), "", *_stages(sets, looked), "", *_curve(sets, looked), "", *_harm(sets, looked)]
+    )
 
 
 def page(sets: Sets, looked: AllLooked) -> None:
@@ -86,6 +91,10 @@ def _chosen(seen: Looked, kept: Sequence[int]) -> Looked:
         [seen.seconds[number] for number in kept],
         [seen.unsure[number] for number in kept],
         [seen.reread[number] for number in kept],
+        [seen.harm[number] for number in kept],
+        [seen.first[number] for number in kept],
+        [seen.leaning[number] for number in kept],
+        [seen.again[number] for number in kept],
     )
 
 
@@ -98,6 +107,34 @@ def _stages(sets: Sets, looked: AllLooked) -> Iterator[str]:
             found = rates([row.attack for row in rows], seen.flagged[stage])
             cells.append(" / ".join(_percent(share) for share in (found.recall, found.flagged) if share is not None))
         yield f"| {name} | " + " | ".join(cells) + " |"
+
+
+def _curve(sets: Sets, looked: AllLooked) -> Iterator[str]:
+    """What would be caught, and at what price, if the transformer read only the most doubtful of what it reads."""
+    yield "| of its texts the transformer reads | of all texts | ms a text | recall | flagged |"
+    yield "|--:|--:|--:|--:|--:|"
+    seen, attack = list(looked.values()), [row.attack for rows in sets.values() for row in rows]
+    whole = [flag for one in seen for flag in one.flagged[WHOLE]]
+    first, leaning = [flag for one in seen for flag in one.first], [lean for one in seen for lean in one.leaning]
+    reread, again = [read for one in seen for read in one.reread], [more for one in seen for more in one.again]
+    seconds = [second for one in seen for second in one.seconds]
+    ascending = sorted(lean for lean, read in zip(leaning, reread, strict=True) if read)
+    for share in CUTS:
+        cut = ascending[round((1 - share) * (len(ascending) - 1))] if share and ascending else float("inf")
+        reads = [read and lean >= cut for read, lean in zip(reread, leaning, strict=True)]
+        found = rates(attack, [(w if r else f) for w, f, r in zip(whole, first, reads, strict=True)])
+        spent = sum(s - (0 if r else a) for s, a, r in zip(seconds, again, reads, strict=True))
+        cells = [f"{share:.0%}", _percent(sum(reads) / len(reads)), f"{1000 * spent / len(seconds):.2f}"]
+        yield f"| {' | '.join([*cells, _percent(found.recall), _percent(found.flagged)])} |"
+
+
+def _harm(sets: Sets, looked: AllLooked) -> Iterator[str]:
+    """How many texts a policy that asks for it would call requests for harm, by the confidence it asks for."""
+    yield "| set | " + " | ".join(f"harm at {least}" for least in HARM_AT) + " |"
+    yield "|---" + "|--:" * len(HARM_AT) + "|"
+    for name, _, seen in _with_parts(sets, looked):
+        shares = [sum(chance >= least for chance in seen.harm) / len(seen.harm) for least in HARM_AT]
+        yield f"| {name} | " + " | ".join(map(_percent, shares)) + " |"
 
 
 def _above(scores: Sequence[float], threshold: float) -> str:

@@ -17,13 +17,16 @@ IN_TREE: Final = Path(__file__).parent.parent / "data" / "unseen"
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A text as it arrives, who wrote it, and whether it is an attack; `hard` is benign text that resembles one."""
+    """A text as it arrives, who wrote it, and whether it is an attack; `hard` is benign text that resembles one,
+    `harmful` asks for harm, which is no attack.
+    """
 
     text: str
     origin: Origin
     attack: bool
     hard: bool
     language: str
+    harmful: bool = False
 
 
 def load_sets(corpus: Path | None) -> Mapping[str, list[Labelled]]:
@@ -51,4 +54,5 @@ def _read(file: Path) -> Iterator[Labelled]:
                 row["label"] == 1 and not harmful,
                 row["category"] == "benign_hard",
                 row["lang"],
+                harmful,
             )

@@ -31,6 +31,12 @@ item types that are not named here, whose author then counts as `unknown`.
 Who wrote a text decides which rules of a policy look at it (`origin:`); personal data and credentials are
 looked for in all.
 
+Of a request's headers few go on: `user-agent`, `http-referer`, `x-title`, `openai-beta`, the dialect's own
+(`anthropic-version`, `anthropic-beta`, `x-goog-api-client`), each read like a text of the sender's and left out where
+the policy would stop or mask what is found; `idempotency-key` as the tenant's own; `openai-organization` and
+`openai-project` only with a credential of the client's. Of an answer's headers `retry-after` comes back, others as
+`llm_provider-*` if they can be no sentence, credential or address and say nothing of the house's account.
+
 | request | dialect | codec |
 |---|---|---|
 """

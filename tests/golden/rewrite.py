@@ -28,6 +28,7 @@ from proxy.screen import Screen, Screened
 from proxy.streaming import StreamScreen
 from proxy.walk import Walk
 from tests.contracts.targets import TARGETS
+from tests.golden.keys import pages
 from tests.golden.metrics import EXPOSITION, PAGE, exposition_text, metrics_page
 from tests.golden.operations import API_PAGE, OPENAPI, api_page, openapi_document
 from tests.golden.providers import FILE, providers_page
@@ -128,6 +129,8 @@ def main() -> None:
     PAGE.write_text(metrics_page())
     OPENAPI.write_bytes(openapi_document())
     API_PAGE.write_text(api_page())
+    for page, text in pages().items():
+        page.write_text(text)
     write_dashboards()
 
 

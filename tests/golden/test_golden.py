@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from proxy.app import Detection, load_detection
+from tests.golden.keys import pages
 from tests.golden.metrics import EXPOSITION, PAGE, exposition_text, metrics_page
 from tests.golden.operations import API_PAGE, OPENAPI, api_page, openapi_document
 from tests.golden.providers import FILE, providers_page
@@ -40,6 +41,13 @@ def test_the_exposition_reads_as_it_did() -> None:
 
 def test_the_page_about_metrics_is_what_the_names_say() -> None:
     assert metrics_page() == PAGE.read_text()
+
+
+def test_the_tables_of_keys_are_what_the_schemas_say() -> None:
+    made = pages()
+
+    assert {page: page.read_text() for page in made} == made
+    assert all(text.count("\n| `") > 20 for text in made.values())
 
 
 def test_the_document_of_the_control_plane_is_what_its_operations_say() -> None:

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 
 import proxy.providers
 from detectors import build
 from detectors.chain import Chain
 from detectors.discovery import discover
+from detectors.documents import parse_document
 from detectors.rules import RuleSet, load_signatures
 from detectors.types import (
     Category,
@@ -28,6 +30,7 @@ from detectors.types import (
 from policies.build import build_actions
 from policies.engine import Actions
 from policies.loader import load_policy_text
+from policies.schema import policy_schema
 from policies.types import Policy
 from proxy.codec import Codec
 from proxy.request_reader import CodecReader
@@ -90,5 +93,13 @@ def make_finding() -> MakeFinding:
 
 @pytest.fixture(scope="session")
 def make_policy() -> MakePolicy:
-    """Compile the text of a policy file."""
-    return cache(lambda text: load_policy_text(text, Path("acme.yaml"), "acme").policy)
+    """Compile the text of a policy file. What loads, the schema that editors go by must not call wrong."""
+    published = jsonschema_rs.validator_for(policy_schema())
+
+    @cache
+    def make(text: str) -> Policy:
+        policy = load_policy_text(text, Path("acme.yaml"), "acme").policy
+        published.validate(parse_document(text, Path("acme.yaml")).content)
+        return policy
+
+    return make

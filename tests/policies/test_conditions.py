@@ -14,6 +14,11 @@ HOLD = [
     'tags.exists(tag, tag.startsWith("owasp"))',
     'model.startsWith("gpt") ? hour == 12 : false',
     "score - confidence < 0.1",
+    "size(app) > 0 && !app.startsWith(\"kind == 5 && severity == 'x'\")",
+    "tags.exists(t, t == 'owasp.llm01')",
+    "'PS-INJ-001' == rule",
+    "roles != ['guest']",
+    "roles == [] || roles == ['a', 'b']",
 ]
 
 
@@ -30,16 +35,27 @@ REFUSED = {
     "confidnce > 0.5": "did you mean 'confidence'",
     "1 +": "Syntax error",
     "hour": "must be true or false, and is int",
-    'hour > "9"': "overload",
+    'hour > "9"': "'hour' is a number and never a text",
+    "hour + (app) > 3": "overload",
+    "category == 'keyword' && severity == 'medium'": "low 1, medium 2, high 3, critical 4",
+    "app == 'a' && severity > 'medium'": "'severity' is a number",
+    "key == '17'": "'key' is a number and never a text, as '17' is",
+    "weekday == 'mon'": "0 is Monday",
+    "streaming == 'true'": "'streaming' is true or false and never a text",
+    "tags == 'x'": "write 'x' in tags",
+    "severity in [1, 'low']": "never a text, as 'low' is",
+    "5 == kind": "'kind' is a text and never a number",
     "1 / hour > 0": "division by zero",
     'tags[0] == "a"': "index out of bounds",
     'model.matches("(a+)+$")': "'matches' cannot be used here",
-    "int(role) > 3": "'int' cannot be used here",
+    "int(app) > 3": "'int' cannot be used here",
     "tags.all(x, tags.all(y, tags.all(z, x == z)))": "more than 2 of all",
     "(" * 13 + "true" + ")" * 13: "nested deeper than 12",
     "hour in [" + "1," * 65 + "1]": "more than 64 items",
     "true || " * 130 + "true": "longer than 1000 characters",
     "": "Syntax error",
+    "(app": "at its end",
+    "category = 'pii'": "; == compares",
 }
 
 

@@ -30,6 +30,7 @@ BY_BOTH = replace(BY_ORIGIN, content=CONTENT)
         (BY_CONTENT, Origin.USER, CONTENT, True),
         (BY_CONTENT, Origin.USER, "0" * 32, False),
         (BY_CONTENT, Origin.USER, "", False),
+        (replace(BY_CONTENT, content=""), Origin.USER, "", False),  # found in no text of its own
         (BY_BOTH, Origin.SYSTEM, CONTENT, True),
         (BY_BOTH, Origin.USER, CONTENT, False),
         (BY_BOTH, Origin.SYSTEM, "0" * 32, False),

@@ -17,14 +17,14 @@ FULL = Facts(
     upstream="openai",
     streaming=True,
     network="192.0.2.7",
-    role="intern",
+    roles=("intern",),
     language="de",
     cost=1.5,
 )
 
 
 def test_the_row_keeps_what_has_no_column_and_nothing_personal() -> None:
-    assert kept_facts(FULL) == {"role": "intern", "language": "de", "cost": 1.5}
+    assert kept_facts(FULL) == {"roles": ("intern",), "language": "de", "cost": 1.5}
     assert kept_facts(Facts(at=1.0)) == {}
 
 

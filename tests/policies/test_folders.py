@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from detectors.chain import Chain
-from detectors.errors import PolicyError
+from detectors.documents import parse_document
+from detectors.errors import EdgeError, PolicyError
 from policies.engine import Actions
-from policies.folders import PolicyFolders
+from policies.folders import PolicyFolders, refuse_word_files
 from policies.store import PolicyStore
 
 STANDARD, STRICT = "extends: preset/standard\n", "extends: preset/strict\n"
@@ -69,3 +70,42 @@ def test_files_of_tests_are_no_policies(folders: PolicyFolders) -> None:
 
 def test_a_folder_of_held_policies_need_not_be_there(tmp_path: Path) -> None:
     assert PolicyFolders(tmp_path, tmp_path / "nothing").stamps() == {}
+
+
+async def test_a_held_policy_that_does_not_load_costs_nobody_but_its_tenant(
+    folders: PolicyFolders, chain: Chain, actions: Actions
+) -> None:
+    held(folders, "acme", "extends: preset/standard\nmod: enforce\n")
+    held(folders, "globex", STRICT)
+    store, recovering = (PolicyStore(folders, chain, actions, ()) for _ in range(2))
+    await store.load()
+    await recovering.recover()
+    for one in (store, recovering):
+        assert one.policy_for("globex", "bot").disclose == "id"
+        assert one.policy_for("initech", "bot").id == "preset/standard"
+        with pytest.raises(EdgeError) as caught:
+            one.policy_for("acme", "bot")  # and never another policy in its place
+        assert (caught.value.status, caught.value.code) == (503, "policy_unavailable")
+    held(folders, "acme", STRICT)
+    await store.reload()
+    assert store.policy_for("acme", "bot").disclose == "id"
+
+
+async def test_time_alone_takes_no_held_policy_away(folders: PolicyFolders, chain: Chain, actions: Actions) -> None:
+    failing = STRICT + "tests: [{name: x, user: hello, expect: block}]\n"
+    held(folders, "acme", failing)  # whose tests passed when it was saved: an exclusion of it has ended since
+    (folders.own / "globex.yaml").write_text(failing)
+    store = PolicyStore(folders, chain, actions, ())
+    with pytest.raises(PolicyError, match="globex"):
+        await store.load()
+    assert store.policy_for("acme", "bot").disclose == "id"
+
+
+def test_words_in_files_are_the_operators(tmp_path: Path) -> None:
+    text = (
+        STANDARD + "keywords:\n  - {name: a, words: [b], category: pii}\n  - {name: c, file: ../x.txt, category: pii}\n"
+    )
+    with pytest.raises(PolicyError, match="write `words:`") as caught:
+        refuse_word_files(parse_document(text, tmp_path / "acme.yaml", PolicyError))
+    assert str(caught.value).startswith(f"{tmp_path}/acme.yaml:4:")
+    refuse_word_files(parse_document(STANDARD + "keywords: 7\n", tmp_path / "acme.yaml", PolicyError))

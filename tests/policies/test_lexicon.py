@@ -8,6 +8,7 @@ import pytest
 
 from detectors.errors import PolicyError
 from detectors.types import Origin, Severity
+from policies.layers import Library
 from policies.loader import load_policy
 from policies.types import Policy
 
@@ -66,3 +67,26 @@ def test_what_is_wrong_is_told_with_file_and_line(tmp_path: Path, text: str, pro
         load(tmp_path, text + "\n")
 
     assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "looked_for"),
+    [
+        ("", False),
+        ("rules: [{id: harm, when: {category: harmful_request}, action: block}]\n", True),
+        ("rules: [{id: harm, when: {rule: PS-HRM-001}, action: flag}]\n", True),
+        ("judges: {when: [{category: harmful_request, confidence: [0.6, 0.9]}]}\n", True),
+        ("rules: [{id: harm, when: {kind: HARMFUL_REQUEST}, action: flag}]\n", True),
+        ("rules: [{id: harm, when: {}, if: 'category == \"harmful_request\"', action: flag}]\n", True),
+        ("rules: [{id: other, when: {}, if: 'category == \"jailbreak\"', action: flag}]\n", False),
+        # What only a candidate would look for is not looked for: it changes nothing.
+        ("candidate: {policy: _next/acme.yaml, until: 2999-01-01}\n", False),
+    ],
+)
+def test_requests_for_harm_are_looked_for_where_somebody_asks(tmp_path: Path, text: str, looked_for: bool) -> None:
+    asking = "extends: preset/standard\nrules: [{id: harm, when: {category: harmful_request}, action: block}]\n"
+    (tmp_path / "_next").mkdir()
+    (tmp_path / "_next" / "acme.yaml").write_text(asking)
+    (tmp_path / "acme.yaml").write_text("extends: preset/standard\n" + text)
+    policy = load_policy(tmp_path / "acme.yaml", "acme", library=Library(tmp_path)).policy
+    assert policy.lexicon.harm is looked_for

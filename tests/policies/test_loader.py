@@ -19,6 +19,7 @@ from policies.types import (
     Disclose,
     Exclusion,
     FailureMode,
+    Match,
     Mode,
     Policy,
     Rate,
@@ -301,3 +302,13 @@ def test_the_schema_for_editors_refuses_unknown_keys_too() -> None:
     schema = policy_schema()
     assert schema["additionalProperties"] is False
     assert {"extends", "rules", "tests", "exclusions"} <= schema["properties"].keys()
+
+
+def test_a_condition_may_stand_for_when(tmp_path: Path) -> None:
+    file = tmp_path / "acme.yaml"
+    file.write_text('rules: [{id: night, if: "hour < 6", action: block}]\n')
+    (rule,) = load_policy(file, "acme").policy.rules
+    assert (rule.match, rule.condition is not None) == (Match(), True)
+    file.write_text("rules: [{id: night, action: block}]\n")
+    with pytest.raises(PolicyError, match="missing key 'when', or an 'if'"):
+        load_policy(file, "acme")

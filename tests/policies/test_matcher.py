@@ -30,7 +30,7 @@ HERE = Facts(
     model="gpt-4o",
     upstream="openai",
     network="10.1.2.3",
-    role="intern",
+    roles=("staff", "intern"),
     language="de",
     cost=5.0,
 )
@@ -42,7 +42,7 @@ CIRCUMSTANCES: dict[str, dict[str, Any]] = {
     "route: 'POST /v1/chat/*'": {"route": "POST /v1/embeddings"},
     "key: 7": {"key_id": None},
     "app: [shop, 'test-*']": {"app": "bot"},
-    "role: intern": {"role": ""},
+    "role: intern": {"roles": ("staff",)},
     "language: [de, fr]": {"language": ""},
     "network: 10.0.0.0/8": {"network": "192.0.2.1"},
     "network: [10.0.0.0/8, '2001:db8::/32']": {"network": "not an address"},

@@ -24,6 +24,9 @@ def test_an_item_stands_on_one_line() -> None:
     [
         ("", f"tests:\n  - {LINE}\n"),
         ("mode: off", f"mode: off\ntests:\n  - {LINE}\n"),
+        ("tests:\n", f"tests:\n  - {LINE}\n"),
+        ("tests: # none yet\n\nmode: off\n", f"tests: # none yet\n  - {LINE}\n\nmode: off\n"),
+        ("mode: off\ntests:", f"mode: off\ntests:\n  - {LINE}"),
         ("tests: []\nmode: off\n", f"tests: [{LINE}]\nmode: off\n"),
         ("tests: [{a: b}] # all\n", f"tests: [{{a: b}}, {LINE}] # all\n"),
         ("tests: [\n  {a: b},\n]\n", f"tests: [\n  {{a: b}}, {LINE}]\n"),
@@ -44,3 +47,9 @@ def test_it_comes_last_and_the_rest_stays(text: str, expected: str) -> None:
 def test_a_text_that_does_not_parse_is_refused() -> None:
     with pytest.raises(PolicyError):
         with_item("tests: [", FILE, "tests", ITEM)
+
+
+@pytest.mark.parametrize("text", ["tests: null\n", "tests: ~", "tests: {}\n", "tests: seven\n"])
+def test_what_is_no_list_is_refused_with_the_line_to_add(text: str) -> None:
+    with pytest.raises(PolicyError, match=r"add \{name:"):
+        with_item(text, FILE, "tests", ITEM)

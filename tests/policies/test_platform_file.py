@@ -40,6 +40,12 @@ def test_what_a_policy_leaves_open_is_the_ceiling(tmp_path: Path) -> None:
     assert (policy.limits.body, policy.models) == (1 << 20, ("openai/*",))
 
 
+def test_what_the_platform_says_is_part_of_the_revision(tmp_path: Path) -> None:
+    before = load(tmp_path, STANDARD).revision
+    assert load(tmp_path, STANDARD).revision == before
+    assert load(tmp_path, STANDARD, CEILINGS.replace("600", "500")).revision != before
+
+
 REFUSED = {
     "limits: {requests: 5000/min}": "limits.requests 5000/min exceeds platform ceiling 600/min (platform.yaml:3)",
     "limits: {requests: 36000/hour}": "limits.requests 36000/hour exceeds platform ceiling 600/min (platform.yaml:3)",

@@ -1,4 +1,4 @@
-"""Remarks: what ends is told before it does."""
+"""Remarks: what ends is told before it does, and what most requests exceed."""
 
 from __future__ import annotations
 
@@ -25,6 +25,28 @@ def test_an_exclusion_is_spoken_of_two_weeks_before_it_ends(make_policy: MakePol
     assert found == ((expected,) if said else ())
 
 
-def test_a_rule_that_asks_for_what_nobody_knows_is_spoken_of(make_policy: MakePolicy) -> None:
-    policy = make_policy("rules: [{id: x, when: {min_cost: 5}, if: 'role == \"a\"', action: flag}]")
-    assert remarks(policy, UNTIL) == ("rule 'x' asks for a role, which nobody knows yet",)
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("https://siem.acme.example/hook", ""),
+        ("http://siem.acme.example/hook", "siem.acme.example is called over HTTPS only"),
+        ("https://10.0.0.5/x", "10.0.0.5 lies in no network that policies may call"),
+        ("https://localhost/x", "localhost lies in no network"),
+        ("https://[::1]/x", "::1 lies in no network"),
+        ("https://1.1.1.1/x", ""),
+    ],
+)
+def test_a_webhook_that_can_never_be_called_is_told(make_policy: MakePolicy, url: str, said: str) -> None:
+    policy = make_policy(f"extends: preset/standard\nwebhooks: [{{url: '{url}', on: [block]}}]\n")
+    found = remarks(policy, UNTIL)
+    assert [line.startswith(f"webhooks: {said}") for line in found] == ([True] if said else [])
+
+
+def test_limits_that_a_request_without_a_bound_exceeds_by_itself_are_told(make_policy: MakePolicy) -> None:
+    text = "limits: {tokens: [90k/day, 1024/min], apps: {web: {tokens: 1025/min}}, models: {'o3*': {tokens: 10/s}}}"
+    found = remarks(make_policy(f"extends: preset/standard\n{text}\n"), UNTIL)
+    assert [line.split(":")[0] for line in found] == [
+        "limits.tokens allows 1,024",
+        "limits.models.o3*.tokens allows 10",
+    ]
+    assert all("counts 1,024 for its answer alone" in line for line in found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,9 +25,10 @@ from detectors.types import (
     Unscanned,
 )
 from policies.engine import Actions, decide
-from policies.loader import load_preset
+from policies.loader import load_policy, load_preset
+from policies.looked_for import Knowledge
 from policies.recorded import Catalogue, Recorded
-from policies.replay import Doubt, Replay
+from policies.replay import STOPS, Doubt, Replay
 from policies.types import ActionName, Facts, Policy
 from proxy.exchange import Exchange, heaviest
 from proxy.record import record_of
@@ -120,7 +122,9 @@ def test_a_row_is_decided_as_everything_that_was_found_would_be(
     again = Replay(now, catalogue, actions).decide(recorded(exchange_of(then, seen, actions)))
     verdicts = [decide(now, inspection, Facts(at=AT), "r", actions) for inspection in seen.values()]
     assert again.action is heaviest([verdict.intended_action for verdict in verdicts])
-    assert again.doubt is None
+    decided_then = heaviest([decide(then, seen[one], Facts(at=AT), "r", actions).intended_action for one in seen])
+    sure = Knowledge.of(now, ()).covers(then.revision)
+    assert again.doubt is (None if sure or {again.action, decided_then} & STOPS else Doubt.NOT_LOOKED_FOR)
 
 
 @pytest.fixture
@@ -210,3 +214,71 @@ def test_a_row_of_before_places_and_severities_were_kept_is_read(
         assert gone in old.scores
         old = old._replace(scores=old.scores.replace(f",{gone}" if gone.endswith('"') else gone, ""))
     assert Replay(POLICIES[1], catalogue, actions).decide(old).action is ActionName.MASK
+
+
+HARM = "extends: preset/standard\nrules: [{id: harm, when: {category: harmful_request}, action: block}]\n"
+
+
+def quiet_row(revision: str) -> Recorded:
+    """An answered decision in which nothing was found."""
+    return Recorded(
+        "id", AT, "acme", "shop", 3, "openai_chat", "POST /v1/chat/completions", "m", "u", False, None, "answered",
+        "allow", "[]", False, "{}", '{"request": {}}', (), revision,
+    )  # fmt: skip
+
+
+def loaded(tmp_path: Path, text: str) -> Policy:
+    (tmp_path / "acme.yaml").write_text(text)
+    return load_policy(tmp_path / "acme.yaml", "acme").policy
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "rules: [{id: harm, when: {category: harmful_request}, action: block}]",
+        "keywords: [{id: names, words: [falcon]}]\nrules: [{id: kw, when: {rule: KW-names}, action: block}]",
+        "levels: {user: 4}",
+        "leakage: {canary: true}",
+    ],
+)
+def test_what_was_not_looked_for_then_is_no_proof(
+    tmp_path: Path, catalogue: Catalogue, actions: Actions, more: str
+) -> None:
+    policy, other = loaded(tmp_path, f"extends: preset/standard\n{more}\n"), load_preset("preset/standard").policy
+    replay = Replay(policy, catalogue, actions, known=[other])
+    assert replay.reads_every_row
+    for revision, doubt in ((other.revision, Doubt.NOT_LOOKED_FOR), ("sha256:gone", Doubt.NOT_LOOKED_FOR)):
+        assert replay.decide(quiet_row(revision)).doubt is doubt
+    assert replay.decide(quiet_row(policy.revision)).doubt is None
+    assert not Replay(other, catalogue, actions, known=[policy]).reads_every_row
+
+
+@pytest.mark.parametrize("less", ["levels: {user: 1}", "leakage: {fingerprints: false}"])
+def test_a_policy_that_looked_for_less_than_others_is_no_proof(
+    tmp_path: Path, catalogue: Catalogue, actions: Actions, less: str
+) -> None:
+    shallow, standard = loaded(tmp_path, f"extends: preset/standard\n{less}\n"), load_preset("preset/standard").policy
+    replay = Replay(standard, catalogue, actions, known=[shallow])
+    assert replay.reads_every_row
+    assert replay.decide(quiet_row(shallow.revision)).doubt is Doubt.NOT_LOOKED_FOR
+    assert replay.decide(quiet_row("sha256:gone")).doubt is None  # as presets look, everybody may be assumed to
+
+
+def test_what_was_stopped_and_is_not_any_more_is_newly_allowed_whatever_else_is_looked_for(
+    tmp_path: Path, make_finding: MakeFinding, catalogue: Catalogue, actions: Actions, row: Row
+) -> None:
+    lax = loaded(
+        tmp_path,
+        "extends: preset/monitor\nkeywords: [{id: names, words: [falcon]}]\nleakage: {canary: true}\n",
+    )
+    stopped = row(load_preset("preset/strict").policy, make_finding(category=Category.CREDENTIAL, rule="PS-CRED-001"))
+    replay = Replay(lax, catalogue, actions)
+    replay.take(stopped)
+    assert (replay.tally.newly_allowed, replay.tally.undecidable) == (1, 0)
+
+
+def test_another_policy_that_looks_for_the_same_is_one(tmp_path: Path, catalogue: Catalogue, actions: Actions) -> None:
+    before = loaded(tmp_path, HARM)
+    after = loaded(tmp_path, HARM + "failure_mode: open\n")
+    assert Replay(after, catalogue, actions, known=[before]).decide(quiet_row(before.revision)).doubt is None
+    assert Replay(after, catalogue, actions).decide(quiet_row(before.revision)).doubt is Doubt.NOT_LOOKED_FOR

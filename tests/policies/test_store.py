@@ -339,3 +339,17 @@ async def test_what_was_made_to_hurt_is_refused_and_the_last_good_revision_stays
     assert problem in report.failures["acme"]
     assert report.failures["acme"].partition(": ")[0].startswith(str(store._folders.own / "acme.yaml"))
     assert store.policies["acme"] is good
+
+
+async def test_a_process_that_takes_over_serves_the_last_good_default_too(
+    tmp_path: Path, chain: Chain, actions: Actions
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "default.yaml").write_text(STRICT)
+    first, second = (PolicyStore(PolicyFolders(own), chain, actions, (), last_good=tmp_path / "good") for _ in range(2))
+    await first.load()
+    (own / "default.yaml").write_text(BROKEN)
+    await second.recover()
+    assert id_for(second, "acme") == id_for(first, "acme") == "default"
+    assert second.policy_for("acme", "bot").revision == first.policy_for("acme", "bot").revision

@@ -1,24 +1,30 @@
-"""P1 and P2: what reaches the upstream, held against what the screen saw and what it serialised."""
+"""P1 and P2: what reaches the upstream, held against what the screen saw and what it serialised.
+
+Both look at the same requests, which are sent once.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from detectors.types import Direction
+from policies.effects import Edit
 from policies.loader import load_policy
 from policies.types import Facts, Policy
-from proxy.app import Detection, load_detection
+from proxy.app import load_detection
 from proxy.exchange import digest
 from proxy.json_document import dump, parse
 from proxy.pointer import apply_edits, resolve
 from proxy.providers import openai_chat
 from proxy.screen import Screen
+from proxy.walk import Walk
 from storage.house_keys import open_house_keys
 from tests.harness import Product, Received, Recorder
 
@@ -27,6 +33,7 @@ def _chat(messages: str, more: str = "") -> bytes:
     return f'{{"model":"scripted","messages":{messages}{more}}}'.encode()
 
 
+REQUESTS = 300
 CALL = '{"name":"send","arguments":"{\\"to\\":\\"eve@example.org\\",\\"n\\":4111111111111111}"}'
 ODD = (
     _chat('[{"role":"user","content":"one"}]', ',"seed":1234567890123456789,"x":1.10,"y":1e5'),
@@ -54,9 +61,9 @@ def requests(count: int) -> Iterator[bytes]:
 
 def nothing_unscanned(product: Product, recorder: Recorder) -> str:
     """Every string that reached the upstream is a scanned one after its edits, or skipped by a named rule."""
-    received = asyncio.run(_send(product, recorder, list(requests(400))))
+    forwarded = _forwarded(product, recorder)
     strings = 0
-    for one in received:
+    for one in forwarded:
         sent, seen = parse(one.sent), set[str]()
         walk, edits = one.screened
         apply_edits(sent, edits)
@@ -68,55 +75,73 @@ def nothing_unscanned(product: Product, recorder: Recorder) -> str:
             skipped = text in walk.vocabulary or text in {"scripted", "user", "assistant", "tool", "system", "text"}
             assert text in seen or skipped, "a string reached the upstream that nobody scanned"
     assert strings > 1000
-    return f"{len(received)} requests forwarded, {strings} strings upstream, 0 unscanned"
+    return f"{len(forwarded)} requests forwarded, {strings} strings upstream, 0 unscanned"
 
 
 def same_bytes(product: Product, recorder: Recorder) -> str:
     """The upstream's bytes are our serialisation of the scanned document, and the row holds their keyed digest."""
-    received = asyncio.run(_send(product, recorder, list(requests(200))))
+    forwarded = _forwarded(product, recorder)
     key = open_house_keys(product.data / "keys").tenant_content_key(_tenant_id(product))
-    product.shipped([one.decision for one in received])
+    product.shipped([one.decision for one in forwarded])
     rows = {row["id"]: row for row in product.rows()}
-    for one in received:
+    for one in forwarded:
         document = parse(one.sent)
         apply_edits(document, one.screened[1])
         assert one.got.body == dump(document), "other bytes were sent than were scanned"
         assert rows[one.decision]["digests"]["forwarded"] == digest(key, one.got.body), "the row's digest differs"
-    return f"{len(received)} bodies equal byte for byte, and so are their digests in the rows"
+    return f"{len(forwarded)} bodies equal byte for byte, and so are their digests in the rows"
 
 
 class _Sent:
     """One forwarded request: as sent, as received, its decision, and what the screen says of it here."""
 
-    def __init__(self, sent: bytes, got: Received, decision: str, screened: Any) -> None:
+    def __init__(self, sent: bytes, got: Received, decision: str, screened: tuple[Walk, Sequence[Edit]]) -> None:
         self.sent, self.got, self.decision, self.screened = sent, got, decision, screened
 
 
-async def _send(product: Product, recorder: Recorder, bodies: list[bytes]) -> list[_Sent]:
-    detection = load_detection()
+@cache
+def _forwarded(product: Product, recorder: Recorder) -> list[_Sent]:
+    return asyncio.run(_both_ways(product, recorder, list(requests(REQUESTS))))
+
+
+async def _both_ways(product: Product, recorder: Recorder, bodies: list[bytes]) -> list[_Sent]:
+    """Send `bodies` through the product; meanwhile a thread screens them here."""
     policy = load_policy(Path(product.data / "policies" / "demo.yaml"), "demo").policy
-    forwarded: list[_Sent] = []
+    async with asyncio.TaskGroup() as group:
+        screening = group.create_task(asyncio.to_thread(asyncio.run, _screen(policy, bodies)))
+        sending = group.create_task(_send(product, recorder, bodies))
+    both = zip(bodies, sending.result(), screening.result(), strict=True)
+    return [_Sent(body, *arrived, screened) for body, arrived, screened in both if arrived]
+
+
+async def _send(product: Product, recorder: Recorder, bodies: list[bytes]) -> list[tuple[Received, str] | None]:
+    """Send one after the other: what the upstream received last is ours. A refused one must not arrive there."""
+    arrived: list[tuple[Received, str] | None] = []
     headers = {"Authorization": f"Bearer {product.key}", "Content-Type": "application/json"}
     async with aiohttp.ClientSession(headers=headers) as session:
         for body in bodies:
             before = len(recorder.received)
             async with session.post(f"{product.url}/chat/completions", data=body) as answer:
                 await answer.read()
-                screened = await _screen(detection, policy, body)
-                if answer.status == 400:
-                    assert len(recorder.received) == before, "a refused request reached the upstream"
-                    continue
-                assert answer.status == 200, await answer.text()
-                decision = answer.headers["x-promptshield-decision-id"]
-                forwarded.append(_Sent(body, recorder.received[-1], decision, screened))
-    return forwarded
+            if answer.status == 400:
+                assert len(recorder.received) == before, "a refused request reached the upstream"
+                arrived.append(None)
+                continue
+            assert answer.status == 200, answer.status
+            arrived.append((recorder.received[-1], answer.headers["x-promptshield-decision-id"]))
+    return arrived
 
 
-async def _screen(detection: Detection, policy: Policy, body: bytes) -> Any:
-    walk = openai_chat.CODEC.segments(parse(body), Direction.REQUEST)
+async def _screen(policy: Policy, bodies: list[bytes]) -> list[tuple[Walk, Sequence[Edit]]]:
+    """Return what a screen of our own walks and edits in each of `bodies`."""
+    detection = load_detection()
     screen = Screen(detection.chain, detection.actions)
-    screened = await screen.judge(walk, policy, Facts(at=time.time()), 1, b"")
-    return walk, screened.verdict.effect.edits
+    screened: list[tuple[Walk, Sequence[Edit]]] = []
+    for body in bodies:
+        walk = openai_chat.CODEC.segments(parse(body), Direction.REQUEST)
+        judged = await screen.judge(walk, policy, Facts(at=time.time()), 1, b"")
+        screened.append((walk, judged.verdict.effect.edits))
+    return screened
 
 
 def _strings(value: Any) -> Iterator[str]:

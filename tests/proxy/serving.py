@@ -17,6 +17,7 @@ from policies.types import Policy
 from proxy.app import Detection
 from proxy.edge_settings import EdgeSettings
 from proxy.egress.door import open_door
+from proxy.egress.settings import EgressSettings
 from proxy.handler import Handler
 from proxy.judges import Judges
 from proxy.metering import Metering
@@ -102,7 +103,7 @@ async def serving(
     parts = Parts(
         codecs=detection.codecs,
         hooks=detection.hooks,
-        door=open_door("egress-token", {}),
+        door=open_door("egress-token", EgressSettings()),
         screen=Screen(detection.chain, detection.actions, judges and judges(metrics)),
         upstreams=Upstreams(upstreams),
         pool=pool,

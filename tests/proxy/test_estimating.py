@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from detectors.types import Direction, Origin
-from proxy.estimating import MOST, UNSAID, estimate, size_of, tokens_of
+from policies.amounts import UNSAID
+from proxy.estimating import MOST, estimate, size_of, tokens_of
 from proxy.json_document import NumberToken, parse
 from proxy.walk import Walk
 
@@ -40,7 +41,11 @@ def test_half_a_surrogate_pair_is_three_bytes() -> None:
         ("openai_responses", {"max_output_tokens": 9}, 9),
         ("anthropic_messages", {"max_tokens": 1024}, 1024),
         ("gemini_generate", {"generationConfig": {"maxOutputTokens": 8, "candidateCount": 2}}, 16),
-        ("openai_chat", {"max_tokens": "50"}, UNSAID),
+        ("openai_chat", {"max_tokens": "50"}, 50),
+        ("openai_chat", {"max_tokens": "fifty"}, UNSAID),
+        ("openai_chat", {"max_tokens": "nan"}, UNSAID),
+        ("openai_chat", {"max_tokens": 100_000, "max_output_tokens": 1}, 100_000),
+        ("gemini_generate", {"generation_config": {"max_output_tokens": 8, "candidate_count": 2}}, 16),
         ("openai_chat", {"max_tokens": True}, UNSAID),
         ("openai_chat", {"max_tokens": -5}, UNSAID),
         ("openai_chat", {"max_tokens": 10**18}, MOST),

@@ -40,7 +40,7 @@ class Provider:
 
     @property
     def issuer(self) -> Issuer:
-        return Issuer(1, 1, "acme", "llm", self.url, None, {}, "", "")
+        return Issuer(1, 1, "acme", "llm", self.url, None, {}, "", "", "")
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ async def test_a_private_address_is_not_asked(provider: Provider) -> None:
 
 
 async def test_keys_that_the_table_holds_need_nobody(keys: IssuerKeys, provider: Provider) -> None:
-    inline = Issuer(1, 1, "acme", "llm", None, {"keys": [{"kid": "k1"}, {"kid": "k2", "use": "enc"}]}, {}, "", "")
+    inline = Issuer(1, 1, "acme", "llm", None, {"keys": [{"kid": "k1"}, {"kid": "k2", "use": "enc"}]}, {}, "", "", "")
     assert await keys.key(inline, None) == {"kid": "k1"}
     assert await keys.key(inline, "k2") is None
     assert provider.asked == 0

@@ -5,7 +5,8 @@ import time
 import pytest
 
 from detectors.errors import EdgeError
-from proxy.key_limits import has_expired, hold_to_models, hold_to_scopes, may_use
+from proxy.app import load_readers
+from proxy.key_limits import has_expired, hold_to_models, hold_to_scopes, may_use, unknown_scope
 from storage.types import Identity
 
 
@@ -27,11 +28,13 @@ def key(
         (("POST /v1/embeddings",), False),
         (("POST",), False),
         (("*",), True),
+        (("openai_chat",), True),
+        (("openai_azure*",), False),
     ],
 )
 def test_a_key_is_held_to_its_scopes(scopes: tuple[str, ...] | None, *, allowed: bool) -> None:
     def use() -> None:
-        hold_to_scopes(key(scopes), "openai", "POST", "/v1/chat/completions")
+        hold_to_scopes(key(scopes), ("openai", "openai_chat"), "POST", "/v1/chat/completions")
 
     if allowed:
         use()
@@ -39,6 +42,27 @@ def test_a_key_is_held_to_its_scopes(scopes: tuple[str, ...] | None, *, allowed:
     with pytest.raises(EdgeError) as caught:
         use()
     assert (caught.value.status, caught.value.code) == (403, "key_scope")
+
+
+@pytest.mark.parametrize(
+    ("scope", "problem"),
+    [
+        ("openai", ""),
+        ("open*", ""),
+        ("gemini_embed", ""),
+        ("hook_llm_guard", ""),
+        ("POST /v1/chat/*", ""),
+        ("* *", ""),
+        ("openay", "no request has the scope 'openay' (did you mean 'openai'?)"),
+        ("post /v1/chat", "no request has the scope 'post /v1/chat': a dialect (anthropic, gemini, openai), or"),
+        ("", "no request has the scope ''"),
+    ],
+)
+def test_a_scope_that_covers_nothing_is_refused(scope: str, problem: str) -> None:
+    codecs, hooks = load_readers()
+    told = unknown_scope(["openai", scope], codecs, hooks)
+    assert told.startswith(problem)
+    assert bool(told) is bool(problem)
 
 
 def test_a_key_is_held_to_its_models() -> None:

@@ -51,12 +51,30 @@ def test_of_the_policys_and_the_platforms_window_the_lower_limit_holds() -> None
     assert Plans().of(both, BOT).requests == (LimitKey(7, "requests:key:17", 3, 1),)
 
 
+def test_tokens_of_an_issuer_share_no_plan_though_they_have_no_key() -> None:
+    read, plans = (
+        limits("{requests: 9/s, apps: {big: {requests: 5/s}, small: {requests: 1/s}}, models: {'*': {requests: 2/s}}}"),
+        Plans(),
+    )
+    who = [
+        Identity(1, "acme", 11, "big", 0),
+        Identity(2, "globex", 22, "small", 0),
+        Identity(1, "acme", 12, "small", 0),
+    ]
+    found = [plans.of(read, identity).requests[-1] for identity in who]
+
+    assert [(key.tenant_id, key.name, key.limit) for key in found] == [
+        (1, "requests:app:11", 5), (2, "requests:app:22", 1), (1, "requests:app:12", 1)
+    ]  # fmt: skip
+    assert [plans.of_models(read, identity, ("m",)).requests[0].tenant_id for identity in who] == [1, 2, 1]
+
+
 def test_plans_are_kept_by_policy_and_key_and_no_client_fills_the_table() -> None:
     read, plans = limits("{requests: 1/s, models: {'*': {requests: 1/s}}}"), Plans()
     assert plans.of(read, BOT) is plans.of(read, BOT)
     assert plans.of(limits("{requests: 2/s}"), BOT).requests[0].limit == 2
     plans.of_models(read, BOT, ("x" * (LONGEST_NAME + 1),))
-    assert all(len(model) <= LONGEST_NAME for _, _, model in plans._made)
+    assert all(len(model) <= LONGEST_NAME for *_, model in plans._made)
     for number in range(LARGEST_TABLE + 5):
         plans.of_models(read, BOT, (f"m{number}",))
     assert len(plans._made) <= LARGEST_TABLE

@@ -11,7 +11,9 @@ from detectors.build import build_views
 from detectors.errors import SignatureError
 from detectors.lexicon import Lexicon
 from detectors.views import ViewBuilder
+from proxy.app import Detection, load_detection, policy_store
 from proxy.operator_packs import OperatorPacks
+from proxy.settings import Settings
 
 POLICY = Lexicon()
 
@@ -19,6 +21,11 @@ POLICY = Lexicon()
 @pytest.fixture(scope="module")
 def views() -> ViewBuilder:
     return build_views()
+
+
+@pytest.fixture(scope="module")
+def detection() -> Detection:
+    return load_detection()
 
 
 def write(folder: Path, number: int, pattern: str = "blue folder") -> None:
@@ -52,6 +59,32 @@ async def test_a_tenants_signatures_are_read_for_nobody_else(tmp_path: Path, vie
 
     assert (ids(packs, "acme"), ids(packs, "globex")) == ({"OP-INJ-001", "OP-INJ-002"}, {"OP-INJ-001"})
     assert packs.lexicon(POLICY, "acme").revision != packs.lexicon(POLICY, "globex").revision
+
+
+BLUE = """extends: preset/standard
+rules: [{id: blue, when: {rule: [OP-INJ-001]}, action: flag}]
+tests:
+  - {name: blue folders are told, user: Where is the blue folder?, expect: block, rule: attacks}
+"""
+
+
+async def test_policies_name_and_test_the_signatures_of_their_tenant(tmp_path: Path, detection: Detection) -> None:
+    settings = Settings(data=tmp_path, policies=tmp_path / "policies")
+    settings.policies_folder.mkdir()
+    for name in ("acme", "globex"):
+        (settings.policies_folder / f"{name}.yaml").write_text(BLUE)
+    packs = OperatorPacks(tmp_path / "signatures", detection.views)
+    store = policy_store(settings, detection, packs)
+
+    report = await store.reload()
+    assert set(report.failures) == {"acme", "globex"}  # nobody has such a signature yet: their tests say so
+    write(tmp_path / "signatures" / "acme", 1)
+    await packs.reload()
+
+    assert (await store.reload()).loaded == ("acme",)  # which the policy's file did not have to be touched for
+    assert set(store.failures) == {"globex"}
+    assert (packs.ids("acme"), packs.ids("globex")) == (frozenset({"OP-INJ-001"}), frozenset())
+    assert not (await store.reload()).failures
 
 
 async def test_a_bad_file_leaves_the_last_good_pack_and_says_why(tmp_path: Path, views: ViewBuilder) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from detectors.errors import StorageError
-from policies.types import Exclusion
+from policies.types import Candidate, Exclusion
 from proxy.releases import Releases
 from storage.reviews import Release
 from tests.proxy.conftest import MakePolicy
@@ -36,6 +36,13 @@ async def test_what_was_released_is_excused_for_its_tenant_under_the_same_revisi
     assert releases.applied(policy, 1) is applied
 
 
+async def test_a_policy_that_is_loaded_anew_is_not_served_as_it_was(make_policy: MakePolicy) -> None:
+    releases, policy = Releases(Reader((ONE,))), make_policy("")
+    await releases.check(1)
+    assert releases.applied(policy, 1).models == ("*",)
+    assert releases.applied(replace(policy, models=("gpt-4o",)), 1).models == ("gpt-4o",)
+
+
 async def test_they_are_read_again_when_the_counter_moves_and_not_before(make_policy: MakePolicy) -> None:
     reader = Reader(())
     releases, policy = Releases(reader), make_policy("")
@@ -57,3 +64,11 @@ async def test_while_the_database_is_away_what_is_known_stays_and_is_asked_again
     reader.known = ()
     await releases.check(2)
     assert releases.applied(policy, 1) is policy
+
+
+async def test_a_candidate_excuses_what_its_policy_excuses(make_policy: MakePolicy) -> None:
+    releases, policy = Releases(Reader((ONE,))), make_policy("")
+    await releases.check(1)
+    applied = releases.applied(replace(policy, candidate=Candidate(make_policy("mode: monitor"), DAY)), 1)
+    assert applied.candidate is not None
+    assert applied.candidate.policy.exclusions == applied.exclusions

@@ -122,6 +122,23 @@ def test_a_header_that_could_be_a_sentence_stays_here(name: str, value: str) -> 
     assert upstream_headers({name: value}) == {}
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("x-note", "AKIAZ7Q2XW4M3NP5RT6V", False),
+        ("x-mail", "anna.schmidt@example.org", False),
+        ("openai-organization", "org-house", False),
+        ("anthropic-organization-id", "1f0c", False),
+        ("request-id", "req_011CSHoEeqs5C35K2UUqR7Fy", True),
+        ("x-generation-id", "gen-1763776000-abcdefghijklmnop", True),
+        ("cf-ray", "8c3f00aa11bb22cc-FRA", True),
+        ("openai-processing-ms", "812", True),
+    ],
+)
+def test_what_an_upstream_says_of_its_account_or_of_others_stays_here(name: str, value: str, *, shown: bool) -> None:
+    assert upstream_headers({name: value}) == ({f"llm_provider-{name}": value} if shown else {})
+
+
 def test_a_header_of_the_upstream_cannot_pose_as_ours() -> None:
     headers = {"x-promptshield-action": "allow", "x-should-retry": "true", "x-ratelimit-limit-requests": "1"}
 

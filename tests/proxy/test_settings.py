@@ -59,7 +59,7 @@ def test_one_key_of_a_section_leaves_the_others_at_their_defaults(load: Load) ->
     "reference", ["${NAME}", "os.environ/NAME", "${NAME:other}", "${OTHER:value}", "val${EMPTY:}ue"]
 )
 def test_a_value_can_come_from_the_environment(load: Load, reference: str) -> None:
-    assert load(f"redis_url: '{reference}'", NAME="value").redis_url == "value"
+    assert str(load(f"policies: '{reference}'", NAME="value").policies) == "value"
 
 
 def test_references_reach_into_lists_and_become_numbers_where_numbers_are_due(load: Load) -> None:
@@ -70,7 +70,7 @@ def test_references_reach_into_lists_and_become_numbers_where_numbers_are_due(lo
 
 
 def test_what_the_environment_says_is_not_read_again(load: Load) -> None:
-    assert load("redis_url: ${A}", A="${B}", B="x").redis_url == "${B}"
+    assert str(load("policies: ${A}", A="${B}", B="x").policies) == "${B}"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_what_the_environment_says_is_not_read_again(load: Load) -> None:
     [
         ("worker: 3", "promptshield.yaml:1: unknown key 'worker' (did you mean 'workers'?)"),
         ("proxy:\n  hots: x", "promptshield.yaml:2: unknown key 'hots' (did you mean 'host'?)"),
-        ("data: x\nworkers: many", "promptshield.yaml:2: workers: Input should be a valid integer"),
+        ("data: x\nworkers: many", "promptshield.yaml:2: workers: expected a whole number"),
         ("workers: 0", "promptshield.yaml:1: workers: Input should be greater than or equal to 1"),
         ("proxy: {port: 99999}", "promptshield.yaml:1: proxy.port: Input should be less than or equal to 65535"),
         ("redis_url: ${NOPE}", "promptshield.yaml:1: environment variable NOPE is not set (or write ${NOPE:default})"),
@@ -117,12 +117,14 @@ def test_two_upstreams_cannot_have_one_name(load: Load) -> None:
 
 
 def test_the_documented_environment_names_win_over_the_file(load: Load, tmp_path: Path) -> None:
-    environment = {"DATABASE_URL": "d", "DATABASE_OWNER_URL": "o", "REDIS_URL": "r", "NUM_WORKERS": "3"}
-    environment["DATABASE_READ_URL"] = "replica"
-    settings = load("database_url: x\nredis_url: y\nworkers: 9\ndata: z", **environment, PROMPTSHIELD_DATA="/here")
+    given = {"DATABASE_URL": "postgresql://d", "DATABASE_OWNER_URL": "postgres://o", "REDIS_URL": "rediss://r"}
+    environment = {**given, "NUM_WORKERS": "3", "DATABASE_READ_URL": "postgresql://replica"}
+    text = "database_url: postgresql://x\nredis_url: redis://y\nworkers: 9\ndata: z"
+    settings = load(text, **environment, PROMPTSHIELD_DATA="/here")
 
-    assert (settings.database_url, settings.database_owner_url, settings.redis_url) == ("d", "o", "r")
-    assert (settings.workers, settings.data, settings.database_read_url) == (3, Path("/here"), "replica")
+    assert [settings.database_url, settings.database_owner_url, settings.redis_url] == [*given.values()]
+    assert (settings.workers, settings.data) == (3, Path("/here"))
+    assert settings.database_read_url == "postgresql://replica"
     assert load("data: z", data=tmp_path, PROMPTSHIELD_DATA="/here").data == tmp_path
 
 
@@ -133,9 +135,21 @@ def test_a_redis_given_in_parts_becomes_an_address_with_its_password_escaped(loa
 
 
 @pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("redis_url: localhost:6379", "promptshield.yaml:1: redis_url: must begin with one of redis://"),
+        ("database_url: mysql://x", "promptshield.yaml:1: database_url: must begin with postgresql://"),
+        ("proxy: {port: 8001}", "proxy and control both want 127.0.0.1:8001"),
+    ],
+)
+def test_what_could_never_start_is_told(load: Load, text: str, said: str) -> None:
+    assert said in complaint(load, text)
+
+
+@pytest.mark.parametrize(
     ("environment", "said"),
     [
-        ({"NUM_WORKERS": "many"}, "environment: workers: Input should be a valid integer"),
+        ({"NUM_WORKERS": "many"}, "environment: workers: expected a whole number"),
         ({"OPENAI_API_KEY": "k", "OPENAI_API_BASE": "h:1"}, "environment: upstreams.0.base_url: expected http"),
         ({"PROMPTSHIELD_MASTER_KEY": "sk-1234"}, "environment: PROMPTSHIELD_MASTER_KEY is too weak"),
         ({"PROMPTSHIELD_MASTER_KEY": "a" * 40}, "environment: PROMPTSHIELD_MASTER_KEY is too weak"),
@@ -165,10 +179,16 @@ def test_whoever_has_a_credential_serves_when_the_file_names_nobody(load: Load) 
 
 def test_secrets_are_not_shown(load: Load) -> None:
     text = "upstreams:\n  - {name: a, base_url: 'http://h', credential: hidden-1}\n"
-    settings = load(text, DATABASE_URL="hidden-2", REDIS_URL="hidden-3", DATABASE_OWNER_URL="hidden-4")
+    settings = load(
+        text,
+        DATABASE_URL="postgresql://hidden-2",
+        REDIS_URL="redis://hidden-3",
+        DATABASE_OWNER_URL="postgres://hidden-4",
+    )
 
     assert "hidden" not in repr(settings) + str(settings)
-    assert "hidden" not in complaint(load, text + "worker: 1", DATABASE_URL="hidden-2")
+    assert "hidden" not in complaint(load, text + "worker: 1", DATABASE_URL="postgresql://hidden-2")
+    assert "hidden" not in complaint(load, text, DATABASE_URL="hidden-2")
 
 
 def test_every_section_refuses_keys_it_does_not_know() -> None:

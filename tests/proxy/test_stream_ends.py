@@ -16,6 +16,7 @@ from proxy.app import Detection
 from proxy.edge import EdgeServer
 from proxy.edge_settings import EdgeSettings
 from proxy.egress.door import open_door
+from proxy.egress.settings import EgressSettings
 from proxy.handler import Handler
 from proxy.metrics import WorkerMetrics
 from proxy.parts import Parts
@@ -81,7 +82,7 @@ def parts(tmp_path: Path, detection: Detection, make_policy: MakePolicy) -> Part
         "objects": None,
         "hooks": (),
         "releases": Releases(ReviewQueue(None)),  # type: ignore[arg-type]  # nobody has released anything
-        "door": open_door("egress-token", {}),
+        "door": open_door("egress-token", EgressSettings()),
     }
     return Parts(
         codecs=detection.codecs,

@@ -118,3 +118,14 @@ def test_the_candidates_heaviest_action_over_all_windows_is_held_against_the_tot
     disagreement = total(*[seen[0], blocked][::order]).disagreement
     assert disagreement is not None
     assert (disagreement.action, disagreement.rule) == (ActionName.BLOCK, "x")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_what_one_place_was_found_to_be_the_heavier_is_told(
+    make_judged: MakeJudged, make_verdict: MakeVerdict, order: int
+) -> None:
+    light = make_judged(action=ActionName.FLAG, span=(0, 9))
+    heavy = make_judged(action=ActionName.BLOCK, span=(0, 9))
+    verdicts = [make_verdict(ActionName.FLAG, light), make_verdict(ActionName.BLOCK, heavy)]
+
+    assert [item.action for item in total(*verdicts[::order]).judged] == [ActionName.BLOCK]

@@ -34,7 +34,7 @@ def jwk(key: Any = KEY, kid: str = "k1") -> dict[str, Any]:
 def issuer(number: int = 1, tenant: str = "acme", **fields: Any) -> Issuer:
     values: dict[str, Any] = {
         "id": number, "tenant_id": number, "tenant": tenant, "audience": "llm", "jwks_url": None,
-        "jwks": {"keys": [jwk()]}, "claims": {}, "tenant_claim": "", "app_claim": "",
+        "jwks": {"keys": [jwk()]}, "claims": {}, "tenant_claim": "", "app_claim": "", "role_claim": "",
     }  # fmt: skip
     return Issuer(**(values | fields))
 
@@ -88,6 +88,28 @@ async def test_a_claim_names_the_app(tokens: TenantTokens, table: Table) -> None
     assert (found.app, found.app_id) == ("shop", 11)
     for app in ("no-such-app", None, 7, ["shop"]):
         assert await tokens.find(token(app=app)) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "roles"), [("intern", ("intern",)), (["staff", "intern"], ("staff", "intern")), ([], ()), (None, ())]
+)
+async def test_a_claim_names_roles(tokens: TenantTokens, table: Table, said: Any, roles: tuple[str, ...]) -> None:
+    table.issuers[URL] = (issuer(role_claim="roles"),)
+    found = await tokens.find(token(roles=said))
+    assert found is not None
+    assert found.roles == roles
+
+
+@pytest.mark.parametrize("said", [7, {"intern": True}, ["staff", 7], "x" * 101, ["staff"] * 33, True, "a\0b", "\ud800"])
+async def test_a_token_whose_roles_cannot_be_read_is_nobodys(tokens: TenantTokens, table: Table, said: Any) -> None:
+    table.issuers[URL] = (issuer(role_claim="roles"),)
+    assert await tokens.find(token(roles=said)) is None
+
+
+async def test_roles_that_nobody_asked_for_are_not_read(tokens: TenantTokens) -> None:
+    found = await tokens.find(token(roles=["admin"]))
+    assert found is not None
+    assert found.roles == ()
 
 
 async def test_of_tenants_that_share_an_issuer_the_claim_tells_which(tokens: TenantTokens, table: Table) -> None:

@@ -91,6 +91,14 @@ async def test_what_is_about_one_request_or_one_key_is_no_failure(status: int) -
     assert made.states()["first"] is BreakerState.CLOSED
 
 
+async def test_what_cannot_be_sent_to_anybody_is_no_upstreams_failure() -> None:
+    made, _, request = health(broken("unsendable", sent=False), broken("unsendable", sent=False))
+    for _ in range(5):
+        with pytest.raises(UpstreamError, match="unsendable"):
+            await request.send()
+    assert set(made.states().values()) == {BreakerState.CLOSED}
+
+
 async def test_where_nobody_may_be_tried_that_is_said_and_nothing_was_sent() -> None:
     _, pool, request = health(broken("connect", sent=False), broken("connect", sent=False))
     for kind in ("connect", "connect", "unavailable"):

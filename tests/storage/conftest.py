@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -163,8 +164,13 @@ def open_journal(folder: Path) -> Iterator[OpenJournal]:
     """Open journals in `folder`; those that a test did not close live until it is done."""
     opened: list[Journal] = []
 
-    def open_one(sync: Sync = Sync.PROCESS, segment_size: int = 8 << 20, disk_limit: int = 1 << 30) -> Journal:
-        opened.append(Journal(folder, sync, segment_size, disk_limit))
+    def open_one(
+        sync: Sync = Sync.PROCESS,
+        segment_size: int = 8 << 20,
+        disk_limit: int = 1 << 30,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Journal:
+        opened.append(Journal(folder, sync, segment_size, disk_limit, clock))
         return opened[-1]
 
     yield open_one

@@ -144,7 +144,7 @@ async def test_an_unknown_tenant_is_named(store: ApiKeyStore) -> None:
         await store.create("nobody")
 
 
-@pytest.mark.parametrize("app", ["", "../etc", "a/b", ".hidden", "Upper", "a\n", "x" * 64])
+@pytest.mark.parametrize("app", ["", "../etc", "a/b", ".hidden", "Upper", "a\n", "x" * 64, "a.tests", "bot.txt"])
 async def test_an_app_that_could_not_name_a_file_is_refused(store: ApiKeyStore, tenant: Tenant, app: str) -> None:
     with pytest.raises(StorageError, match="an app's name"):
         await store.create(tenant.slug, app)

@@ -41,6 +41,14 @@ async def test_what_is_added_is_looked_for_until_it_is_removed(store: AttackStor
     assert (await read_revisions(database)).attacks == before + 2
 
 
+async def test_an_attack_is_known_once(store: AttackStore) -> None:
+    number = await store.add(VECTOR, "m1", Category.JAILBREAK, "the parrot trick", "cli:anna")
+    with pytest.raises(StorageError, match=f"known already, as attack {number}"):
+        await store.add(VECTOR, "m1", Category.PROMPT_INJECTION, "again", "cli:ben")
+    assert await store.add(VECTOR, "m2", Category.JAILBREAK, "for the new model", "cli:anna") > number
+    assert await store.add([0.8, -0.6, *VECTOR[2:]], "m1", Category.JAILBREAK, "another", "cli:anna") > number
+
+
 async def test_vectors_of_another_model_are_not_compared(store: AttackStore) -> None:
     await store.add(VECTOR, "m1", Category.JAILBREAK, "old", "cli:anna")
     assert len(await store.vectors("m2")) == 0

@@ -194,3 +194,25 @@ async def test_one_tenants_broken_key_leaves_the_others_alone(
         with pytest.raises(StorageError, match=problem):
             await keys.live(tenant.id)
     assert (await keys.live(neighbour.id)).generation == 1
+
+
+async def test_a_tenant_whose_key_encryption_key_is_gone_costs_no_other_tenant(
+    database: Database, tenant: Tenant, neighbour: Tenant, clock: Clock
+) -> None:
+    await DataKeys(database, SuppliedKeys(OTHER)).live(tenant.id)
+    keys = DataKeys(database, SuppliedKeys(STRONG), clock=clock)
+    for _ in range(2):
+        with pytest.raises(UnavailableError):
+            await keys.live(tenant.id)
+        assert (await keys.live(neighbour.id)).generation == 1
+
+
+async def test_an_old_generation_that_nobody_can_read_costs_the_live_one_nothing(
+    database: Database, tenant: Tenant, clock: Clock, as_superuser: RunStatement
+) -> None:
+    await DataKeys(database, SuppliedKeys(OTHER)).live(tenant.id)
+    await KeyCustody(database, "test").rotate(tenant, SuppliedKeys(STRONG))
+    keys = DataKeys(database, SuppliedKeys(STRONG), clock=clock)
+    with pytest.raises(UnavailableError, match="is not here"):
+        await keys.find(tenant.id, 1)
+    assert (await keys.live(tenant.id)).generation == 2

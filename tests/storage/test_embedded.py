@@ -65,6 +65,13 @@ def live() -> Iterator[Live]:
             engines.stop()
 
 
+def restarted(engines: EmbeddedEngines) -> tuple[str, ...]:
+    """Return what was started again: one look waits for two seconds, and a busy machine takes longer to recover."""
+    while not (again := engines.poll()):
+        pause()
+    return again
+
+
 def test_a_second_start_keeps_rows_keys_and_addresses(data: Path) -> None:
     with running(data) as first:
         sql(first.database_owner_url, "CREATE TABLE kept AS SELECT 7 AS seven")
@@ -80,7 +87,7 @@ def test_a_killed_postmaster_is_started_again_with_its_committed_rows(live: Live
     victim = postmaster(live.data)
     victim.kill()
     victim.wait(5)
-    assert live.engines.poll() == ("postgres",)
+    assert restarted(live.engines) == ("postgres",)
     assert sql(live.urls.database_owner_url, "SELECT seven FROM committed") == "7"
 
 
@@ -89,7 +96,7 @@ def test_a_killed_valkey_is_started_again_with_its_keys(live: Live) -> None:
     victim = valkey_server(live.urls.redis_url)
     victim.kill()
     victim.wait(5)
-    assert live.engines.poll() == ("valkey",)
+    assert restarted(live.engines) == ("valkey",)
     assert valkey(live.urls.redis_url, "GET", "written") == "seven"
 
 
@@ -100,9 +107,7 @@ def test_an_engine_that_cannot_be_started_again_is_tried_later(live: Live) -> No
     victim.wait(5)
     with closing(socket.create_server(("127.0.0.1", port))):
         assert live.engines.poll() == ()
-    while not (restarted := live.engines.poll()):
-        pause()
-    assert restarted == ("valkey",)
+    assert restarted(live.engines) == ("valkey",)
 
 
 def test_engines_that_live_are_left_alone(live: Live) -> None:

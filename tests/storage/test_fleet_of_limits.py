@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import pytest
 
 from storage.embedded import EngineUrls
 from storage.fleet import Fleet
+from storage.lease import Lease
 from storage.limits import SlidingWindows
 from storage.link import Link
 from storage.redis_client import RedisClient, Script
@@ -210,6 +212,69 @@ async def test_a_redis_that_is_gone_in_between_admits_no_second_limit(
         admitted += await burst(team, window, 100)
 
     assert 380 <= admitted <= 400
+
+
+async def dumped(redis: RedisClient, window: LimitKey) -> bytes:
+    found: object = await redis._redis.dump(Lease(window).name)
+    assert isinstance(found, bytes)
+    return found
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+async def test_a_redis_that_comes_back_with_an_older_state_admits_no_second_limit(
+    valkey: Valkey, *, quiet: bool
+) -> None:
+    """As after a failover to a replica that lags, or of a file that was not written to its end; `quiet`: so fast that
+    nobody has asked meanwhile.
+    """
+    await valkey.answers()
+    async with connected(valkey.url) as redis:
+        team, window = [SlidingWindows(redis, lambda: 4) for _ in range(4)], LimitKey(randbits(48), "requests", 400, 60)
+        admitted = await burst(team, window, 20)
+        older = await dumped(redis, window)
+        admitted += await burst(team, window, 20)
+        valkey.kill()
+        if not quiet:
+            admitted += await burst(team, window, 5)
+        valkey.start()
+        async with connected(valkey.url) as first:
+            await valkey.answers()
+            await first._redis.restore(Lease(window).name, 60_000, older)
+        admitted += await burst(team[:1], window, 100)
+        await until_back(team)
+        admitted += await burst(team, window, 100)
+        for limits in team:
+            await limits.flush()
+            limits._link._up_again = -math.inf  # all have told it
+        await asyncio.sleep(4.1)  # what it takes a window to heal
+        admitted += await burst(team, window, 100)
+
+    assert 380 <= admitted <= 400
+
+
+async def test_what_an_older_state_lacks_is_all_that_is_brought_back(redis: RedisClient) -> None:
+    (limits,), window = [SlidingWindows(redis, lambda: 1)], LimitKey(randbits(48), "requests", 400, 60)
+    await burst([limits], window, 100)
+    await limits.restore()
+    older = await dumped(redis, window)
+    await burst([limits], window, 60)
+    await limits.restore()
+    before = await redis._redis.hget(Lease(window).name, "total")
+    await redis._redis.restore(Lease(window).name, 60_000, older, replace=True)
+    await limits.restore()
+
+    assert await redis._redis.hget(Lease(window).name, "total") == before
+
+
+async def test_accounts_of_workers_who_left_are_forgotten(redis: RedisClient) -> None:
+    clock, window = Clock(), LimitKey(randbits(48), "requests", 10**6, 60)
+    for turn in range(1100):
+        clock.now += 0.5
+        assert await burst([SlidingWindows(redis, lambda: 1, clock)], window, 1) == 1
+        if turn == 700:
+            assert await redis._redis.hlen(Lease(window).name) > 700
+
+    assert 120 < await redis._redis.hlen(Lease(window).name) < 700  # those of a window, the window, and the last few
 
 
 async def until_back(team: Sequence[SlidingWindows]) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 import pytest
 
 from detectors.errors import JournalError
-from storage.journal import Journal, Sync
+from storage.journal import LOOK_AGAIN, Journal, Sync
 from storage.journal_folder import segment_name
 from storage.journal_frames import CLOSED, HOLE, LONGEST, OPENED, closed_record, scan
 from storage.types import DecisionRecord
@@ -79,13 +79,20 @@ def test_the_journal_of_an_instance_has_a_bound(open_journal: OpenJournal, folde
     folder.mkdir()
     left = folder / segment_name("dead", 1)
     left.write_bytes(b"x" * 100_000)
-    journal = open_journal(segment_size=1, disk_limit=50_000)
+    now = [1.0]
+    journal = open_journal(segment_size=1, disk_limit=50_000, clock=lambda: now[0])
     for _ in range(2):
         journal.opened(OPEN)
     for _ in range(2):
         with pytest.raises(JournalError, match="full: decisions are not being shipped"):
             journal.opened(OPEN)
+        now[0] += LOOK_AGAIN
+    with pytest.raises(JournalError, match="full"):
+        journal.opened(OPEN)
     left.unlink()
+    with pytest.raises(JournalError, match="full"):  # nobody looks for every record whether there is room by now
+        journal.opened(OPEN)
+    now[0] += LOOK_AGAIN
     journal.opened(OPEN)
     assert len(files(folder)) == 3
 

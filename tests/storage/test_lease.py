@@ -8,7 +8,7 @@ from detectors.errors import StorageError
 from storage.lease import Charge, Lease, Refusal, Reply
 from storage.types import LimitKey
 
-WANT, EPOCH, REFUNDS = 4, 6, 9  # where the script's arguments hold them
+WANT, ACCOUNT, REFUNDS = 4, 7, 10  # where the script's arguments hold them
 
 
 @pytest.fixture
@@ -17,7 +17,8 @@ def lease() -> Lease:
 
 
 def refill(lease: Lease, now: float, *, granted: int, amount: int = 1, bucket: int = 400) -> Charge | Refusal | None:
-    return lease.refill(Reply(granted, bucket, 0.25, 10_000 - granted, 30.0, 60.25, 1, healing=False), amount, now)
+    reply = Reply(granted, bucket, 0.25, 10_000 - granted, 30.0, 60.25, lease._account + granted, healing=False)
+    return lease.refill(reply, amount, now)
 
 
 def batches(lease: Lease, times: list[float]) -> list[int]:
@@ -131,9 +132,23 @@ def test_what_redis_lost_is_brought_back_with_its_age(lease: Lease) -> None:
     lease.ask(1, 1, 100.0, 0)
     refill(lease, 100.0, granted=6)
 
-    assert lease.ask(1, 1, 101.0, 0)[EPOCH:] == [1, 0, 1, 1, 400, 5]
-    assert lease.ask(1, 1, 101.0, 0, restore=True)[EPOCH:] == [0, 1, 1, 0, 4, 1]
+    assert lease.ask(1, 1, 101.0, 0)[ACCOUNT:] == [6, 0, 1, 1, 400, 5]
+    said = Reply(-1, 400, 0.0, 0, 0.0, 0.0, 0, healing=False)
+    assert said.forgotten
+    assert lease.ask(1, 1, 101.0, 0, lost=lease.lost(said))[ACCOUNT + 1 :] == [1, 1, 0, 4, 1]
     assert not lease.remembers(159.9)  # what others' clocks may have forgotten already is no sign of a loss
+
+
+def test_of_a_server_that_is_a_little_behind_only_the_newest_is_brought_back(lease: Lease) -> None:
+    for now, granted in ((100.0, 6), (101.0, 3), (102.0, 4)):
+        lease.ask(granted, 1, now, 0)
+        refill(lease, now, granted=granted, amount=granted)
+
+    behind = Reply(-1, 400, 0.0, 0, 0.0, 0.0, 8, healing=False)  # of 13
+    for _ in range(2):  # the first time its answer is lost
+        assert lease.ask(1, 1, 102.0, 0)[ACCOUNT] == 13
+        assert lease.ask(1, 1, 102.0, 0, lost=lease.lost(behind))[ACCOUNT + 1 :] == [1, 1, 0, 0, 4, 4, 1]
+    assert lease.ask(1, 1, 162.0, 0)[ACCOUNT] < 0  # nothing of it counts any more: nothing to miss
 
 
 def test_a_window_that_heals_says_neither_yes_nor_no(lease: Lease) -> None:
@@ -147,6 +162,7 @@ def test_a_window_that_heals_says_neither_yes_nor_no(lease: Lease) -> None:
         Reply(900, 400, 0.2, 5, 0.0, 60.0, 1, healing=False),
         Reply(-7, 400, 0.2, 5, 0.0, 60.0, 1, healing=False),
         Reply(1, 400, 9.0, 5, 0.0, 60.0, 1, healing=False),
+        Reply(-1, 400, 0.2, 5, 0.0, 60.0, 1, healing=False),
         Reply(1, -1, 0.2, 5, 0.0, 60.0, 1, healing=False),
     ],
 )

@@ -54,6 +54,36 @@ async def test_the_version_before_is_the_last_other_one_that_was_in_force(store:
     assert await store.before("three") == 1
 
 
+async def test_who_goes_back_twice_goes_back_two_versions(store: PolicyVersions) -> None:
+    for _ in range(4):
+        await save(store, "back")
+    for version in (2, 3, 4):
+        await store.activate("back", version, "cli:anna", "now", four_eyes=False)
+    gone = []
+    while (before := await store.before("back")) is not None:
+        await store.activate("back", before, "cli:anna", "rollback", four_eyes=False)
+        gone.append(before)
+    assert gone == [3, 2]
+    await store.activate("back", 4, "cli:anna", "better now", four_eyes=False)
+    assert await store.before("back") == 2
+    await store.activate("back", None, "cli:anna", "withdrawn", four_eyes=False)
+    assert await store.before("back") == 4
+
+
+@pytest.mark.parametrize(
+    ("activated", "before"), [((1, 2, 3, 1), 3), ((1, 2, 1), None), ((1, 2, 3, 2), 1), ((1, 1), None)]
+)
+async def test_an_older_version_that_is_put_in_force_has_one_before_it(
+    store: PolicyVersions, activated: tuple[int, ...], before: int | None
+) -> None:
+    name = f"older-{'-'.join(map(str, activated))}"
+    for _ in range(3):
+        await save(store, name)
+    for version in activated:
+        await store.activate(name, version, "cli:anna", "now", four_eyes=False)
+    assert await store.before(name) == before
+
+
 async def test_four_eyes_are_two_people(store: PolicyVersions) -> None:
     await save(store, "four")
     with pytest.raises(StorageError, match="waits for the approval"):

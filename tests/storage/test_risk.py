@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from secrets import randbits
 
@@ -36,6 +37,16 @@ async def test_workers_add_to_one_score_and_no_score_grows_without_end(engines: 
             await one.add(tenant, ["all"], HALF_LIFE, 1.0)
         assert await one.read(tenant, ["all"], HALF_LIFE) == pytest.approx((10.0,), abs=0.01)
         assert await one.read(tenant + 1, ["all"], HALF_LIFE) == (0.0,)
+
+
+async def test_what_many_add_at_once_is_told_once(engines: EngineUrls) -> None:
+    async with connected(engines.redis_url) as redis:
+        tenant, here = randbits(48), scores(redis)
+        await asyncio.gather(*(here.add(tenant, ["all"], HALF_LIFE, 0.5) for _ in range(10)))
+        await asyncio.gather(
+            here.add(tenant, ["app"], HALF_LIFE, 1.0), *(here.read(tenant, ["app"], HALF_LIFE) for _ in range(9))
+        )
+        assert await scores(redis).read(tenant, ["all", "app"], HALF_LIFE) == pytest.approx((5.0, 1.0), abs=0.01)
 
 
 async def test_a_score_falls_to_half_within_a_half_life(valkey: Valkey) -> None:

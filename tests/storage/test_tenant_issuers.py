@@ -16,7 +16,15 @@ from storage.types import Tenant
 
 pytestmark = pytest.mark.slow  # a database of their own
 URL = "https://id.acme.example"
-NEW = NewIssuer(URL, "llm", jwks_url=f"{URL}/jwks", claims={"scope": "chat"}, tenant_claim="org", app_claim="app")
+NEW = NewIssuer(
+    URL,
+    "llm",
+    jwks_url=f"{URL}/jwks",
+    claims={"scope": "chat"},
+    tenant_claim="org",
+    app_claim="app",
+    role_claim="roles",
+)
 
 
 @pytest.fixture
@@ -29,12 +37,8 @@ async def test_an_issuer_is_found_by_its_name_with_what_the_tenant_says_of_it(
 ) -> None:
     kept = await issuers.create(tenant.id, NEW)
     (found,) = [one for one in await issuers.find(URL) if one.tenant_id == tenant.id]
-    assert (found.id, found.tenant, found.claims, found.tenant_claim) == (
-        kept.id,
-        tenant.slug,
-        {"scope": "chat"},
-        "org",
-    )
+    assert (found.id, found.tenant, found.claims) == (kept.id, tenant.slug, {"scope": "chat"})
+    assert (found.tenant_claim, found.app_claim, found.role_claim) == ("org", "app", "roles")
     assert await issuers.list(tenant.id) == (kept,)
     assert await issuers.find("https://nobody.example") == ()
 

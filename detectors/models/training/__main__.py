@@ -13,9 +13,10 @@ from pathlib import Path
 from types import ModuleType
 
 from detectors.errors import ConfigurationError
-from detectors.models import encoder, second_look, tokens
+from detectors.models import encoder, harm_model, second_look, tokens
 from detectors.models.classifier_model import FILE, load_classifier
 from detectors.models.training.generate import generate
+from detectors.models.training.make_harm import make_harm
 from detectors.models.training.make_linear import SEED, corpus_rows, first_fit, make, without_most_of_templates
 from detectors.models.training.rows import read_rows
 from detectors.models.weights_file import SHIPPED, write_manifest
@@ -65,11 +66,13 @@ def _train(corpus: Path, base: Path | None) -> int:
     first = first_fit(rows, dev, epochs=3)
     print(f"the linear model's thresholds: {dict(first.scales)}")
     make(rows, first, SHIPPED, epochs=3)
+    harmful = make_harm(corpus, SHIPPED, size=4000, epochs=3)
     if base is not None and make_encoder is not None:
         WORK.mkdir(parents=True, exist_ok=True)
         make_encoder.make(rows, dev, first, base, SHIPPED, WORK)
-    files = (FILE, encoder.FILE, second_look.FILE, tokens.FILE)
-    write_manifest(SHIPPED, {file: {"seed": SEED, "rows": len(rows), "made_by": "make train"} for file in files})
+    counts = dict.fromkeys((FILE, encoder.FILE, second_look.FILE, tokens.FILE), len(rows)) | {harm_model.FILE: harmful}
+    facts = {file: {"seed": SEED, "rows": count, "made_by": "make train"} for file, count in counts.items()}
+    write_manifest(SHIPPED, facts)
     return 0
 
 
@@ -78,6 +81,7 @@ def _quick(folder: Path) -> int:
     rows = list(generate(SEED, QUICK_SIZE))
     first = first_fit(rows, list(generate(SEED + 1, QUICK_SIZE // 4)), epochs=2)
     make(rows, first, folder, epochs=2)
+    make_harm(None, folder, size=200, epochs=2)
     if make_encoder is None:
         print(f"the transformer's part is left out: {MISSING} is not installed")
     else:

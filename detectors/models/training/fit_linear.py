@@ -9,34 +9,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.models.features import BUCKETS, grams
-from detectors.models.linear import LinearModel, blocks
+from detectors.models.columns import COLUMNS, Columns, windows_of
+from detectors.models.features import BUCKETS
+from detectors.models.linear import LinearModel
 from detectors.models.training.rows import Row
 from detectors.types import Origin
 
 DAMPING: Final = 40.0
-COLUMNS: Final = 2 * BUCKETS  # words, then bytes
 ORIGINS: Final = (Origin.USER, Origin.TOOL)
 RATE: Final = 0.1
 CALM: Final = 0.01  # keeps the first steps small: what occurred once says little
 
-Columns = NDArray[np.int32]
 Floats = NDArray[np.float32]
-
-
-def windows_of(text: str) -> list[Columns]:
-    """Return the n-grams of each window of a folded text as columns of the weights."""
-    found = grams([text])
-    edges = blocks(found.bounds).edges
-    at = found.starts.searchsorted(edges)
-    last = len(edges) - 1
-    windows = []
-    for block in range(max(last - 1, 1)):
-        until = min(block + 2, last)
-        words = [ngram[at[block] : at[until]] for ngram in found.words]
-        spans = [span[edges[block] : edges[until]] + BUCKETS for span in found.spans]
-        windows.append(np.concatenate(words + spans).astype(np.int32))
-    return windows
 
 
 def rarity(windows: Sequence[Columns]) -> Floats:

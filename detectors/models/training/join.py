@@ -28,6 +28,7 @@ PLAY: Final = {Origin.USER: 2.0, Origin.TOOL: 0.0}
 # Which share of unseen benign texts the second look may flag, and which may come near to a known attack by chance.
 CERTAIN: Final = {Origin.USER: 0.004, Origin.TOOL: 0.01}
 NEAR: Final = 0.0005
+ROOM: Final = 2.5  # below the least linear score with which a text was flagged: of those there are few
 LEAST_NEAR: Final = 0.9  # below that, texts in languages that the base does not know resemble each other
 
 Floats = NDArray[np.float64]
@@ -35,10 +36,11 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Doubtful:
-    """Texts of one origin in the linear model's band: what both models' scores add up to, the nearest known attack's
-    cosine, labels, and how many benign texts there are in all, in and out of the band.
+    """Texts of one origin in the linear model's band: its scores, what both models' scores add up to, the nearest known
+    attack's cosine, labels, and how many benign texts there are in all, in and out of the band.
     """
 
+    linear: Floats
     scores: Floats
     near: Floats
     attack: NDArray[np.bool_]
@@ -59,7 +61,7 @@ class Models:
 def doubtful(rows: Sequence[Row], origin: Origin, models: Models) -> Doubtful:
     """Read those rows of an origin about which the linear model is in doubt."""
     scale, found, benign = models.scales[origin], [], 0
-    joining = Joining(1 - ENCODER[origin], ENCODER[origin], LENGTH[origin], PLAY[origin], scale, 1.0)
+    joining = _joining(origin, scale, near=1.0, reach=scale.doubt)
     for row in rows:
         if side(row) is not origin:
             continue
@@ -71,17 +73,24 @@ def doubtful(rows: Sequence[Row], origin: Origin, models: Models) -> Doubtful:
             reading = models.encoder.read(models.tokens.windows(text, ranked, origin))
             place, size = int(reading.attack.argmax()), len(text.encode("utf-8", "replace"))
             both = joining.score(score, float(reading.attack[place]), size, play(reading, place))
-            found.append((both, models.known.nearest(reading.vectors)[0], row.attack))
-    scores, near, attack = (np.array(column) for column in zip(*found, strict=True))
-    return Doubtful(scores, near, attack.astype(bool), benign)
+            found.append((score, both, models.known.nearest(reading.vectors)[0], row.attack))
+    linear, scores, near, attack = (np.array(column) for column in zip(*found, strict=True))
+    return Doubtful(linear, scores, near, attack.astype(bool), benign)
 
 
 def joined(texts: Doubtful, origin: Origin) -> Joining:
-    """Return how scores are added, with the threshold above all but a share of the benign texts, and Platt's slope."""
+    """Return how scores are added, with the threshold above all but a share of the benign texts, Platt's slope, and the
+    least linear score of a text whose sum was enough.
+    """
     certain = _above(np.sort(texts.scores[~texts.attack]), int(CERTAIN[origin] * texts.benign))
     near = max(_above(np.sort(texts.near[~texts.attack]), int(NEAR * texts.benign)) + 0.01, LEAST_NEAR)
     scale = Scale(certain, certain, THRESHOLDS[origin], slope_of(texts.scores, texts.attack))
-    return Joining(1 - ENCODER[origin], ENCODER[origin], LENGTH[origin], PLAY[origin], scale, near)
+    enough = texts.linear[texts.scores >= certain]
+    return _joining(origin, scale, near, float(enough.min(initial=texts.linear.max())) - ROOM)
+
+
+def _joining(origin: Origin, scale: Scale, near: float, reach: float) -> Joining:
+    return Joining(1 - ENCODER[origin], ENCODER[origin], LENGTH[origin], PLAY[origin], scale, near, reach)
 
 
 def _above(scores: Floats, most: int) -> float:

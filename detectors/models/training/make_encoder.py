@@ -113,7 +113,9 @@ def _bases(network: Network, read: Sequence[Sample], work: Path) -> Tensor:
 
 def _numbers(joining: Joining) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
     weights = [joining.linear, joining.encoder, joining.length, joining.play]
-    return np.array([*weights, joining.near, joining.scale.certain, joining.scale.threshold, joining.scale.slope])
+    return np.array(
+        [*weights, joining.near, joining.reach, joining.scale.certain, joining.scale.threshold, joining.scale.slope]
+    )
 
 
 def _account(origin: str, texts: Doubtful, joining: Joining) -> Iterator[str]:

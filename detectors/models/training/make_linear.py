@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.models.classifier_model import FILE, KINDS, Scale
+from detectors.models.columns import COLUMNS, windows_of
 from detectors.models.linear import LinearModel
 from detectors.models.training.calibrate import scale_of, scores_of, side
-from detectors.models.training.fit_linear import COLUMNS, ORIGINS, fit, windows_of
+from detectors.models.training.fit_linear import ORIGINS, fit
 from detectors.models.training.generate import generate
 from detectors.models.training.holding import held_out
 from detectors.models.training.rows import Row, read_rows, weights, without_near_duplicates

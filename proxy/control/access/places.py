@@ -47,8 +47,22 @@ def network_of(settings: ControlSettings, request: web.Request) -> str:
     hops = [request.remote or ""]
     if _is_of(hops[0], settings.proxies):
         hops += [hop.strip() for line in request.headers.getall("X-Forwarded-For", []) for hop in line.split(",")][::-1]
-    known = [hop for hop in hops if _is_address(hop)]
-    return next((hop for hop in known if not _is_of(hop, settings.proxies)), known[-1] if known else "")
+    nearest = ""
+    for hop in map(_address_in, hops):
+        if not _is_address(hop):
+            return nearest  # whoever stands behind what nobody can read may have written anything
+        nearest = hop
+        if not _is_of(hop, settings.proxies):
+            return hop
+    return nearest
+
+
+def _address_in(hop: str) -> str:
+    """Return the address of a hop that may have a port: `192.0.2.1:4711`, `[2001:db8::1]:4711`."""
+    bracketed = re.fullmatch(r"\[([^\[\]]+)\](?::\d{1,5})?", hop)
+    if bracketed is not None:
+        return bracketed[1]
+    return hop.rpartition(":")[0] if re.fullmatch(r"[\d.]+:\d{1,5}", hop) else hop
 
 
 def is_secure(settings: ControlSettings, request: web.Request) -> bool:

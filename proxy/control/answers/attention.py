@@ -22,6 +22,13 @@ class FailedPolicy(Shown):
     problem: str
 
 
+class FailedPack(Shown):
+    """A tenant's signatures (null: everybody's) that do not load, and why; the last good ones are in force."""
+
+    tenant: str | None
+    problem: str
+
+
 class EndingExclusion(Shown):
     """An exclusion that ends within two weeks."""
 
@@ -41,6 +48,7 @@ class Attention(Shown):
     """`gaps` are of the newest `looked_at` decisions of the time asked for, 2,000 at most."""
 
     failed_policies: list[FailedPolicy]
+    failed_signatures: list[FailedPack]
     ending_exclusions: list[EndingExclusion]
     gaps: list[Gap]
     looked_at: int

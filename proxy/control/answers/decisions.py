@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from proxy.control.fields import AppName, Line, Moment, Page, Shown, Slug
+from proxy.control.fields import AppName, Line, Moment, Page, Sent, Shown, Slug
 
 CategoryName = Literal[
     "prompt_injection", "jailbreak", "system_prompt_leak", "data_extraction", "exfiltration", "obfuscation",
@@ -96,6 +96,20 @@ class ShownCoverage(Shown):
     receipt: dict[str, Any]
 
 
+class NewLabel(Sent):
+    """What the decision's request was; `none` takes back what was said of it."""
+
+    label: Literal["attack", "benign", "none"]
+
+
+class ShownLabel(Shown):
+    """What somebody said that a decision's request was."""
+
+    label: Literal["attack", "benign"]
+    made_by: str
+    made_at: Moment
+
+
 class DecisionDetail(Shown):
     """`why` says in sentences and in order how it came. `facts` is all else that the policy could look at."""
 
@@ -122,6 +136,7 @@ class DecisionDetail(Shown):
     closed_at: Moment
     seq: int | None
     hash: str | None
+    label: ShownLabel | None
 
 
 class ShownBody(Shown):

@@ -11,7 +11,7 @@ from proxy.control.fields import Line, Moment, Name, Sent, Shown
 
 class NewIssuer(Sent):
     """Keys at `jwks_url`, or in `jwks`. `claims` must be, or hold, these values; `tenant_claim` the tenant's slug;
-    `app_claim` names an app, without it all tokens are of the app `default`.
+    `app_claim` names an app, without it all tokens are of the app `default`; `role_claim` names a role, or several.
     """
 
     issuer: Name
@@ -21,6 +21,7 @@ class NewIssuer(Sent):
     claims: Annotated[dict[Name, Line], Field(max_length=20, default_factory=dict)]
     tenant_claim: Line = ""
     app_claim: Line = ""
+    role_claim: Line = ""
 
 
 class ShownIssuer(Shown):
@@ -32,6 +33,7 @@ class ShownIssuer(Shown):
     claims: dict[str, str]
     tenant_claim: str
     app_claim: str
+    role_claim: str
     created_at: Moment
 
 

@@ -1,4 +1,4 @@
-"""What waits for somebody: policies that did not load, exclusions that end soon, and what nobody looked at."""
+"""What waits for somebody: what did not load, exclusions that end soon, and what nobody looked at."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from proxy.control.access.types import Permission
-from proxy.control.answers.attention import Attention, AttentionQuery, EndingExclusion, FailedPolicy, Gap
+from proxy.control.answers.attention import Attention, AttentionQuery, EndingExclusion, FailedPack, FailedPolicy, Gap
 from proxy.control.operations import Call, Operation
 from proxy.control.policy_desk import without_folders
 from storage.coverage_gaps import coverage_gaps
@@ -23,6 +23,7 @@ async def _attention(call: Call) -> Attention:
     gaps = await coverage_gaps(call.parts.database, call.tenant_id, since)
     return Attention(
         failed_policies=list(_failed(call))[:_MOST],
+        failed_signatures=list(_refused_packs(call))[:_MOST],
         ending_exclusions=sorted(_ending(call), key=lambda one: one.until)[:_MOST],
         gaps=[Gap(reason=reason, decisions=count) for reason, count in gaps.by_reason[:_MOST]],
         looked_at=gaps.looked_at,
@@ -33,6 +34,12 @@ def _failed(call: Call) -> Iterator[FailedPolicy]:
     for name, problem in sorted(call.parts.policies.failures.items()):
         if _is_of(call, name):
             yield FailedPolicy(policy=name, problem=without_folders(call.parts, problem))
+
+
+def _refused_packs(call: Call) -> Iterator[FailedPack]:
+    for name, problem in sorted(call.parts.screen.refused_packs.items()):
+        if call.tenant is None or name == call.tenant.slug:
+            yield FailedPack(tenant=name or None, problem=without_folders(call.parts, problem))
 
 
 def _ending(call: Call) -> Iterator[EndingExclusion]:
@@ -51,7 +58,7 @@ def _is_of(call: Call, policy: str) -> bool:
 OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation(
         "readAttention", "GET", "/api/v1/attention", Permission.DECISIONS_READ,
-        "What waits for somebody: policies that did not load, exclusions that end soon, gaps of coverage.",
+        "What waits for somebody: what did not load, exclusions that end soon, gaps of coverage.",
         Attention, _attention, query=AttentionQuery,
     ),
 )  # fmt: skip

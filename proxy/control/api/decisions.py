@@ -11,17 +11,21 @@ from proxy.control.answers.decisions import (
     DecisionDetail,
     DecisionList,
     DecisionQuery,
+    NewLabel,
     ShownBody,
     ShownCoverage,
     ShownDecision,
     ShownFinding,
+    ShownLabel,
 )
 from proxy.control.decision_words import score_words, why
+from proxy.control.fields import Done
 from proxy.control.operations import Call, Operation, not_found
 from storage.bodies import read_bodies_of_tenant
 from storage.decision_conditions import DecisionFilter
 from storage.decision_search import DecisionSearch
 from storage.decisions import DecisionReader, JsonObject
+from storage.labels import Labels
 
 _ALL: Final = "/api/v1/decisions"
 _ONE: Final = f"{_ALL}/{{decision}}"
@@ -69,8 +73,28 @@ async def _read(call: Call) -> DecisionDetail:
         coverage=coverage,
         policy=row["policy_id"],
         hash=None if row["hash"] is None else row["hash"].hex(),
+        label=await _label_of(call, row),
         **{name: row[name] for name in as_they_are},
     )
+
+
+async def _label_of(call: Call, row: JsonObject) -> ShownLabel | None:
+    found = await Labels(call.parts.database).find(row["tenant_id"], row["id"])
+    if found is None:
+        return None
+    return ShownLabel(label="attack" if found.attack else "benign", made_by=found.made_by, made_at=found.made_at)
+
+
+async def _label(call: Call) -> Done:
+    row, said = await row_of(call), call.sent(NewLabel).label
+    await call.concerns(row["tenant_id"])
+    labels, before = Labels(call.parts.database), await _label_of(call, row)
+    if said == "none":
+        await labels.take_back(row["tenant_id"], row["id"])
+    else:
+        await labels.say(row["tenant_id"], row["id"], attack=said == "attack", by=call.principal.name)
+    call.note(row["id"], before={"label": before.label if before else "none"}, after={"label": said})
+    return Done()
 
 
 async def _bodies(call: Call) -> BodyList:
@@ -137,6 +161,11 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation(
         "readDecision", "GET", _ONE, Permission.DECISIONS_READ, "Show a decision and why it is what it is.",
         DecisionDetail, _read,
+    ),
+    Operation(
+        "labelDecision", "POST", f"{_ONE}/label", Permission.REVIEWS_WRITE,
+        "Say whether a decision's request was an attack, for its tenant's head to learn from.", Done, _label,
+        body=NewLabel,
     ),
     Operation(
         "readDecisionBodies", "GET", f"{_ONE}/bodies", Permission.BODIES_READ,

@@ -23,8 +23,8 @@ from proxy.control.api.decisions import row_of
 from proxy.control.fields import Page
 from proxy.control.operations import Call, Operation
 from proxy.control.paging import number_after
-from proxy.control.policy_desk import PolicyPlace, own_file, place_named, save_draft, text_in_force
-from proxy.false_positives import Excuse, mark_with_bodies, mark_with_text, patched
+from proxy.control.policy_desk import PolicyPlace, own_file, place_named, save_draft, signatures_of, text_in_force
+from proxy.false_positives import Excuse, mark, patched
 from storage.reviews import ReviewQueue
 
 _ALL: Final = "/api/v1/tenants/{tenant}/exclusions"
@@ -47,7 +47,7 @@ def _of_policies(call: Call, app: str | None) -> Iterator[ShownExclusion]:
     slug, policies = call.the_tenant().slug, call.parts.policies
     names = [slug, *sorted(name for name in policies.policies if name.startswith(f"{slug}/"))]
     for name in names if app is None else [f"{slug}/{app}" if f"{slug}/{app}" in policies.policies else slug]:
-        policy = policies.policy_for(slug, name.partition("/")[2])
+        policy = policies.nearest(slug, name.partition("/")[2])
         for exclusion in policy.exclusions:
             yield _shown(exclusion, policy.id)
 
@@ -88,14 +88,7 @@ async def _mark(call: Call) -> ExclusionDraft:
     row = await row_of(call)
     await call.concerns(row["tenant_id"])
     content_key = call.parts.house_keys.tenant_content_key(row["tenant_id"])
-    if sent.text is not None:
-        marked = mark_with_text(row, sent.rule, sent.text, content_key)
-    elif call.principal.may(Permission.BODIES_READ, row["tenant_id"]):
-        marked = await mark_with_bodies(
-            row, sent.rule, content_key, call.parts.database, call.parts.data_keys, call.principal.name
-        )
-    else:
-        raise OperationError(422, "invalid_field", "Give the text: you may not read what is stored.", "text")
+    marked = mark(row, sent.rule, sent.text, content_key)
     slug, _, app = row["policy_id"].partition("/")
     if slug != call.the_tenant().slug:  # the default decided: the tenant gets a policy of its own
         app = ""
@@ -103,7 +96,8 @@ async def _mark(call: Call) -> ExclusionDraft:
     before = await text_in_force(call.parts, place)
     excuse = Excuse(sent.owner or call.principal.name, sent.reason, sent.until)
     folder, file = call.parts.settings.policies_folder, own_file(call.parts, place)
-    after = await patched(before, file, marked, excuse, call.parts.detection, folder)
+    added = signatures_of(call.parts, place)
+    after = await patched(before, file, marked, excuse, call.parts.detection, folder, added)
     return await _drafted(call, place, before, after, f"{sent.reason} ({row['id']})")
 
 

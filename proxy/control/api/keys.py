@@ -11,6 +11,7 @@ from proxy.control.answers.keys import KeyChange, KeyList, KeyQuery, MadeKey, Ne
 from proxy.control.fields import Moment
 from proxy.control.operations import Call, Operation, not_found
 from proxy.control.paging import next_after, number_after
+from proxy.key_limits import unknown_scope
 from storage.api_keys import ApiKey, ApiKeyStore, KeyLimits
 from storage.key_book import KeyBook
 
@@ -30,6 +31,7 @@ async def _create(call: Call) -> MadeKey:
     if tenant.deleted_at is not None:
         raise OperationError(409, "refused", "The tenant is deleted.")
     _insist_on_future(new.expires_at)
+    _insist_on_scopes(call, new.scopes)
     limits = KeyLimits(_patterns(new.scopes), _patterns(new.models))
     key_id, secret = await _store(call).create(
         tenant.slug, new.app, new.name, new.expires_at, limits, additional=new.additional
@@ -45,6 +47,7 @@ async def _change(call: Call) -> ShownKey:
     change, key = call.sent(KeyChange), await _find(call)
     changes = change.model_dump(exclude_unset=True)
     _insist_on_future(changes.get("expires_at"))
+    _insist_on_scopes(call, change.scopes)
     if changes.get("name", "") is None:
         raise OperationError(422, "invalid_field", "must be a text", "name")
     await _book(call).change(key, changes)
@@ -87,6 +90,12 @@ async def _find(call: Call) -> ApiKey:
 def _insist_on_future(moment: Moment | None) -> None:
     if moment is not None and moment <= datetime.now(UTC):
         raise OperationError(422, "invalid_field", "must lie in the future", "expires_at")
+
+
+def _insist_on_scopes(call: Call, scopes: list[str] | None) -> None:
+    problem = unknown_scope(scopes or (), call.parts.detection.codecs, call.parts.detection.hooks)
+    if problem:
+        raise OperationError(422, "invalid_field", problem, "scopes")
 
 
 def _patterns(given: list[str] | None) -> tuple[str, ...] | None:

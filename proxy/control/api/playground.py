@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from detectors.chain import Inspection, InspectionOptions
+from detectors.errors import EdgeError, OperationError
 from detectors.types import Direction, InspectionContext, Origin, Segment
 from policies.explanation import Explanation, Step, as_document, explain
 from policies.testing import text_segment
@@ -32,7 +33,7 @@ async def _try(call: Call) -> TrialReport:
     facts = Facts(at=time.time(), tenant=tenant.slug, app=trial.app, model=trial.model)
     aside = parts.screen.aside.for_reading([segment])
     options = InspectionOptions(
-        InspectionContext(lexicon=parts.screen.lexicon(policy, tenant.slug)),
+        InspectionContext(lexicon=parts.screen.lexicon(policy, tenant.slug, tenant.id)),
         parts.house_keys.tenant_content_key(tenant.id),
         aside=aside,
     )
@@ -58,7 +59,10 @@ async def _policy(call: Call, trial: Trial) -> Policy:
     slug = call.the_tenant().slug
     if trial.policy is not None:
         return (await load(call.parts, PolicyPlace(slug, None), trial.policy)).policy
-    return call.parts.policies.policy_for(slug, trial.app)
+    try:
+        return call.parts.policies.policy_for(slug, trial.app)
+    except EdgeError as exc:
+        raise OperationError(409, exc.code, exc.message) from exc
 
 
 def _carried_out(text: str, told: Explanation) -> str | None:

@@ -141,6 +141,9 @@ async def _roll_back(call: Call) -> ShownVersion:
 
 
 async def _withdraw(call: Call) -> ShownPolicy:
+    if call.parts.settings.four_eyes:  # nobody could agree with it, and what counts then may be milder
+        problem = "Nobody withdraws a policy alone: put another version in force, or have it done at the command line."
+        raise OperationError(409, "four_eyes", problem)
     place, reason = await place_of(call), call.sent(Why).reason
     before = await held_version(call.parts, place)
     if before is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from policies.schema import PolicyDocument
+from policies.schema import policy_schema
 from proxy.control.access.types import Permission
 from proxy.control.answers.policies import (
     PolicyDifference,
@@ -52,7 +52,7 @@ async def _replay(call: Call) -> ReplayReport:
 
 
 async def _schema(_call: Call) -> PolicySchema:
-    return PolicySchema(json_schema=PolicyDocument.model_json_schema())
+    return PolicySchema(json_schema=policy_schema())
 
 
 OPERATIONS: Final[tuple[Operation, ...]] = (

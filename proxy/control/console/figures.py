@@ -53,3 +53,14 @@ def money(value: float | str | None) -> str:
 def counted(count: int, noun: str, many: str = "") -> str:
     """Return `1 block`, `3 blocks`."""
     return f"{grouped(count)} {noun if count == 1 else many or noun + 's'}"
+
+
+def lasting(seconds: float | None) -> str:
+    """Return `45 seconds`, `1 minute`, `24 hours`, `30 days`: in the largest unit that leaves no rest, or about."""
+    if seconds is None:
+        return _NOTHING
+    whole = max(1, round(seconds))
+    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if whole % size == 0 or whole >= 10 * size:
+            return counted(round(whole / size), unit)
+    return counted(whole, "second")

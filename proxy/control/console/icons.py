@@ -22,6 +22,7 @@ _SHAPES: Final[Mapping[str, str]] = MappingProxyType(
         '4.5 4M11 3a2.3 2.3 0 0 1 0 4.3M12 10.3c1.6.5 2.5 1.9 2.5 3.7"/>',
         "robot": '<path d="M3 6h10v8H3zM8 6V3M6 2.5h4M6 9.5v1M10 9.5v1"/>',
         "usage": '<path d="M2 14h12M4 11v3M8 6v8M12 2v12"/>',
+        "limits": '<path d="M2 12a6 6 0 1 1 12 0M8 12l3-4.5M2 12h12"/>',
         "incidents": '<path d="M8 2 1.5 13.5h13zM8 6.5v3.5M8 12v.1"/>',
         "reviews": '<path d="M1 8s2.5-5 7-5 7 5 7 5-2.5 5-7 5-7-5-7-5zM8 10a2 2 0 1 0 0-4 2 2 0 0 0 0 4z"/>',
         "judges": '<path d="M8 2v12M4 14h8M3 4h10M3 4 1 9h4zM13 4l-2 5h4z"/>',

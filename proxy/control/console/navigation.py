@@ -26,6 +26,7 @@ _GROUPS: Final[tuple[tuple[str, tuple[Place, ...]], ...]] = (
             Place("Incidents", "/console/incidents", "incidents", Permission.INCIDENTS_READ),
             Place("Reviews", "/console/reviews", "reviews", Permission.REVIEWS_READ),
             Place("Usage and cost", "/console/usage", "usage", Permission.USAGE_READ),
+            Place("Limits", "/console/limits", "limits", Permission.USAGE_READ),
         ),
     ),
     (

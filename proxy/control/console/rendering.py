@@ -57,8 +57,8 @@ class Rendering:
         }  # fmt: skip
         self._environment.filters |= {
             "when": time_element, "ago": lambda value: time_element(value, short=True), "grouped": figures.grouped,
-            "short": figures.short, "ms": figures.milliseconds, "money": figures.money, "exact": exact,
-            "zip_pairs": lambda names: [(name, name) for name in names],
+            "short": figures.short, "lasting": figures.lasting, "ms": figures.milliseconds, "money": figures.money,
+            "exact": exact, "zip_pairs": lambda names: [(name, name) for name in names],
         }  # fmt: skip
         self._environment.globals |= {"share": figures.share, "counted": figures.counted}
         # Components, at hand in every template and in every part of one.

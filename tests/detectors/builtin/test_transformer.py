@@ -76,6 +76,18 @@ def test_it_wants_what_the_classifier_leaves_open(hits: list[Hit], wanted: bool,
     assert transformer.wants(segment(UNSURE), hits) is wanted
 
 
+def test_what_both_models_together_could_not_call_an_attack_is_read_for_an_operators_attacks_alone(
+    transformer: Transformer,
+) -> None:
+    hardly = [claim(0.002)]
+    assert not transformer.wants(segment(UNSURE), hardly)
+    transformer.know(as_known([[1.0] + [0.0] * 383], [Category.JAILBREAK]))
+    assert transformer.wants(segment(UNSURE), hardly)
+    assert not transformer.wants(segment(UNSURE), [])
+    transformer.know()
+    assert not transformer.wants(segment(UNSURE), hardly)
+
+
 @pytest.mark.parametrize("origin", [Origin.USER, Origin.TOOL, Origin.UNKNOWN])
 async def test_an_attack_is_found_with_its_place(origin: Origin, look: Callable[..., Awaitable[Sequence[Hit]]]) -> None:
     hits = await look(ATTACK, origin)

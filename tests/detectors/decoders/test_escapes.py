@@ -8,7 +8,8 @@ import pytest
 
 from detectors.decoders.escapes import DECODER
 from detectors.decoding import RunOffsets
-from detectors.matcher import Matcher, Pattern
+from detectors.matcher import Matcher
+from detectors.pattern import Pattern
 from detectors.types import Span
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from detectors.decoders.quoted_printable import DECODER
-from detectors.matcher import Matcher, Pattern
+from detectors.matcher import Matcher
+from detectors.pattern import Pattern
 
 
 def _said(text: str) -> str:

@@ -7,7 +7,8 @@ import codecs
 import pytest
 
 from detectors.decoders.rot13 import DECODER
-from detectors.matcher import Matcher, Pattern
+from detectors.matcher import Matcher
+from detectors.pattern import Pattern
 from detectors.types import Span
 
 

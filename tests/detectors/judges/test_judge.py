@@ -78,3 +78,24 @@ async def test_an_answer_tells_all_workers_and_how_long_it_took(make_judge: Make
     assert (await judge.ask(QUESTION, Purse())).result is CallResult.ANSWERED
     assert len(shared.answers) == 1
     assert judge.typical_seconds >= 0.005
+
+
+class Slow(Shared):
+    """Nobody hears from Redis."""
+
+    async def may_try(self, name: str, seconds: float) -> bool:
+        await asyncio.Event().wait()
+        return True
+
+
+async def test_who_goes_while_he_asks_whether_he_may_try_leaves_the_place(make_judge: MakeJudge) -> None:
+    clock, shared = Clock(), Slow()
+    judge = make_judge("kimi", Wire(failing=CallResult.SERVER), shared, clock, threshold=1)
+    await judge.ask(QUESTION, Purse())
+    clock.now += 31
+    asking = asyncio.ensure_future(judge.admits())
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.wait([asking])
+    shared.may_try = Shared.may_try.__get__(shared)  # type: ignore[method-assign]
+    assert await judge.admits()

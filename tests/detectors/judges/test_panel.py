@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from detectors.judges.panel import Panel
-from detectors.judges.types import CallResult, Terms
+from detectors.judges.types import CallResult, Strategy, Terms
 from tests.detectors.judges.conftest import QUESTION, Counts, MakeJudge, Purse, Wire
 
 
@@ -110,3 +110,24 @@ async def test_a_closed_panel_leaves_nothing_running(make_judge: MakeJudge) -> N
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert (before, len(asyncio.all_tasks())) == (2, 1)
+
+
+async def test_what_no_majority_said_is_not_remembered_as_said(make_judge: MakeJudge) -> None:
+    wires = [Wire("none"), Wire("jailbreak"), Wire(failing=CallResult.SERVER)]
+    panel = Panel([make_judge(str(number), wire) for number, wire in enumerate(wires)], Counts())
+    terms = Terms(strategy=Strategy.MAJORITY)
+    first, second = await panel.judge(QUESTION, terms, Purse()), await panel.judge(QUESTION, terms, Purse())
+    assert (first.ruling, second.ruling) == (None, None)
+    assert [wire.asked for wire in wires] == [2, 2, 2]
+
+
+async def test_a_ruling_is_asked_for_again_when_it_has_ended_and_the_new_one_counts(make_judge: MakeJudge) -> None:
+    now, wire = [0.0], Wire("none")
+    panel = Panel([make_judge("a", wire)], Counts(), clock=lambda: now[0])
+    await panel.judge(QUESTION, Terms(), Purse())
+    now[0], wire.category = 1e6, "jailbreak"
+    for _ in range(2):
+        outcome = await panel.judge(QUESTION, Terms(), Purse())
+        assert outcome.ruling is not None
+        assert outcome.ruling.category == "jailbreak"
+    assert wire.asked == 2

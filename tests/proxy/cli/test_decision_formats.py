@@ -62,7 +62,7 @@ def test_a_negative_number_stays_a_number() -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=30))
 def test_any_text_comes_back_out_of_a_csv_cell(text: str) -> None:
     line = csv_line(row(model=text))
-    assert cells(line)["model"] in {text, f"'{text}"}
+    assert cells(line)["model"].replace("'", "") == text.replace("'", "")
     assert line.endswith("\r\n")
 
 
@@ -97,3 +97,8 @@ def test_what_was_erased_is_said() -> None:
 
 def test_a_line_for_eyes_tells_what_would_have_been_done() -> None:
     assert "allow(block)" in as_line(row(action="allow"))
+
+
+@pytest.mark.parametrize("before", ["a;", "a|", 'a;"', "a; ", "a\t"])
+def test_no_other_separator_begins_a_formula_inside_a_cell(before: str) -> None:
+    assert cells(csv_line(row(model=f"{before}=HYPERLINK(1)")))["model"] == f"{before}'=HYPERLINK(1)"

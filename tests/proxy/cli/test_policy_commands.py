@@ -57,6 +57,59 @@ def test_a_policy_whose_rules_are_not_all_proved_fails_where_that_is_asked(file:
     assert (done.exit_code, "rule 'persons' decides in no test" in done.output) == (1, True)
 
 
+OWN = """id: OP-INJ-001
+title: Talk of the blue folder
+description: The text asks for the blue folder.
+status: stable
+category: prompt_injection
+kind: BLUE_FOLDER
+severity: high
+confidence: 0.9
+level: 1
+pattern: '\\bopen the blue folder\\b'
+examples: {match: [Open the blue folder., please open the blue folder], no_match: [blue, folder]}
+"""
+NAMING = """extends: preset/standard
+exclusions: [{rule: OP-INJ-001, origin: tool, until: 2099-01-01, owner: the desk, reason: our wiki}]
+tests: [{name: told, user: Open the blue folder., expect: block, rule: attacks}]
+"""
+
+
+def test_policies_are_tested_with_signatures_of_ones_own_where_they_are_named(file: Path) -> None:
+    own = file.with_name("own")
+    own.mkdir()
+    (own / "blue.yaml").write_text(OWN)
+    file.write_text(NAMING)
+    assert run("check", file).exit_code == 0  # nobody here knows which signatures there are
+    assert "FAIL  acme.yaml  told" in run("test", file).output
+    done = run("test", file, "--signatures", own)
+    assert (done.exit_code, done.output) == (0, "ok    acme.yaml  told\n")
+    assert "block  OP-INJ-001" in run("explain", file, "--text", "open the blue folder", "--signatures", own).output
+    file.write_text(NAMING.replace("OP-INJ-001", "OP-INJ-010"))
+    done = run("check", file, "--signatures", own)
+    assert "unknown detection rule 'OP-INJ-010'" in done.output
+    assert done.exit_code == 1
+
+
+def test_check_tells_of_several_problems_at_once_and_reads_the_platforms_file(file: Path) -> None:
+    file.write_text(
+        "extends: preset/standard\ndisable: [nosuch, neither]\n"
+        "exclusions: [{rule: PS-XX-1, origin: tool, until: 2099-01-01, owner: the desk, reason: why}]\n"
+        "rules: [{id: a, when: {rule: [PS-XX-2]}, action: block}]\n"
+    )
+    output = run("check", file).output
+    assert [word in output for word in ("PS-XX-1", "PS-XX-2", "2 errors")] == [True] * 3
+    file.write_text("extends: preset/standard\ndisable: [nosuch, neither]\n")
+    assert "2 errors" in run("check", file).output
+    platform = file.with_name("platform.yaml")
+    platform.write_text(
+        "ceilings: {limits: {requests: 600/min}}\nlocked: {keys: [failure_mode], rules: [credentials]}\n"
+    )
+    assert (run("check", platform).output, run("check", platform).exit_code) == (f"{platform}: ok (2 locked)\n", 0)
+    platform.write_text("locked: {keys: [failure_mod]}\n")
+    assert "no key 'failure_mod' to lock (did you mean 'failure_mode'?)" in run("check", platform).output
+
+
 def test_check_points_at_the_place(file: Path) -> None:
     file.write_text("extends: preset/standard\nrules:\n  - id: a\n    when: {catgory: pii}\n    action: mask\n")
     done = run("check", file)

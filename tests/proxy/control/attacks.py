@@ -150,6 +150,7 @@ def bodies_of(stock: Stock) -> dict[str, JsonObject]:
         "createApp": {"name": f"app-{number}"},
         "addExclusion": {"rule": "PS-INJ-001", "origin": "system", "until": SOON, **WHY},
         "markFalsePositive": {"until": SOON, **WHY},
+        "labelDecision": {"label": "attack"},
         "openIncident": {"title": "something odd", "decisions": [stock.decision]},
         "changeIncident": {"note": "looked at it", "assignee": "ada", "decisions": [stock.quiet_decision]},
         "createKey": {"app": stock.app, "additional": True},

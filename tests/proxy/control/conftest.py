@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 
+from proxy.additions import additions
 from proxy.app import Detection, policy_store
 from proxy.control.access.build import build_access
 from proxy.control.access.passwords import Passwords
@@ -65,6 +66,7 @@ def parts_of(settings: Settings, database: Database, redis: RedisClient, detecti
         house_keys=keys,
         data_keys=DataKeys(database, key_ring_source(settings.keys_folder)),
         policies=policy_store(settings, detection),
+        signatures=additions(settings, detection.views).packs,
         detection=detection,
         screen=Screen(detection.chain, detection.actions),
         sums=Sums(10),

@@ -133,7 +133,8 @@ async def test_credentials_in_answers_are_critical_where_they_were_let_through(
     leak = {"category": "credential", "scores": json.dumps([LEAK])}
     await PostgresSink(database).write(
         [
-            make_record(tenant.id, response_action="flag", **leak),
+            # Something else was found besides, which the row is filed under.
+            make_record(tenant.id, response_action="flag", **leak | {"category": "prompt_injection"}),
             make_record(neighbour.id, response_action="mask", **leak),
             make_record(neighbour.id, category="credential", scores=json.dumps([LEAK | {"direction": "request"}])),
         ]

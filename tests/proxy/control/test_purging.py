@@ -1,4 +1,4 @@
-"""What a purge leaves beside the database: nothing in Redis, and policies set aside."""
+"""What a purge leaves beside the database: nothing in Redis, no head, and policies set aside."""
 
 from __future__ import annotations
 
@@ -43,6 +43,16 @@ async def test_keys_in_redis_go_and_policies_are_set_aside(
         (folder / name).write_text("extends: preset/standard\n")
         os.utime(folder / name, (long_ago, long_ago))
     os.utime(folder / tenant.slug, (long_ago, long_ago))
+    heads = [settings.heads_folder / str(one.id) / "1.npz" for one in (tenant, neighbour)]
+    for head in heads:
+        head.parent.mkdir(parents=True)
+        head.touch()
+    signatures = settings.data / "signatures"
+    for slug in (tenant.slug, neighbour.slug):
+        (signatures / slug).mkdir(parents=True)
+        (signatures / slug / "own.yaml").write_text("signatures: []\n")
+        (settings.data / "last-good-signatures" / slug).mkdir(parents=True)
+        os.utime(signatures / slug, (long_ago, long_ago))
     await Tenancy(database).delete(tenant.id)
     await as_superuser(OVER, tenant.id)
 
@@ -50,8 +60,12 @@ async def test_keys_in_redis_go_and_policies_are_set_aside(
 
     assert [value for value in await redis.get_many(own) if value is not None] == []
     assert await redis.get_many([others]) == [b"x"]
+    assert [head.exists() for head in heads] == [False, True]
     place = folder / RETIRED / f"{tenant.slug}-{tenant.id}"
+    for left in (signatures, settings.data / "last-good-signatures"):
+        assert [file.name for file in left.iterdir()] == [neighbour.slug]
     assert {file.relative_to(place).as_posix() for file in place.rglob("*.yaml")} == {
+        "signatures/own.yaml",
         f"{tenant.slug}.yaml",
         f"{tenant.slug}/bot.yaml",
     }

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import Counter
 
 import pytest
 
 from detectors.errors import EdgeError
-from proxy.egress.door import HEADER, _count, open_door
+from proxy.egress.door import HEADER, _count, _locate, client_of, open_door
 from proxy.egress.settings import EgressSettings
 
 OWN = {"hosts": {"llm.corp.example": {"base_url": "http://127.0.0.1:9/api/v1/"}}}
 TOKEN = "0123456789abcdef" * 4
-DOOR = open_door(TOKEN, EgressSettings.model_validate(OWN).read)
+DOOR = open_door(TOKEN, EgressSettings.model_validate(OWN))
 
 
 def test_what_did_not_come_by_the_proxy_goes_where_it_always_went() -> None:
@@ -58,3 +60,51 @@ def test_what_is_no_count_is_refused_whole(said: str) -> None:
     with pytest.raises(EdgeError) as caught:
         _count(counted, {"x-promptshield-egress-counts": said})  # type: ignore[arg-type]
     assert (caught.value.status, counted.results) == (400, {})
+
+
+@pytest.mark.parametrize(
+    ("place", "status", "address"),
+    [
+        ("93.184.215.14 443", 200, "93.184.215.14"),
+        ("10.20.0.7 443", 200, "10.20.0.7"),  # allowed
+        ("10.21.0.7 443", 403, ""),
+        ("localhost 8001", 403, ""),
+        ("169.254.169.254 80", 403, ""),
+        ("2130706433 80", 403, ""),  # 127.0.0.1, as a number
+        ("nowhere.invalid 443", 404, ""),
+        (f"{'a' * 70}.example 443", 404, ""),
+        ("10.20.0.7 99999999", 404, ""),
+        ("10.20.0.7", 404, ""),
+        ("", 404, ""),
+    ],
+)
+async def test_our_proxy_is_told_where_it_may_connect(place: str, status: int, address: str) -> None:
+    door = open_door(TOKEN, EgressSettings.model_validate({"allow_networks": ["10.20.0.0/16"]}))
+    told = await _locate(door, {"x-promptshield-egress-place": place})
+    assert (told.status, told.text if status == 200 else "") == (status, address)
+
+
+@pytest.mark.parametrize(
+    ("said", "client"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("::ffff:10.0.0.5", "10.0.0.5"),
+        ("rubbish", ""),
+        ("", ""),
+    ],
+)
+def test_who_our_proxy_speaks_for_is_the_client(said: str, client: str) -> None:
+    assert client_of({"x-promptshield-egress-client": said}) == client
+
+
+async def test_name_servers_that_do_not_answer_keep_nobody_else_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_args, **_more: time.sleep(0.5))  # noqa: TID251 - a slow server
+    asked = [asyncio.ensure_future(_locate(DOOR, {"x-promptshield-egress-place": "a.example 443"})) for _ in range(40)]
+    await asyncio.sleep(0)
+    began = time.monotonic()
+    await asyncio.to_thread(lambda: None)
+    assert time.monotonic() - began < 0.3
+    for each in asked:
+        each.cancel()
+    await asyncio.wait(asked)

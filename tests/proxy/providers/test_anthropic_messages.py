@@ -207,10 +207,10 @@ def test_bytes_that_are_no_text_are_counted_as_media_and_not_read(media_type: st
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/json", "image", "", None, 5])
-def test_bytes_of_any_other_type_are_read_as_text(media_type: Any) -> None:
+def test_bytes_of_any_other_type_are_read_as_text_and_counted(media_type: Any) -> None:
     walk = asked(asks(user([{"source": {"type": "base64", "media_type": media_type, "data": PIXELS}}])))
 
-    assert walk.unscanned == {}
+    assert walk.unscanned == {Unscanned.MEDIA: 1}
     assert PIXELS in origins(walk)
 
 

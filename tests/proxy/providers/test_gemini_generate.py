@@ -258,6 +258,31 @@ def test_what_lives_at_the_provider_is_named_with_its_place() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("tool", "named"),
+    [
+        ({"fileSearch": {"fileSearchStoreNames": ["s/1"]}}, ("file_search_store", "s/1", "/fileSearchStoreNames/0")),
+        ({"file_search": {"file_search_store_names": "s/1"}}, ("file_search_store", "s/1", "/file_search_store_names")),
+        ({"retrieval": {"vertexAiSearch": {"datastore": "d"}}}, ("data_store", "d", "/vertexAiSearch/datastore")),
+        ({"retrieval": {"vertex_ai_search": {"engine": "e"}}}, ("engine", "e", "/vertex_ai_search/engine")),
+        (
+            {"retrieval": {"vertexAiSearch": {"dataStoreSpecs": [{"dataStore": "d"}]}}},
+            ("data_store", "d", "/vertexAiSearch/dataStoreSpecs/0/dataStore"),
+        ),
+        (
+            {"retrieval": {"vertexRagStore": {"ragResources": [{"ragCorpus": "c"}]}}},
+            ("rag_corpus", "c", "/vertexRagStore/ragResources/0/ragCorpus"),
+        ),
+        ({"functionDeclarations": [{"parameters": {"properties": {"engine": {"type": "STRING"}}}}]}, None),
+    ],
+)
+def test_stores_that_tools_search_live_at_the_provider_too(tool: Any, named: tuple[str, str, str] | None) -> None:
+    (found,) = CODEC.references(TARGET, asks({"text": "hi"}, tools=[tool])) or (None,)
+    told = None if found is None else (found.kind, found.id, found.pointer)
+    way = f"/tools/0/{next(iter(tool))}"
+    assert told == (None if named is None else (*named[:2], way + named[2]))
+
+
 TOKENS = {"chosenCandidates": [{"token": "He", "tokenId": 5, "logProbability": -0.1}, {"token": "llo"}]}
 
 

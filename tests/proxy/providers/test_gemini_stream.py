@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from detectors.types import Direction
-from policies.types import BlockAs, Disclose, Facts, Policy
+from policies.types import ActionName, BlockAs, Disclose, Facts, Policy, Verdict
 from proxy.codec import Refusal, Target
 from proxy.providers.gemini_generate import CODEC
 from proxy.screen import Screen
@@ -264,3 +264,17 @@ async def test_an_array_that_cannot_be_read_is_never_passed_on(raw: bytes) -> No
 
     assert orjson.loads(sent)[-1]["error"]["code"] == 502
     assert streaming.end is StreamEnd.BROKEN
+
+
+@pytest.mark.parametrize(
+    ("ended", "cut"), [((), [0]), (((0, ""), (1, "")), [0, 1]), (((0, "STOP"),), [0]), (((0, "STOP"), (1, "")), [1])]
+)
+def test_whoever_had_no_end_or_a_held_one_is_told(
+    make_verdict: Callable[..., Verdict], ended: tuple[tuple[int, str], ...], cut: list[int]
+) -> None:
+    stream = CODEC.stream(TARGETS["array"])
+    for index, finish in ended:
+        stream.read("", orjson.dumps(event({"text": "a"}, index=index, finish=finish)).decode())
+    refusal = Refusal(make_verdict(ActionName.BLOCK), Direction.RESPONSE, Disclose.ID, "decision-1")
+    sent = orjson.loads(b"[" + stream.cut(refusal, BlockAs.CONTENT_FILTER).strip(b"[],\r\n") + b"]")
+    assert [candidate.get("index", 0) for candidate in sent[0]["candidates"]] == cut

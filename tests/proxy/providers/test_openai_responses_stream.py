@@ -126,7 +126,7 @@ async def test_events_are_numbered_without_gaps_though_some_are_left_out_and_put
     went = await run(*numbered)
 
     assert [event["sequence_number"] for event in went.events()] == list(range(len(went.sent)))
-    assert len(went.sent) < len(numbered)
+    assert len(went.sent) != len(numbered)
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 0])

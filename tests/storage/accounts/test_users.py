@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from detectors.errors import DatabaseUnavailableError, StorageError
@@ -9,6 +11,7 @@ from storage.accounts.users import NewUser, UserStore
 from storage.postgres import Database
 from storage.types import Role, Tenant
 from tests.storage.accounts.conftest import MakeUser
+from tests.storage.conftest import RunStatement
 
 pytestmark = pytest.mark.slow  # a database of their own
 
@@ -86,3 +89,20 @@ async def test_no_other_role_reads_accounts(database: Database, role: Role, tabl
     with pytest.raises(DatabaseUnavailableError, match="permission denied"):
         async with database.transaction(role) as connection:
             await connection.fetch(f"SELECT * FROM private.{table}")  # noqa: S608 - the table above
+
+
+async def test_somebody_who_administers_the_platform_remains(
+    users: UserStore, make_user: MakeUser, as_superuser: RunStatement
+) -> None:
+    await as_superuser("UPDATE private.users SET disabled_at = now()")
+    admins = [await make_user() for _ in range(2)]
+    done = await asyncio.gather(
+        *(users.set_enabled(admin.id, enabled=False) for admin in admins), return_exceptions=True
+    )
+    assert sorted(str(each) for each in done) == ["None", "somebody has to remain who administers the platform"]
+    (left,) = [user for user in await users.list() if user.enabled and user.role == "platform_admin"]
+    with pytest.raises(StorageError, match="has to remain"):
+        await users.set_role(left.id, "auditor")
+    await users.set_enabled(left.id, enabled=True)
+    await users.set_enabled(next(admin.id for admin in admins if admin.id != left.id), enabled=True)
+    await users.set_enabled(left.id, enabled=False)

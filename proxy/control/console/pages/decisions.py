@@ -21,6 +21,7 @@ from proxy.control.answers.incidents import IncidentDetail
 from proxy.control.console.filters import PERIODS, asked, moment, period, query
 from proxy.control.console.forms import Wrong
 from proxy.control.console.page import Page, Visit
+from proxy.control.fields import Done
 
 _LIST: Final = "/console/decisions"
 _ONE: Final = "/console/decisions/{decision}"
@@ -101,6 +102,13 @@ async def _excuse(visit: Visit) -> web.Response:
     return visit.go(f"/console/policies/{app or '_'}/versions/{draft.version}", "draft", tenant=slug)
 
 
+async def _label(visit: Visit) -> web.Response:
+    """Say what it was, for the tenant's head."""
+    names = {"decision": visit.name("decision")}
+    done = await visit.attempt("labelDecision", Done, names=names, body=visit.sent("label"))
+    return await _one(visit) if done is None else visit.go(visit.request.path, "saved")
+
+
 async def _report(visit: Visit) -> web.Response:
     """Open an incident that holds this decision."""
     body = visit.sent("title", "severity") | {"decisions": [visit.name("decision")]}
@@ -126,5 +134,5 @@ def _words(value: Any) -> str:
 
 PAGES: Final = (
     Page(_LIST, _show),
-    Page(_ONE, _one, MappingProxyType({"bodies": _bodies, "excuse": _excuse, "report": _report})),
+    Page(_ONE, _one, MappingProxyType({"bodies": _bodies, "excuse": _excuse, "label": _label, "report": _report})),
 )

@@ -22,7 +22,7 @@ async def _show(visit: Visit) -> web.Response:
 
 
 async def _create(visit: Visit) -> web.Response:
-    body: dict[str, Any] = visit.sent("issuer", "audience", "jwks_url", "tenant_claim", "app_claim")
+    body: dict[str, Any] = visit.sent("issuer", "audience", "jwks_url", "tenant_claim", "app_claim", "role_claim")
     if text := str(visit.typed.get("jwks", "")).strip():
         try:
             body["jwks"] = orjson.loads(text)

@@ -84,8 +84,10 @@ def series(usage: Usage) -> list[Bar]:
 
 async def _needs(visit: Visit, attention: Attention | None) -> list[Need]:
     """What waits, the most urgent first."""
-    found = [*await _incidents(visit), *_policies(attention), *await _reviews(visit), *await _breakers(visit)]
-    return found + _exclusions(attention)
+    loaded = [*_policies(attention), *_signatures(attention)]
+    return [
+        *await _incidents(visit), *loaded, *await _reviews(visit), *await _breakers(visit), *_exclusions(attention),
+    ]  # fmt: skip
 
 
 async def _incidents(visit: Visit) -> list[Need]:
@@ -119,6 +121,15 @@ def _policies(attention: Attention | None) -> list[Need]:
         Need(
             "red", f"Policy {one.policy} did not load: an earlier one is in force", *_place_of(one.policy), one.problem
         )
+        for one in failed[:_SHOWN]
+    ]
+
+
+def _signatures(attention: Attention | None) -> list[Need]:
+    failed = attention.failed_signatures if attention else []
+    words = "Signatures {} did not load: the last good ones are looked for, if there were any"
+    return [
+        Need("red", words.format(f"of {one.tenant}" if one.tenant else "for everybody"), "/console", "", one.problem)
         for one in failed[:_SHOWN]
     ]
 

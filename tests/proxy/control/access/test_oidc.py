@@ -137,6 +137,7 @@ async def test_a_disabled_user_is_not_let_in_by_the_provider(plane: Plane) -> No
     name = (await session_of(browser))["name"]
     user = await plane.access.users.find(name)
     assert user is not None
+    await plane.user()  # somebody has to remain
     await plane.access.users.set_enabled(user.id, enabled=False)
     try:
         assert (await browser.get("/api/v1/auth/session")).status == 401

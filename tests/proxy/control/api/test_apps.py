@@ -20,5 +20,8 @@ async def test_an_app_that_is_there_or_cannot_be_is_refused(house: House) -> Non
     for name in ("_", "Bot", "../x", "", "x" * 64):
         with refused(422, field="name"):
             await house.do("createApp", names, body={"name": name})
+    for name in ("bot.tests", "words.txt"):  # whose policies would be other files
+        with refused(409, "refused"):
+            await house.do("createApp", names, body={"name": name})
     with refused(404):
         await house.do("readApp", {**names, "app": "not-there"})

@@ -3,7 +3,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from proxy.additions import additions
 from proxy.control.parts import ControlParts
+from proxy.screen import Screen
 from tests.proxy.control.house import House, refused
 
 
@@ -40,3 +42,19 @@ async def test_a_tenant_is_told_nothing_of_another_and_the_platform_all(house: H
         await house.do("readAttention", query={"tenant": house.globex.slug})
     everything = await house.do("readAttention", by=house.chief)
     assert [one.policy for one in everything.ending_exclusions] == [house.globex.slug]
+
+
+async def test_signatures_that_do_not_load_are_told_to_whom_they_are_of(house: House) -> None:
+    parts = house.parts
+    added = additions(parts.settings, parts.detection.views)
+    folder = parts.settings.data / "signatures" / house.acme.slug
+    folder.mkdir(parents=True)
+    (folder / "bad.yaml").write_text("id: OP-INJ-001\n")
+    await added.reload()
+    screen = Screen(parts.detection.chain, parts.detection.actions, added=added)
+    values = {name: getattr(parts, name) for name in ControlParts.__dataclass_fields__}
+    house = House(ControlParts(**(values | {"screen": screen})), house.acme, house.globex)
+    for who, count in ((house.admin(), 1), (house.chief, 1), (house.admin(house.globex), 0)):
+        failed = (await house.do("readAttention", by=who)).failed_signatures
+        assert [one.tenant for one in failed] == [house.acme.slug] * count
+        assert all("bad.yaml" in one.problem and str(parts.settings.data) not in one.problem for one in failed)

@@ -3,6 +3,8 @@ from __future__ import annotations
 from storage.uuid7 import uuid7
 from tests.proxy.control.house import House, refused
 from tests.proxy.control.stock import Stock
+from tests.storage.conftest import new_record
+from tests.storage.stored import ship, with_body
 
 
 async def test_the_log_is_searched_by_everything_that_it_shows(house: House, stock: Stock) -> None:
@@ -102,3 +104,32 @@ async def test_what_is_wrong_in_a_search_is_named(house: House) -> None:
 
 async def test_bodies_are_read_by_those_who_may(house: House, stock: Stock) -> None:
     assert (await house.do("readDecisionBodies", {"decision": stock.decision})).items == []
+
+
+async def test_a_decision_is_labelled_changed_and_taken_back(house: House) -> None:
+    record = new_record(house.acme.id)
+    key = await house.parts.data_keys.live(house.acme.id)
+    await ship(house.parts.database, with_body(record, key, "a text that is kept"))
+    where = {"decision": record.id}
+    assert (await house.do("readDecision", where)).label is None
+    for label in ("attack", "benign"):
+        await house.do("labelDecision", where, body={"label": label})
+        said = (await house.do("readDecision", where)).label
+        assert (said.label, said.made_by) == (label, "ada")
+    await house.do("labelDecision", where, body={"label": "none"})
+    assert (await house.do("readDecision", where)).label is None
+    events = await house.do("listAuditEvents", query={"action": "labelDecision"})
+    assert [event.after["label"] for event in events.items] == ["none", "benign", "attack"]
+    with refused(422, field="label"):
+        await house.do("labelDecision", where, body={"label": "maybe"})
+
+
+async def test_a_decision_without_its_text_teaches_nothing(house: House, stock: Stock) -> None:
+    with refused(409, "refused"):
+        await house.do("labelDecision", {"decision": stock.quiet_decision}, body={"label": "attack"})
+
+
+async def test_another_tenants_decision_is_not_labelled(house: House, stock: Stock, others_stock: Stock) -> None:
+    with refused(404, "not_found"):
+        await house.do("labelDecision", {"decision": others_stock.decision}, body={"label": "attack"})
+    assert (await house.do("readDecision", {"decision": others_stock.decision}, by=house.chief)).label is None

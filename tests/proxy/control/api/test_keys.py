@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from storage.api_keys import ApiKeyStore, hash_key, well_formed
+from storage.key_book import KeyBook
 from tests.proxy.control.house import House, refused
 from tests.proxy.control.stock import Stock
 
@@ -76,3 +77,29 @@ async def test_another_tenants_keys_are_not_there(house: House, others_stock: St
     for odd in ("x", "-1", "0", "9" * 30, "1.5", "\u0661"):
         with refused(404):
             await house.do("readKey", {"tenant": house.acme.slug, "key": odd})
+
+
+async def test_what_is_not_named_stays_as_it_is_by_now(house: House) -> None:
+    names = {"tenant": house.acme.slug}
+    made = await house.do("createKey", names, body={"models": ["gpt-*"]})
+    book = KeyBook(house.parts.database, house.acme.id)
+    stale = await book.find(made.key.id)
+    assert stale is not None
+    await house.do("changeKey", {**names, "key": str(made.key.id)}, body={"models": ["gpt-4*"]})
+    await book.change(stale, {"name": "laptop"})  # by somebody who has seen the key before that
+    kept = await book.find(made.key.id)
+    assert kept is not None
+    assert (kept.name, kept.models) == ("laptop", ("gpt-4*",))
+
+
+async def test_the_end_of_a_rotated_key_is_not_put_off(house: House) -> None:
+    names = {"tenant": house.acme.slug}
+    old = await house.do("createKey", names, body={})
+    await house.do("rotateKey", {**names, "key": str(old.key.id)}, body={"overlap_minutes": 30})
+    one = {**names, "key": str(old.key.id)}
+    later, sooner = (datetime.now(UTC) + timedelta(minutes=minutes) for minutes in (90, 5))
+    for end in (later.isoformat(), None):
+        with refused(409, "refused"):
+            await house.do("changeKey", one, body={"expires_at": end})
+    assert (await house.do("changeKey", one, body={"expires_at": sooner.isoformat()})).expires_at == sooner
+    assert (await house.do("changeKey", one, body={"name": "old"})).expires_at == sooner

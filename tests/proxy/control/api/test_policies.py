@@ -135,3 +135,38 @@ async def test_a_policy_reaches_no_other_tenants_file(house: House, others_stock
         await house.do("readPolicy", {"tenant": house.acme.slug, "app": others_stock.app})
     with refused(404):
         await house.do("readPolicyVersion", names(house, version=str(others_stock.version)))
+
+
+async def test_a_draft_reads_no_words_from_the_operators_files(house: House) -> None:
+    content = GOOD + "keywords: [{name: a, file: globex/words.txt, category: custom_keyword}]\n"
+    with refused(422, "invalid_policy", "content") as caught:
+        await house.do("savePolicyDraft", names(house), body={"content": content, "reason": "try it"})
+    assert "write `words:`" in caught.value.problems[0].text
+    assert not (await house.do("checkPolicy", names(house), body={"content": content})).ok
+
+
+async def test_where_two_have_to_agree_nobody_withdraws_alone(house: House) -> None:
+    await house.do("savePolicyDraft", names(house), body={"content": GOOD, "reason": "try it"})
+    await house.do("activatePolicyVersion", names(house, version="1"), body={"reason": "go on"})
+    settings = house.parts.settings.model_copy(update={"four_eyes": True})
+    strict = replace(house, parts=replace(house.parts, settings=settings))
+    with refused(409, "four_eyes"):
+        await strict.do("withdrawPolicy", names(house), body={"reason": "no more of that"})
+    assert (await house.do("readPolicy", names(house))).content == GOOD
+
+
+async def test_a_held_policy_that_does_not_load_is_shown_and_mended(house: House) -> None:
+    await house.do("savePolicyDraft", names(house), body={"content": GOOD, "reason": "try it"})
+    await house.do("activatePolicyVersion", names(house, version="1"), body={"reason": "go on"})
+    held = house.parts.settings.data / "held-policies"
+    held.mkdir(exist_ok=True)
+    (held / f"{house.acme.slug}.yaml").write_text(WRONG)
+    shown = await house.do("readPolicy", names(house))
+    assert "mdoe" in shown.policy.problem
+    assert (await house.do("listPolicies", {"tenant": house.acme.slug})).items
+    assert (await house.do("listExclusions", {"tenant": house.acme.slug})).items == []
+    await house.do("listLimits", {"tenant": house.acme.slug})
+    with refused(409, "policy_unavailable"):
+        await house.do("tryText", {"tenant": house.acme.slug}, body={"text": "hello"})
+    (held / f"{house.acme.slug}.yaml").write_text(GOOD)
+    assert (await house.do("readPolicy", names(house))).policy.problem is None

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from proxy.control.console.figures import counted, grouped, milliseconds, money, share, short
+from proxy.control.console.figures import counted, grouped, lasting, milliseconds, money, share, short
 
 
 def test_numbers_read_as_people_write_them() -> None:
@@ -11,10 +11,15 @@ def test_numbers_read_as_people_write_them() -> None:
     assert [counted(n, "block") for n in (0, 1, 2)] == ["0 blocks", "1 block", "2 blocks"]
 
 
+def test_a_time_is_said_in_the_largest_unit_without_a_rest_or_about() -> None:
+    said = ["1 second", "59 seconds", "1 minute", "90 seconds", "15 minutes", "1 day", "30 days"]
+    assert [lasting(n) for n in (0.2, 59, 60, 90, 905, 86_400, 2_592_000)] == said
+
+
 def test_a_share_has_the_digits_that_it_needs() -> None:
     assert [share(n, 1000) for n in (0, 0.5, 5, 500)] == ["0 %", "< 0.1 %", "0.5 %", "50 %"]
     assert share(1, 0) == "0 %"
 
 
 def test_what_nobody_knows_is_a_dash() -> None:
-    assert {grouped(None), short(None), milliseconds(None), money(None)} == {"\u2013"}
+    assert {grouped(None), short(None), milliseconds(None), money(None), lasting(None)} == {"\u2013"}
