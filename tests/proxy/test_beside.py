@@ -72,11 +72,11 @@ async def stream(panel: Judged) -> tuple[int, str]:
 async def test_judges_that_clear_a_text_take_no_time_of_their_own(
     tmp_path: Path, detection: Detection, make_policy: MakePolicy, recorder: Recorder
 ) -> None:
-    async with judged(tmp_path, detection, make_policy(CONCURRENT), recorder, {KIMI: slow(0.3, NONE)}) as panel:
-        recorder.scripts["/v1/chat/completions"] = slow(0.3, streamed("Hi."))
+    async with judged(tmp_path, detection, make_policy(CONCURRENT), recorder, {KIMI: slow(0.8, NONE)}) as panel:
+        recorder.scripts["/v1/chat/completions"] = slow(0.8, streamed("Hi."))
         started = time.monotonic()
         await stream(panel)
-        assert time.monotonic() - started < 0.55
+        assert time.monotonic() - started < 1.55
 
 
 async def test_local_blocks_and_edits_come_before_anything_is_sent(
@@ -107,7 +107,7 @@ async def test_an_upstream_that_fails_first_waits_for_no_judge(
         recorder.scripts["/v1/chat/completions"] = breaking
         started = time.monotonic()
         status, _ = await panel.ask()
-        assert (status, time.monotonic() - started < 2) == (502, True)
+        assert (status, time.monotonic() - started < 4) == (502, True)
         assert [row.outcome for row in panel.served.rows()] == [Outcome.UPSTREAM_ERROR]
 
 

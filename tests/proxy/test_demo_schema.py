@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from time import monotonic
+from time import thread_time
 from typing import Any
 
 import orjson
@@ -51,10 +51,10 @@ def test_a_schema_that_contains_itself_comes_to_an_end() -> None:
     node = {"$ref": "#/$defs/node"}
     wide = {f"child{n}": node for n in range(10)}
     schema = {"$defs": {"node": {"type": "object", "properties": wide, "required": [*wide]}}, **node}
-    began = monotonic()
+    began = thread_time()
 
     assert isinstance(example_of(schema, "x"), dict)
-    assert monotonic() - began < 1.0
+    assert thread_time() - began < 1.0
 
 
 @pytest.mark.parametrize(

@@ -169,11 +169,12 @@ def test_only_objects_and_arrays_count_as_json_inside_a_text(text: str, answer: 
 def test_parsing_is_linear_in_the_length() -> None:
     def seconds(size: int) -> float:
         raw = json.dumps({"m": ["1.5 [1, 2e 3, -0.00 12345678.9 "] * (size // 32)}).encode()
-        started = time.perf_counter()
+        started = time.thread_time()
         parse(raw)
-        return time.perf_counter() - started
+        return time.thread_time() - started
 
-    assert seconds(1_000_000) < 25 * max(seconds(100_000), 0.0005)
+    short, long = (min(seconds(size) for _ in range(5)) for size in (100_000, 1_000_000))
+    assert long < 25 * max(short, 0.0005)
 
 
 @pytest.mark.slow

@@ -121,10 +121,10 @@ def test_any_edit_of_json_gives_json_or_is_refused(content: dict[str, object], d
 def test_ten_thousand_edits_of_a_long_text_take_no_time() -> None:
     text = "[" + ",".join(["4111111111111111"] * 20_000) + "]"
     edits = [Edit("/a", Span(1 + 17 * i, 17 + 17 * i), "[X]") for i in range(20_000)]
-    started = time.perf_counter()
+    started = time.thread_time()
 
     assert len(json.loads(edit_text(text, edits))) == 20_000
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1
 
 
 @pytest.mark.parametrize(

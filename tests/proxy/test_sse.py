@@ -87,6 +87,6 @@ def test_many_small_events_in_one_chunk_are_no_long_event() -> None:
 
 
 def test_a_long_line_in_small_chunks_takes_linear_time() -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     assert len(data(b"data: ", *([b"x" * 1000] * 4000), b"\n\n")[0]) == 4_000_000
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
