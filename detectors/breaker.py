@@ -1,7 +1,7 @@
 """A circuit breaker for what is awaited: the only importer of pybreaker, whose state machine it drives from outside.
 
-pybreaker counts nothing of a coroutine, and half-open it lets everybody through. So a caller asks to be admitted,
-awaits whatever it wants, and notes how that went.
+pybreaker counts nothing of a coroutine, and half-open it lets everybody through. So a caller asks for a permit, awaits
+whatever it wants, and notes how that went. A permit from before the breaker opened says nothing about it any more.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ _STATES: Final = {
 }
 
 
+NO_PERMIT: Final = 0
+
+
 class _Failed(Exception):  # noqa: N818 - never leaves this room
     """What a failure is to pybreaker."""
 
@@ -35,6 +38,7 @@ class Breaker:
         self._machine = pybreaker.CircuitBreaker(fail_max=threshold, reset_timeout=0, throw_new_error_on_trip=False)
         self._recovery, self._clock = recovery, clock
         self._opened_at = 0.0
+        self._permit = 1  # that everybody has who was admitted since it last opened
         self._trying = False
         self._calm = True  # closed, and nothing has failed since: what nearly every call finds
 
@@ -50,31 +54,30 @@ class Breaker:
             return 0.0
         return max(0.0, self._opened_at + self._recovery - self._clock())
 
-    def admits(self) -> bool:
-        """Tell whether a call may be made now. Who is admitted must `note` how it went, or `abandon` it."""
+    def admits(self) -> int:
+        """Return a permit for one call now, or NO_PERMIT. Who has one must `note` how it went, or `abandon` it."""
         if self._calm:
-            return True
+            return self._permit
         state = self.state
         if state is BreakerState.CLOSED:
-            return True
+            return self._permit
         if state is BreakerState.OPEN or self._trying:
-            return False
+            return NO_PERMIT
         self._trying = True
-        return True
+        return self._permit
 
-    def note(self, *, failed: bool) -> None:
-        """Count a call that has ended. What was begun before the breaker opened changes nothing while it is open."""
-        if self._calm and not failed:
+    def note(self, permit: int, *, failed: bool) -> None:
+        """Count a call that has ended. One that was begun before the breaker last opened changes nothing."""
+        if (self._calm and not failed) or permit != self._permit:
             return
         self._trying = False
-        if self.state is BreakerState.OPEN:
-            return
         try:
             self._machine.call(_fail if failed else _succeed)
         except _Failed:
             self._calm = False
             if self._machine.current_state == pybreaker.STATE_OPEN:
                 self._opened_at = self._clock()
+                self._permit += 1
         else:
             self._calm = self._machine.current_state == pybreaker.STATE_CLOSED
 
@@ -82,10 +85,12 @@ class Breaker:
         """Open it for that long: somebody else has found that the service does not work."""
         self._machine.open()
         self._calm, self._opened_at = False, self._clock() + seconds - self._recovery
+        self._trying, self._permit = False, self._permit + 1
 
-    def abandon(self) -> None:
+    def abandon(self, permit: int) -> None:
         """End a call of which nobody will know how it would have gone: a caller that was cancelled."""
-        self._trying = False
+        if permit == self._permit:
+            self._trying = False
 
 
 def _fail() -> NoReturn:

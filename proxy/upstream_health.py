@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from detectors.breaker import Breaker
+from detectors.breaker import NO_PERMIT, Breaker
 from detectors.errors import UpstreamError
 from detectors.words import BreakerState
 from proxy.metrics import WorkerMetrics
@@ -36,11 +36,12 @@ class UpstreamHealth:
         """
         failure: UpstreamError | None = None
         for upstream in candidates:
-            if not self._breakers[upstream.name].admits():
+            permit = self._breakers[upstream.name].admits()
+            if permit == NO_PERMIT:
                 continue
             chosen(upstream.name)
             try:
-                return await self._ask(upstream, request_for(upstream))
+                return await self._ask(upstream, request_for(upstream), permit)
             except UpstreamError as exc:
                 if exc.sent:
                     raise
@@ -50,7 +51,7 @@ class UpstreamHealth:
     def states(self) -> dict[str, BreakerState]:
         return {name: breaker.state for name, breaker in self._breakers.items()}
 
-    async def _ask(self, upstream: UpstreamSettings, request: UpstreamRequest) -> UpstreamAnswer:
+    async def _ask(self, upstream: UpstreamSettings, request: UpstreamRequest, permit: int) -> UpstreamAnswer:
         breaker, failed = self._breakers[upstream.name], None
         try:
             answer = await self._pool.send(upstream, request)
@@ -61,7 +62,7 @@ class UpstreamHealth:
             raise
         finally:
             if failed is None:
-                breaker.abandon()
+                breaker.abandon(permit)
             else:
-                breaker.note(failed=failed)
+                breaker.note(permit, failed=failed)
         return answer

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from detectors.batch import StageHits
-from detectors.breaker import Breaker
+from detectors.breaker import NO_PERMIT, Breaker
 from detectors.errors import StorageError
 from detectors.types import Stage
 from storage.findings_format import dump_hits, load_hits
@@ -35,10 +35,11 @@ class SharedFindingsCache:
         """Return what is known under each key, in order, by one question."""
         asked = [_place(tenant_id, key) for key in keys[:MOST_KEYS]]
         known: list[StageHits | None] = [None] * len(keys)
-        if not asked or not self._breaker.admits():
+        permit = self._breaker.admits() if asked else NO_PERMIT
+        if permit == NO_PERMIT:
             return known
         values: Sequence[bytes | None] = ()
-        with self._noted():
+        with self._noted(permit):
             values = await self._redis.get_many(asked)
         for index, value in enumerate(values):
             known[index] = None if value is None else load_hits(value, asked[index], self._key)
@@ -49,37 +50,40 @@ class SharedFindingsCache:
         places = ((_place(tenant_id, key), hits) for key, hits in found.items())
         dumped = ((place, dump_hits(hits, place, self._key)) for place, hits in places)
         values = {place: value for place, value in dumped if value is not None}
-        if not values or not self._breaker.admits():
+        permit = self._breaker.admits() if values else NO_PERMIT
+        if permit == NO_PERMIT:
             return
-        with self._noted():
+        with self._noted(permit):
             await self._redis.set_many(values, KEPT[stage])
 
     async def claim(self, tenant_id: int, keys: Sequence[bytes], seconds: float) -> Sequence[bool]:
         """Return of each key whether nobody asks about it at this moment; then the caller does, for so many seconds."""
         ours: Sequence[bool] = [True] * len(keys)
-        if keys and self._breaker.admits():
-            with self._noted():
+        permit = self._breaker.admits() if keys else NO_PERMIT
+        if permit != NO_PERMIT:
+            with self._noted(permit):
                 ours = await self._redis.claim_many([_claim(tenant_id, key) for key in keys], seconds)
         return ours
 
     async def release(self, tenant_id: int, keys: Sequence[bytes]) -> None:
         """Let others ask about these."""
-        if self._breaker.admits():
-            with self._noted():
+        permit = self._breaker.admits()
+        if permit != NO_PERMIT:
+            with self._noted(permit):
                 await self._redis.drop_many([_claim(tenant_id, key) for key in keys])
 
     @contextmanager
-    def _noted(self) -> Iterator[None]:
+    def _noted(self, permit: int) -> Iterator[None]:
         """Tell the breaker how one question went; nobody else hears of it."""
         try:
             yield
         except StorageError:
-            self._breaker.note(failed=True)
+            self._breaker.note(permit, failed=True)
         except asyncio.CancelledError:
-            self._breaker.abandon()
+            self._breaker.abandon(permit)
             raise
         else:
-            self._breaker.note(failed=False)
+            self._breaker.note(permit, failed=False)
 
 
 def _place(tenant_id: int, key: bytes) -> str:

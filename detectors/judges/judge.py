@@ -10,7 +10,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import Final
 
-from detectors.breaker import Breaker
+from detectors.breaker import NO_PERMIT, Breaker
 from detectors.judges.dialects import SPEECHES, estimate, failure_of, read_answer
 from detectors.judges.prompt import Prompt, prompt_for
 from detectors.judges.reading import EchoError, UnreadableError, read_ruling
@@ -60,28 +60,29 @@ class Judge:
         """The median time of its last answers, 0 while nobody knows."""
         return median(self._times) if self._times else 0.0
 
-    async def admits(self) -> bool:
-        """Tell whether it may be asked now, by what this worker and all others know. Whoever is admitted must `ask`."""
+    async def admits(self) -> int:
+        """Return a permit to ask it now, by what this worker and all others know, or NO_PERMIT. With one, `ask`."""
         elsewhere = await self._shared.seconds_open(self._name)
         if elsewhere > 0:
             self._breaker.trip(elsewhere)
-        if not self._breaker.admits():
-            return False
-        if self._breaker.state is not BreakerState.HALF_OPEN:
-            return True
+        permit = self._breaker.admits()
+        if permit == NO_PERMIT or self._breaker.state is not BreakerState.HALF_OPEN:
+            return permit
         claimed = False
         try:
             claimed = await self._may_try()
         finally:
             if not claimed:  # also where the question was withdrawn meanwhile: nobody else could ever try again
-                self._breaker.abandon()
-        return claimed
+                self._breaker.abandon(permit)
+        return permit if claimed else NO_PERMIT
 
     async def _may_try(self) -> bool:
         return await self._shared.may_try(self._name, self.spec.timeout)
 
-    async def ask(self, question: Question, purse: Purse) -> Call:
-        """Ask, once, for at most the judge's own time-out; never raises but for cancellation."""
+    async def ask(self, question: Question, purse: Purse, permit: int) -> Call:
+        """Ask, once, for at most the judge's own time-out; never raises but for cancellation. Without a permit nothing
+        is learned of how the judge does.
+        """
         prompt, started = prompt_for(question), self._clock()
         expense: Expense | None = None
         result, ruling, cost = None, None, 0
@@ -100,11 +101,11 @@ class Judge:
             result, cost = exc.result, exc.cost
         finally:
             if result is None:  # not asked, or cancelled: nobody knows how it would have gone
-                self._breaker.abandon()
+                self._breaker.abandon(permit)
         seconds = self._clock() - started
         if expense is not None and result is not CallResult.TIMEOUT:  # what is still being worked on may be charged
             expense.settle(cost)
-        await self._note(result, seconds)
+        await self._note(result, seconds, permit)
         return Call(self.spec.name, result, seconds, cost, ruling, self.spec.shadow)
 
     async def _answer(self, question: Question, prompt: Prompt) -> tuple[Ruling, int]:
@@ -118,13 +119,13 @@ class Judge:
         except UnreadableError:
             raise _NoRulingError(CallResult.UNREADABLE, answer.cost) from None
 
-    async def _note(self, result: CallResult, seconds: float) -> None:
+    async def _note(self, result: CallResult, seconds: float, permit: int) -> None:
         if result is CallResult.ANSWERED:
             self._times.append(seconds)
-            self._breaker.note(failed=False)
+            self._breaker.note(permit, failed=False)
             await self._shared.answered(self._name)
             return
-        self._breaker.note(failed=True)
+        self._breaker.note(permit, failed=True)
         left_alone = await self._shared.failed(self._name, self.spec.threshold, self.spec.recovery)
         if left_alone > 0:
             self._breaker.trip(left_alone)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from detectors.breaker import NO_PERMIT
 from detectors.judges.judge import Judge
 from detectors.judges.types import Call, CallResult, JudgeCounts, Outcome, Purse, Question, Ruling
 
@@ -97,9 +98,10 @@ class Round:
     async def _start(self, judge: Judge) -> bool:
         if judge in self._waiting:
             self._waiting.remove(judge)
-        if not await judge.admits():
+        permit = await judge.admits()
+        if permit == NO_PERMIT:
             return False
-        task = asyncio.get_running_loop().create_task(judge.ask(self._question, self._purse))
+        task = asyncio.get_running_loop().create_task(judge.ask(self._question, self._purse, permit))
         self._running[task] = judge
         task.add_done_callback(self._note)
         return True

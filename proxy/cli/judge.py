@@ -67,7 +67,9 @@ async def _ask_all(judges: Sequence[JudgeSettings], texts: Sequence[str]) -> boo
         judge = Judge(settings.spec, JudgeWire(settings), _Alone())
         try:
             for text in texts:
-                call = await judge.ask(Question(None, text, Origin.USER, guess_language(text)), _Free())
+                call = await judge.ask(
+                    Question(None, text, Origin.USER, guess_language(text)), _Free(), await judge.admits()
+                )
                 answered = answered and call.ruling is not None
                 print(f"{settings.name:<20} {_shown(call)}")
         finally:

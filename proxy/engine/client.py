@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from detectors.breaker import Breaker
+from detectors.breaker import NO_PERMIT, Breaker
 from detectors.errors import UpstreamError
 from detectors.memory import Told
 from detectors.types import Segment
@@ -62,7 +62,8 @@ class EngineClient:
             return self._count("unaskable")
         if len(body) > self._largest:
             return self._count("too_large")
-        if not self._breaker.admits():
+        permit = self._breaker.admits()
+        if permit == NO_PERMIT:
             return self._count("shut")
         failed: bool | None = None
         try:
@@ -75,9 +76,9 @@ class EngineClient:
             return self._count("unreadable")
         finally:
             if failed is None:  # cancelled
-                self._breaker.abandon()
+                self._breaker.abandon(permit)
             else:
-                self._breaker.note(failed=failed)
+                self._breaker.note(permit, failed=failed)
         self._count("answered")
         return told
 
