@@ -50,7 +50,7 @@ AppName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 DecisionId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 Moment = AwareDatetime
 Cursor = Annotated[str, Field(max_length=200, pattern=r"^[A-Za-z0-9_=.:-]*$")]
-BIGGEST: Final = 2**63 - 1
+BIGGEST: Final = 2**63 - 1  # of the database's ids
 
 
 class Page(Sent):
@@ -64,6 +64,14 @@ class Done(Shown):
     """That it is done."""
 
     done: bool = True
+
+
+def read_id(text: str) -> int | None:
+    """Return an id of the database's, None for what can be none."""
+    if len(text) > len(str(BIGGEST)) or not (text.isascii() and text.isdigit()):
+        return None
+    number = int(text)
+    return number if number <= BIGGEST else None
 
 
 def escape_invisible(serialised: bytes) -> bytes:

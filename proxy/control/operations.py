@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from detectors.errors import OperationError, PolicyError, StorageError, UnavailableError
 from proxy.control.access.audit import record
 from proxy.control.access.types import Permission, Principal
-from proxy.control.fields import BIGGEST, escape_invisible
+from proxy.control.fields import escape_invisible, read_id
 from proxy.control.parts import ControlParts
 from storage.tenancy import Tenancy, TenantState
 
@@ -69,10 +69,10 @@ class Call:
 
     def number(self, name: str) -> int:
         """Return an id of the path as a number. Raises OperationError 404 for what can be none."""
-        text = self.names[name]
-        if not (text.isascii() and text.isdigit()) or int(text[:20]) > BIGGEST:
+        number = read_id(self.names[name])
+        if number is None:
             raise not_found()
-        return int(text)
+        return number
 
     def note(self, target: str, *, before: JsonObject | None = None, after: JsonObject | None = None) -> None:
         """Say what was changed, without any secret; before and after as far as they differ."""

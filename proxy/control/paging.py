@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from detectors.errors import OperationError
-from proxy.control.fields import BIGGEST, Page
+from proxy.control.fields import Page, read_id
 
 Item = TypeVar("Item")
 
@@ -15,9 +15,10 @@ def number_after(page: Page, first: int = 0) -> int:
     """Return the number behind which a page begins. Raises OperationError for an `after` that is none."""
     if page.after is None:
         return first
-    if not (page.after.isascii() and page.after.isdigit()) or int(page.after[:20]) > BIGGEST:
+    number = read_id(page.after)
+    if number is None:
         raise OperationError(422, "invalid_field", "must be the `next` of an earlier answer", "after")
-    return int(page.after)
+    return number
 
 
 def next_after(found: Sequence[Item], page: Page, number: Callable[[Item], int]) -> str | None:

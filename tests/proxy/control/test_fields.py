@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from proxy.control.fields import Line, Slug, escape_invisible
+from proxy.control.fields import Line, Slug, escape_invisible, read_id
 
 
 class One(BaseModel):
@@ -47,3 +47,12 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("7", 7), ("007", 7), ("9223372036854775807", 2**63 - 1), ("9223372036854775808", None), ("0" * 20 + "1", None)]
+    + [(text, None) for text in ("", "-1", "1.0", "1e3", "\u0661", "9" * 5000, "0" * 25 + "9" * 25)],
+)
+def test_an_id_is_what_the_database_could_have_given(text: str, number: int | None) -> None:
+    assert read_id(text) == number
