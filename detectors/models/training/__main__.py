@@ -19,6 +19,7 @@ from detectors.models.training.generate import generate
 from detectors.models.training.make_harm import make_harm
 from detectors.models.training.make_linear import SEED, corpus_rows, first_fit, make, without_most_of_templates
 from detectors.models.training.rows import read_rows
+from detectors.models.training.written import written
 from detectors.models.weights_file import SHIPPED, write_manifest
 from detectors.types import Origin
 
@@ -31,6 +32,7 @@ else:
     MISSING = None
 
 QUICK_SIZE = 40
+QUICK_EVERY = 50
 WORK = Path("build/train")  # what an interrupted training goes on with; empty it to begin anew
 
 
@@ -38,6 +40,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make train")
     parser.add_argument("--quick", action="store_true", help="a few of our own rows, one epoch, into a scratch folder")
     parser.add_argument("--linear", action="store_true", help="the linear model only; the transformer stays as it is")
+    parser.add_argument("--written", action="store_true", help="with the texts that were written one by one, too")
     options = parser.parse_args()
     if options.quick:
         with tempfile.TemporaryDirectory() as scratch:
@@ -53,15 +56,15 @@ def main() -> int:
         print(f"the transformer cannot be trained: {missing}; --linear leaves it as it is", file=sys.stderr)
         return 2
     try:
-        return _train(corpus, None if options.linear else base)
+        return _train(corpus, None if options.linear else base, with_written=options.written)
     except ConfigurationError as exc:
         print(exc, file=sys.stderr)
         return 2
 
 
-def _train(corpus: Path, base: Path | None) -> int:
+def _train(corpus: Path, base: Path | None, *, with_written: bool) -> int:
     SHIPPED.mkdir(exist_ok=True)
-    rows = without_most_of_templates(corpus_rows(corpus, 600))
+    rows = without_most_of_templates(corpus_rows(corpus, 600, with_written=with_written))
     dev = read_rows(corpus / "dev.jsonl.gz")
     first = first_fit(rows, dev, epochs=3)
     print(f"the linear model's thresholds: {dict(first.scales)}")
@@ -78,7 +81,7 @@ def _train(corpus: Path, base: Path | None) -> int:
 
 def _quick(folder: Path) -> int:
     """Prove the way from seed texts to weights that load and tell an attack from a question."""
-    rows = list(generate(SEED, QUICK_SIZE))
+    rows = [*generate(SEED, QUICK_SIZE), *list(written())[::QUICK_EVERY]]
     first = first_fit(rows, list(generate(SEED + 1, QUICK_SIZE // 4)), epochs=2)
     make(rows, first, folder, epochs=2)
     make_harm(None, folder, size=200, epochs=2)

@@ -47,6 +47,6 @@ def slope_of(scores: NDArray[np.float64], labels: NDArray[np.bool_]) -> float:
         curve = np.array(
             [[(weight * scores**2).sum(), (weight * scores).sum()], [(weight * scores).sum(), weight.sum()]]
         )
-        move = np.linalg.solve(curve + 1e-3 * np.eye(2), gradient)
+        move = np.clip(np.linalg.solve(curve + 1e-3 * np.eye(2), gradient), -0.5, 0.5)  # far away it would overshoot
         slope, shift = slope - float(move[0]), shift - float(move[1])
     return max(slope, 0.1)

@@ -13,10 +13,10 @@ from detectors.models.classifier_model import KINDS, best
 from detectors.models.linear import LinearModel
 from detectors.models.tokens import Tokens
 from detectors.models.training.calibrate import side
-from detectors.models.training.rows import Row
+from detectors.models.training.rows import Row, is_written
 from detectors.types import Origin
 
-# Texts that decoders read first, and texts of which the linear model is sure anyway, say little here.
+# Texts that decoders read first, and those of templates of which the linear model is sure anyway, say little here.
 LEFT_OUT: Final = frozenset({"synthetic_encoded", "synthetic_blobs"})
 EASY: Final = 3.5  # log odds
 SAY: Final = {"sap": 0.3, "synthetic_carrier_clean": 0.5}
@@ -25,12 +25,12 @@ HARD: Final = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The windows of a text as token numbers, its label and kind (-1: none), the linear model's score, its weight."""
+    """The windows of a text as token numbers, its label and kind (-1: none), whether it is worth little, its weight."""
 
     windows: tuple[tuple[int, ...], ...]
     attack: bool
     kind: int
-    score: float
+    easy: bool
     say: float
 
     @property
@@ -52,7 +52,9 @@ def _sample(row: Row, say: float, linear: Mapping[Origin, LinearModel], tokens: 
     score = best(ranked).score
     kind = KINDS.index(row.category) if row.category in KINDS and origin is Origin.USER else -1
     hard = HARD if not row.attack and score > -1 else 1.0
-    return Sample(windows, row.attack, kind, score, say * SAY.get(row.source, 1.0) * hard)
+    sure = score > EASY if row.attack else score < -EASY
+    easy = sure and not is_written(row)
+    return Sample(windows, row.attack, kind, easy, say * SAY.get(row.source, 1.0) * hard)
 
 
 def batches(rows: Sequence[Sample], most: int, chance: np.random.Generator) -> Iterator[list[int]]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from detectors.models.encoder import padded
-from detectors.models.training.encoder_rows import EASY, Sample, batches
+from detectors.models.training.encoder_rows import Sample, batches
 from detectors.models.training.network import Network
 
 RATE: Final = 1.5e-4
@@ -81,8 +81,7 @@ def _plan(rows: Sequence[Sample], course: Course) -> list[list[int]]:
     plan: list[list[int]] = []
     for epoch in range(course.epochs):
         share = DULL[min(epoch, len(DULL) - 1)]
-        dull = [row.score > EASY if row.attack else row.score < -EASY for row in rows]
-        chosen = [n for n, easy in enumerate(dull) if not easy or chance.random() < share]
+        chosen = [n for n, row in enumerate(rows) if not row.easy or chance.random() < share]
         plan += [[chosen[n] for n in batch] for batch in batches([rows[n] for n in chosen], TOKENS, chance)]
     return plan
 

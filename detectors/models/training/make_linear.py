@@ -11,6 +11,7 @@ from random import Random  # noqa: TID251 - seeded, so that training can be repe
 from typing import Final
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from detectors.models.classifier_model import FILE, KINDS, Scale
@@ -21,23 +22,30 @@ from detectors.models.training.fit_linear import ORIGINS, fit
 from detectors.models.training.generate import generate
 from detectors.models.training.holding import held_out
 from detectors.models.training.rows import Row, read_rows, weights, without_near_duplicates
+from detectors.models.training.written import written
+from detectors.normalise import fold
 from detectors.types import Origin
 
 SEED: Final = 7
+OWN_TESTS: Final = Path("tests/data")  # from where `make` runs
 # Shares of benign texts of unseen kinds above which a text is an attack, and above which it is worth a second look.
 CERTAIN: Final = {Origin.USER: 0.0008, Origin.TOOL: 0.004}
 DOUBT: Final = {Origin.USER: 0.16, Origin.TOOL: 0.2}
 
 
-def corpus_rows(corpus: Path, size: int) -> list[Row]:
-    """Return the rows to train on: the corpus' and our own, none of which resembles a text of an `eval_*` file."""
+def corpus_rows(corpus: Path, size: int, *, with_written: bool) -> list[Row]:
+    """Return the rows to train on: the corpus' and our own, none of which resembles a text of an `eval_*` file
+    or of our own tests.
+    """
     # Ordinary orders that are attacks only in documents, which both models can tell; and requests for harm, which are
     # none of their business: they are read as benign.
     rows = [
         row for name in ("train", "train_embedded", "train_harmful") for row in read_rows(corpus / f"{name}.jsonl.gz")
     ]
-    own = list(generate(SEED, size))
+    own = [*generate(SEED, size), *(written() if with_written else ())]
     known = [row.text for file in sorted(corpus.glob("eval_*.jsonl.gz")) for row in read_rows(file)]
+    for file in sorted(OWN_TESTS.rglob("*.jsonl")):
+        known += [fold(orjson.loads(line)["text"]) for line in file.read_bytes().splitlines()]
     kept = list(without_near_duplicates(own, known))
     print(f"{len(rows)} rows of the corpus, {len(kept)} of our own ({len(own) - len(kept)} too near to a test)")
     return rows + kept
