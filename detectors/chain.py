@@ -43,6 +43,7 @@ class StageGate(Protocol):
 
 
 REFINER_SECONDS: Final = 2.0
+PATIENT_SECONDS: Final = 60.0  # where no app waits: what is said of a policy must not depend on how busy a machine is
 DECIDED: Final = "decided"  # why an expensive stage was left out: no text was open
 _NOTHING = Coverage()
 Result = TypeVar("Result")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from detectors.canary import canary_of
-from detectors.chain import Chain, Inspection, InspectionOptions
+from detectors.chain import PATIENT_SECONDS, Chain, Inspection, InspectionOptions
 from detectors.documents import read_document
 from detectors.errors import EdgeError, PolicyError
 from detectors.guard import Guard
@@ -70,7 +70,7 @@ async def judge_text(
     policy: Policy, chain: Chain, actions: Actions, text: str, origin: Origin, facts: Facts | None = None
 ) -> Verdict:
     """Return what `policy` says of one text by one origin."""
-    options = InspectionOptions(InspectionContext(lexicon=policy.lexicon))
+    options = InspectionOptions(InspectionContext(lexicon=policy.lexicon), refiner_deadline=PATIENT_SECONDS)
     inspection: Inspection = await chain.inspect([text_segment(text, origin)], options)
     return decide(policy, inspection, facts or Facts(at=time.time()), chain.revision, actions)
 
@@ -104,7 +104,9 @@ async def run_test(
         refused = (f"refused before it is judged: {exc.message}",)
         return TestResult(test.name, expected, None, refused, frozenset(), time.perf_counter() - started)
     options = InspectionOptions(
-        InspectionContext(guard=reading.guard, lexicon=policy.lexicon), left_out=reading.left_out
+        InspectionContext(guard=reading.guard, lexicon=policy.lexicon),
+        refiner_deadline=PATIENT_SECONDS,
+        left_out=reading.left_out,
     )
     inspection = await chain.inspect(reading.segments, options)
     inspection, facts = _claimed(inspection, test.content), _facts(test)

@@ -8,7 +8,7 @@ from typing import Final
 
 import orjson
 
-from detectors.chain import Inspection, InspectionOptions
+from detectors.chain import PATIENT_SECONDS, Inspection, InspectionOptions
 from detectors.lexicon import Lexicon
 from detectors.types import Coverage, Direction, InspectionContext, Kind, Origin, Place, Segment, Stage
 from policies.recorded import Catalogue, Recorded, scores_of
@@ -80,7 +80,8 @@ class Rescan:
 
     async def _inspected(self, row: Recorded, walk: Walk) -> Inspection:
         context = InspectionContext(self._archive.tenant_id, lexicon=self._lexicon)
-        options = InspectionOptions(context, left_out=Coverage(0, 0, walk.skipped, walk.unscanned))
+        left_out = Coverage(0, 0, walk.skipped, walk.unscanned)
+        options = InspectionOptions(context, refiner_deadline=PATIENT_SECONDS, left_out=left_out)
         seen = await self._chain.inspect(with_seams(walk), options)
         kept = [score for score in scores_of(row.scores) if score.detector not in self._anew]
         others = [self._catalogue.finding(score) for score in kept if score.direction == walk.direction]

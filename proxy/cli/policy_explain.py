@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import orjson
 import typer
 
-from detectors.chain import Inspection, InspectionOptions
+from detectors.chain import PATIENT_SECONDS, Inspection, InspectionOptions
 from detectors.errors import EdgeError
 from detectors.types import Direction, InspectionContext, Origin, RunStatus
 from policies.expectations import RequestDocument
@@ -54,7 +54,8 @@ def run(
         judged = text if text is not None else _read(text_file or Path("-")).decode(errors="replace")
         direction = Direction.RESPONSE if answer else Direction.REQUEST
         reading = Reading((text_segment(judged, Origin.ASSISTANT if answer else _origin(origin), direction),))
-    options = InspectionOptions(InspectionContext(lexicon=policy.lexicon), left_out=reading.left_out)
+    context = InspectionContext(lexicon=policy.lexicon)
+    options = InspectionOptions(context, refiner_deadline=PATIENT_SECONDS, left_out=reading.left_out)
     inspection: Inspection = run_loop(detection.chain.inspect(reading.segments, options))
     facts = replace(Facts(at=time.time()), model=model, app=app, roles=tuple(role or ()))
     why = explain(policy, inspection, facts, detection.chain.revision, detection.actions)

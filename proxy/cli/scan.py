@@ -12,7 +12,7 @@ import orjson
 import typer
 
 from detectors.builtin.classifier import SCORES
-from detectors.chain import InspectionOptions
+from detectors.chain import PATIENT_SECONDS, InspectionOptions
 from detectors.selective import LEANING
 from detectors.types import ATTACK, Category, InspectionContext, Origin
 from policies.engine import decide
@@ -61,7 +61,8 @@ async def _scan(lines: Iterable[bytes], policy: Policy, detection: Detection) ->
         else:
             started = time.perf_counter()
             chances: dict[Category, float] = {}
-            options = InspectionOptions(InspectionContext(lexicon=policy.lexicon, shared={SCORES: chances}))
+            context = InspectionContext(lexicon=policy.lexicon, shared={SCORES: chances})
+            options = InspectionOptions(context, refiner_deadline=PATIENT_SECONDS)
             inspection = await detection.chain.inspect([text_segment(text, origin)], options)
             verdict = decide(policy, inspection, Facts(at=time.time()), detection.chain.revision, detection.actions)
             result = row | _result(verdict, chances, time.perf_counter() - started)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 import policies
-from detectors.chain import Chain
-from detectors.types import Direction, Origin
+from detectors.chain import PATIENT_SECONDS, REFINER_SECONDS, Chain, Inspection, InspectionOptions
+from detectors.types import Direction, Origin, Segment
 from policies.engine import Actions
 from policies.loader import LoadedPolicy, load_policy, load_policy_text, load_preset, preset_names
 from policies.testing import judge_text, run_tests, text_segment
@@ -44,6 +45,22 @@ async def test_a_test_that_fails_says_what_came_instead(chain: Chain, actions: A
     failed, passed = await run_tests(loaded, chain, actions)
     assert (failed.passed, failed.expected, failed.action) == (False, ActionName.ALLOW, ActionName.BLOCK)
     assert passed.passed
+
+
+async def test_a_busy_machine_fails_no_test(chain: Chain, actions: Actions, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float] = []
+    inspect = chain.inspect
+
+    async def noted(segments: Sequence[Segment], options: InspectionOptions) -> Inspection:
+        given.append(options.refiner_deadline)
+        return await inspect(segments, options)
+
+    monkeypatch.setattr(chain, "inspect", noted)
+    loaded = own_tests("user: Hello, expect: allow")
+    await run_tests(loaded, chain, actions)
+    await judge_text(loaded.policy, chain, actions, "Hello", Origin.USER)
+    assert given == [PATIENT_SECONDS] * 2
+    assert PATIENT_SECONDS >= 10 * REFINER_SECONDS
 
 
 async def test_a_policy_without_tests_has_no_results(chain: Chain, actions: Actions) -> None:
