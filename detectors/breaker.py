@@ -14,14 +14,12 @@ import pybreaker
 
 from detectors.words import BreakerState
 
+NO_PERMIT: Final = 0
 _STATES: Final = {
     pybreaker.STATE_CLOSED: BreakerState.CLOSED,
     pybreaker.STATE_OPEN: BreakerState.OPEN,
     pybreaker.STATE_HALF_OPEN: BreakerState.HALF_OPEN,
 }
-
-
-NO_PERMIT: Final = 0
 
 
 class _Failed(Exception):  # noqa: N818 - never leaves this room
@@ -66,10 +64,12 @@ class Breaker:
         self._trying = True
         return self._permit
 
-    def note(self, permit: int, *, failed: bool) -> None:
-        """Count a call that has ended. One that was begun before the breaker last opened changes nothing."""
-        if (self._calm and not failed) or permit != self._permit:
-            return
+    def note(self, permit: int, *, failed: bool) -> bool:
+        """Count a call that has ended, and tell whether it counts: not if it began before the breaker last opened."""
+        if permit != self._permit:
+            return False
+        if self._calm and not failed:
+            return True
         self._trying = False
         try:
             self._machine.call(_fail if failed else _succeed)
@@ -80,6 +80,7 @@ class Breaker:
                 self._permit += 1
         else:
             self._calm = self._machine.current_state == pybreaker.STATE_CLOSED
+        return True
 
     def trip(self, seconds: float) -> None:
         """Open it for that long: somebody else has found that the service does not work."""

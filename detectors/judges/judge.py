@@ -122,10 +122,11 @@ class Judge:
     async def _note(self, result: CallResult, seconds: float, permit: int) -> None:
         if result is CallResult.ANSWERED:
             self._times.append(seconds)
-            self._breaker.note(permit, failed=False)
-            await self._shared.answered(self._name)
+            if self._breaker.note(permit, failed=False):
+                await self._shared.answered(self._name)
             return
-        self._breaker.note(permit, failed=True)
+        if not self._breaker.note(permit, failed=True):
+            return
         left_alone = await self._shared.failed(self._name, self.spec.threshold, self.spec.recovery)
         if left_alone > 0:
             self._breaker.trip(left_alone)

@@ -53,9 +53,7 @@ def test_a_version_is_in_force_within_two_seconds_and_goes_back_by_one_command(
         asyncio.run(put_in_force(product, "held", text))
         changed = time.monotonic()
         while masked(product, recorder, key) is not expected:
-            assert (
-                time.monotonic() - changed < 4
-            )  # two seconds; the answer itself takes a moment, more on a busy machine
+            assert time.monotonic() - changed < 2.5  # the answer itself takes a moment
     done = product.run("policy", "rollback", "held", "--reason", "they want masks")
     assert done.stdout == "held version 1 is in force\n"
     time.sleep(2)  # noqa: TID251 - as long as it may take

@@ -79,7 +79,7 @@ def ask(port: int) -> Ask:
             await asyncio.sleep(0.002)
             writer.write(piece)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(5):
                 return Reply(await reader.read())
         finally:
             writer.close()
@@ -300,7 +300,7 @@ async def test_a_client_that_falls_silent_in_its_body_is_told_so(ask: Ask) -> No
     reply = await ask(post(length=100))
 
     assert (reply.status, reply.code) == (408, "body_timeout")
-    assert time.perf_counter() - started < 15
+    assert time.perf_counter() - started < 4
 
 
 async def test_a_slow_body_is_read_as_long_as_something_arrives(ask: Ask) -> None:
@@ -320,7 +320,7 @@ async def test_a_body_that_drips_has_an_end_all_the_same(port: int) -> None:
     writer.close()
 
     assert b"body_timeout" in answered.result()
-    assert TOTAL <= time.perf_counter() - started < 15
+    assert TOTAL <= time.perf_counter() - started < 3
 
 
 async def until_closed(reader: asyncio.StreamReader) -> bytes:
@@ -344,7 +344,7 @@ async def seconds_until_closed(port: int, *pieces: bytes, pause: float = 0.0) ->
             break
         writer.write(piece)
         await asyncio.sleep(pause)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(5):
         answer = await said
     writer.close()
     return time.perf_counter() - started, answer
@@ -354,7 +354,7 @@ async def seconds_until_closed(port: int, *pieces: bytes, pause: float = 0.0) ->
 async def test_a_connection_without_a_whole_head_is_closed(port: int, start: bytes) -> None:
     seconds, answer = await seconds_until_closed(port, start)
 
-    assert HEAD_IDLE * 0.9 <= seconds < 15
+    assert HEAD_IDLE * 0.9 <= seconds < 3
     assert answer == b""
 
 
@@ -378,11 +378,11 @@ async def test_the_clock_of_a_second_head_starts_with_its_first_byte(port: int) 
     await reader.readuntil(b'"body":""}')
     started = time.perf_counter()
     writer.write(b"GET ")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(5):
         assert await reader.read() == b""
     writer.close()
 
-    assert time.perf_counter() - started < 15
+    assert time.perf_counter() - started < 3
 
 
 async def test_a_slow_body_is_not_taken_for_a_slow_head(ask: Ask) -> None:

@@ -63,7 +63,7 @@ def test_an_endpoint_that_hangs_costs_spans_and_no_time() -> None:
         started = time.perf_counter()
         for _ in range(1000):
             exporter.put((SPAN, SPAN))
-        assert time.perf_counter() - started < 5  # one wait of 200 ms each would be 200 s
+        assert time.perf_counter() - started < 0.5
 
         lost = exporter.lost()
         assert lost["full"] >= 2 * (1000 - 100 - 64)

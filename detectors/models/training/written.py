@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from detectors.models.training.grammar import SEEDS
+from detectors.models.training.grammar import SEEDS, Seeds
 from detectors.models.training.rows import WRITTEN, Row
 from detectors.normalise import fold
 from detectors.types import Category, Origin
@@ -24,14 +24,11 @@ _BENIGN: Final = frozenset({"near", "plain", "tool_clean"})
 
 def written() -> Iterator[Row]:
     """Yield the rows of all `written_*.txt`; `\\n` in a text is the end of a line."""
-    for file in sorted(SEEDS.glob("written_*.txt")):
-        language, kind = "", ""
-        for line in file.read_text(encoding="utf-8").splitlines():
-            if line.startswith("[") and line.endswith("]"):
-                language, kind = line[1:-1].split()
-                if kind not in _ATTACKS and kind not in _BENIGN:
-                    raise ValueError(f"{file.name}: [{line[1:-1]}] is no section of these")
-            elif line and not line.startswith("#"):
-                origin = Origin.TOOL if kind.startswith("tool") else Origin.USER
-                text = fold(line.replace("\\n", "\n"))
-                yield Row(text, origin, _ATTACKS.get(kind), f"{WRITTEN}{language}_{kind}", language, kind in _BENIGN)
+    for section, texts in Seeds(*sorted(file.stem for file in SEEDS.glob(f"{WRITTEN}*.txt"))).sections.items():
+        language, kind = section.split()
+        if kind not in _ATTACKS and kind not in _BENIGN:
+            raise ValueError(f"[{section}] is no section of texts written one by one")
+        origin = Origin.TOOL if kind.startswith("tool") else Origin.USER
+        for text in texts:
+            folded = fold(text.replace("\\n", "\n"))
+            yield Row(folded, origin, _ATTACKS.get(kind), f"{WRITTEN}{language}_{kind}", language, kind in _BENIGN)

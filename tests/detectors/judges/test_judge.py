@@ -100,3 +100,16 @@ async def test_who_goes_while_he_asks_whether_he_may_try_leaves_the_place(make_j
     await asyncio.wait([asking])
     shared.may_try = Shared.may_try.__get__(shared)  # type: ignore[method-assign]
     assert await judge.admits()
+
+
+@pytest.mark.parametrize("failing", [None, CallResult.SERVER])
+async def test_news_from_before_it_opened_are_told_to_nobody(make_judge: MakeJudge, failing: CallResult | None) -> None:
+    clock, shared, wire = Clock(), Shared(trials=9), Wire(failing=CallResult.SERVER)
+    judge = make_judge("kimi", wire, shared, clock, threshold=1)
+    early = await judge.admits()
+    await judge.ask(QUESTION, Purse(), await judge.admits())
+    clock.now += 31
+    told = (list(shared.failures), list(shared.answers))
+    wire.failing = failing
+    await judge.ask(QUESTION, Purse(), early)
+    assert (judge.state, shared.failures, shared.answers) == (BreakerState.HALF_OPEN, *told)
