@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from itertools import chain, groupby
 from operator import attrgetter
-from typing import Final
+from typing import Final, TypeAlias
 
 from detectors.types import LEAST_TRUSTED_FIRST, Direction, Kind, Origin, Place, Segment
 
 REACH: Final = 512  # characters taken from either side of a joint
 LAST_MESSAGES: Final = 8
 LONGEST_RUN: Final = 64 * 1024
+# Messages with which what is joined ends, and what one origin said: one turn of a user and a model, and two.
+_TURN, _OWN_TURNS = 2, 4
+_UNBROKEN: Final = 64  # characters without a blank: no prose
 _RANK: Final = {origin: rank for rank, origin in enumerate(LEAST_TRUSTED_FIRST)}
 _TEXT, _VALUE = Kind.TEXT, Place.VALUE  # looked up on their classes, members cost ten times as much
 _origin = attrgetter("origin")
+Message: TypeAlias = Sequence[Segment]
 
 
 class Seam(Segment):
@@ -63,68 +67,103 @@ class Seam(Segment):
 def seams(messages: Sequence[Sequence[Segment]]) -> list[Seam]:
     """Return the seams of a conversation: `messages` holds, oldest first, the text segments of each message.
 
-    Neighbours within a message, a run of one origin, and the last eight messages are joined by 512 characters of each;
-    a run of shorter segments is joined whole, up to 64 KiB. Segments of one origin in the last eight messages are
-    also joined with what lies between left out.
+    Neighbours within a message, a run of one origin, and the last eight messages are joined by 512 characters of each.
+    Shorter segments are joined whole: those of one message or of one origin up to 64 KiB, those of the last messages
+    turn by turn, with 512 characters from before it. Segments of one origin in the last eight messages are also joined
+    with what lies between left out.
     """
     texts = [[s for s in message if s.kind is _TEXT and s.place is _VALUE and s.text] for message in messages]
-    recent = [s for message in texts[-LAST_MESSAGES:] for s in message]
-    found: dict[tuple[int, ...], Seam] = {}
-    for run in (*_neighbourhoods(texts), recent, *_by_origin(recent)):
-        for parts in _joined(run):
-            known = tuple(map(id, parts))
-            if known not in found:
-                found[known] = Seam(parts)
-    return list(found.values())
+    stretches = chain(_neighbourhoods(texts), _recent(texts))
+    return [Seam(parts) for parts in {tuple(map(id, parts)): parts for parts in stretches}.values()]
 
 
-def _neighbourhoods(messages: Sequence[Sequence[Segment]]) -> Iterator[Sequence[Segment]]:
-    """Runs of segments not all among the recent ones whose text may have been one: in one message, or of one origin."""
+def _neighbourhoods(messages: Sequence[Message]) -> Iterator[Message]:
+    """Stretches of segments not all among the recent ones whose text may have been one: in one message, or of one
+    origin.
+    """
     older = messages[:-LAST_MESSAGES]
     if not older:
         return
-    yield from (message for message in older if len(message) > 1)
+    for message in older:
+        if len(message) > 1:
+            yield from _joined(message)
     left = sum(map(len, older))
     for _, group in groupby(chain.from_iterable(messages), key=_origin):
         if left <= 0:
             return
         run = list(group)
         if len(run) > 1:
-            yield run
+            yield from _joined(run)
         left -= len(run)
 
 
-def _by_origin(recent: Sequence[Segment]) -> Iterator[Sequence[Segment]]:
-    by_origin: dict[Origin, list[Segment]] = {}
-    for segment in recent:
-        by_origin.setdefault(segment.origin, []).append(segment)
-    yield from (same for same in by_origin.values() if 1 < len(same) < len(recent))
+def _recent(messages: Sequence[Message]) -> Iterator[Message]:
+    """Stretches of the last messages, and of what each origin said in them."""
+    first = max(len(messages) - LAST_MESSAGES, 0)
+    yield from _in_turns(messages, first, _TURN)
+    origins = dict.fromkeys(map(_origin, chain.from_iterable(messages[first:])))
+    for origin in origins if len(origins) > 1 else ():
+        yield from _in_turns(messages, first, _OWN_TURNS, origin)
 
 
-def _joined(run: Sequence[Segment]) -> Iterator[Sequence[Segment]]:
-    """Cut a run into what one seam holds: pairs around a long segment, whole stretches of short ones."""
-    stretch: list[Segment] = []
-    size, carried = 0, 1  # `carried` parts in front were joined before, or stand alone
-    for part in run:
-        stretch.append(part)
-        length = len(part.text)
-        size += min(length, REACH)
-        # A long segment ends a stretch and begins the next one: nothing reaches across it.
-        if len(stretch) > carried and (length >= REACH or size > LONGEST_RUN):
-            yield stretch
-            stretch = [part] if length >= REACH else _end_of(stretch)
-            size, carried = sum([min(len(part.text), REACH) for part in stretch]), len(stretch)
-    if len(stretch) > carried:
-        yield stretch
+def _in_turns(messages: Sequence[Message], first: int, turn: int, origin: Origin | None = None) -> Iterator[Message]:
+    """Join the messages from the `first` on, or what one origin said in them, to stretches that end with each `turn`.
 
-
-def _end_of(stretch: Sequence[Segment]) -> list[Segment]:
-    """The last parts that make up one reach: what is split over a cut is still whole in the next seam."""
-    kept: list[Segment] = []
+    Turns are counted from the first message of all: of a conversation that goes on only the last stretch is new.
+    """
+    start = first - first % turn
+    before: list[Segment] = []
     size = 0
-    for part in reversed(stretch):
+    for part in chain.from_iterable(map(reversed, reversed(messages[:start]))):
         if size >= REACH:
             break
-        kept.append(part)
-        size += len(part.text)
-    return kept[::-1]
+        if origin is None or part.origin is origin:
+            before.append(part)
+            size += len(part.text)
+    run = before[::-1]
+    ends = set()
+    for number, message in enumerate(messages[start:], start=1):
+        run += message if origin is None else [part for part in message if part.origin is origin]
+        if not number % turn:
+            ends.add(len(run))
+    return _joined(run, max(len(before), 1), ends)
+
+
+def _joined(run: Message, known: int = 1, ends: Collection[int] = ()) -> Iterator[Message]:
+    """Cut a run into what one seam holds: pairs around a long segment, whole stretches of short ones.
+
+    These end where they are longer than LONGEST_RUN, or at one of `ends` (numbers of the segments before it). The first
+    `known` segments were joined before, or stand alone.
+    """
+    start = size = 0
+    for number, part in enumerate(run, start=1):
+        length = len(part.text)
+        size += min(length, REACH)
+        if number <= known:
+            continue
+        if length >= REACH:  # it ends a stretch and begins the next one: nothing reaches across it
+            yield run[start:number]
+            start, size, known = number - 1, REACH, number
+        elif size > LONGEST_RUN or (number in ends and not _goes_on(part)):
+            yield run[start:number]
+            start, size = _end_of(run, number)
+            known = number
+    if len(run) > known:
+        yield run[start:]
+
+
+def _goes_on(part: Segment) -> bool:
+    """Tell whether a segment ends like a piece of base64 or the like, which can only be read from its beginning."""
+    end = part.text[-_UNBROKEN:]
+    return len(end) == _UNBROKEN and end.isascii() and len(end.split()) == 1
+
+
+def _end_of(run: Message, number: int) -> tuple[int, int]:
+    """Return where the last parts before `number` begin that make up one reach, and their size: what is split over a
+    cut is still whole in the next seam.
+    """
+    size = 0
+    while size < REACH and number:
+        number -= 1
+        size += min(len(run[number].text), REACH)
+    return number, size

@@ -66,8 +66,8 @@ async def _send(session: ClientSession, product: Product, numbers: object) -> No
         said = f"What is {number} plus one, and who wants to know?"
         body = {"model": "scripted", "messages": [{"role": "user", "content": said}]}
         async with session.post(f"{product.url}/chat/completions", json=body) as answer:
-            await answer.read()
-            assert answer.status == 200, answer.status
+            said_back = await answer.text()
+            assert answer.status == 200, f"{answer.status}: {said_back}"
 
 
 async def _tasks(session: ClientSession, product: Product) -> float:
