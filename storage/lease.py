@@ -42,10 +42,21 @@ class Reply:
             case _:
                 raise StorageError("redis script: window.lua gave an unexpected reply")
 
+    @classmethod
+    def parse_all(cls, raw: object, count: int) -> list[Self]:
+        """Return what the script says of so many windows. Raises StorageError for anything else."""
+        if not isinstance(raw, list) or len(raw) != count:
+            raise StorageError("redis script: window.lua gave an unexpected reply")
+        return [cls.parse(one) for one in raw]
+
     @property
     def forgotten(self) -> bool:
         """Whether Redis has lost something of what it had counted of the worker."""
         return self.granted == -1
+
+    def refuses(self, need: int) -> bool:
+        """Whether so much does not fit; not while the window heals, when everybody lives on a share."""
+        return 0 <= self.granted < need and not self.healing
 
     def hold_to(self, need: int, want: int, width: float) -> None:
         """Raises StorageError for what the script never says: whoever answers so, is not to be believed."""
@@ -196,7 +207,7 @@ class Lease:
         return max(0, self._account - reply.account)
 
     def ask(self, amount: int, workers: int, now: float, server_now: int, *, lost: int | None = None) -> list[int]:
-        """Turn in what is left and return the script's arguments to take `amount` and a new lease.
+        """Turn in what is left and return the script's arguments for this window, to take `amount` and a new lease.
 
         `amount` 0 only settles accounts. `server_now` is in microseconds, 0 for the server's own clock. `lost` units
         that Redis has lost are brought back: the newest that this worker took.

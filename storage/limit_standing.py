@@ -45,7 +45,9 @@ class LimitStandings:
 
     async def _look_at_window(self, key: LimitKey) -> Standing:
         lease = Lease(key)
-        reply = Reply.parse(await self._redis.run_script(self._window, [lease.name], lease.ask(0, 1, 0.0, 0)))
+        own = lease.ask(0, 1, 0.0, 0)
+        raw = await self._redis.run_script(self._window, [lease.name], [len(own), *own])
+        (reply,) = Reply.parse_all(raw, 1)
         return Standing(key.limit - reply.room, reply.reset)
 
     async def _look_at_slots(self, key: LimitKey) -> Standing:

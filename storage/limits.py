@@ -7,7 +7,9 @@ import math
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from detectors.errors import StorageError
 from storage.lease import MICROSECONDS, Charge, Lease, Refusal, Reply
@@ -18,6 +20,7 @@ from storage.types import LimitKey, Limits
 LARGEST_TABLE = 50_000  # windows that a worker remembers
 FLUSH_SECONDS = 1.0  # for once a second
 _AT_ONCE = 16
+_Asked: TypeAlias = tuple[Lease, int]  # a window, and how much is taken of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,7 @@ class SlidingWindows(Limits):
     async def take(self, keys: Sequence[LimitKey], amounts: Sequence[int]) -> WindowGrant:
         """Take `amounts[i]` out of the window `keys[i]`, from all of them or from none. Never raises for Redis.
 
+        The keys are of one tenant, and each is another window.
         A negative amount counts as 0. A request is admitted at the instant a lease, or the script, says so.
         """
         now = self._clock()
@@ -150,16 +154,12 @@ class SlidingWindows(Limits):
         """Take what the permits in hand did not cover; `charges` are the first windows', already taken."""
         refused: tuple[Lease, Refusal] | None = None
         complete = False
+        asked = list(zip(leases, (max(0, amount) for amount in amounts), strict=True))[len(charges) :]
         try:
-            for lease, amount in zip(leases[len(charges) :], amounts[len(charges) :], strict=True):
-                answer = await self._draw(lease, max(0, amount))
-                if isinstance(answer, Refusal):
-                    refused = (lease, answer)
-                    break
-                charges.append(answer)
+            refused = await self._draw(asked, charges)
             complete = refused is None
         finally:
-            # Also when the request is cancelled while it waits for its second window.
+            # Also when the request is cancelled while it waits.
             if not complete:
                 for charge in charges:
                     charge.lease.undo(charge, self._clock())
@@ -202,42 +202,91 @@ class SlidingWindows(Limits):
     async def _settle(self, lease: Lease) -> None:
         async with lease.lock:
             if self._link.usable():
-                await self._call(lease, 0)
+                await self._call([(lease, 0)])
 
-    async def _draw(self, lease: Lease, amount: int) -> Charge | Refusal:
-        """Take `amount` through Redis, or through what a call before ours has brought."""
+    async def _draw(self, asked: Sequence[_Asked], charges: list[Charge]) -> tuple[Lease, Refusal] | None:
+        """Take from all windows, of one tenant, through Redis, or through what a call before ours has brought.
+
+        What was taken is added to `charges`, also of those before one that refuses, which is returned.
+        """
         if not self._link.trusted():
-            return lease.spend_local(amount, self._workers_now(), self._clock())
+            return self._live_alone(asked, charges)
         since = self._clock()
-        lease.waiting += amount
+        for lease, amount in asked:
+            lease.waiting += amount
         try:
-            async with lease.lock:
+            async with AsyncExitStack() as locks:
+                for lease in sorted(
+                    {lease for lease, _ in asked}, key=id
+                ):  # in one order, so that none waits in a circle
+                    await locks.enter_async_context(lease.lock)
                 now = self._clock()
-                if known := lease.spend(amount, now) or lease.refusal(amount, now, since):
-                    return known
-                answer = None if not self._link.usable() else await self._call(lease, amount)
-                return answer or lease.spend_local(amount, self._workers_now(), self._clock())
+                missing: list[_Asked] = []
+                for lease, amount in asked:
+                    known = lease.spend(amount, now) or lease.refusal(amount, now, since)
+                    if isinstance(known, Refusal):
+                        return lease, known
+                    if known is None:
+                        missing.append((lease, amount))
+                    else:
+                        charges.append(known)
+                return await self._ask_for(missing, charges)
         finally:
-            lease.waiting -= amount
+            for lease, amount in asked:
+                lease.waiting -= amount
 
-    async def _call(self, lease: Lease, amount: int) -> Charge | Refusal | None:
-        """Ask for one window; None when Redis gave no usable answer, or has to be told first what it lost."""
+    async def _ask_for(self, missing: Sequence[_Asked], charges: list[Charge]) -> tuple[Lease, Refusal] | None:
+        """Take what nobody has in hand; of windows about which Redis says nothing, out of this worker's share."""
+        usable = bool(missing) and self._link.usable()
+        answers = await self._call(missing) if usable else [None] * len(missing)
+        refused: tuple[Lease, Refusal] | None = None
+        for (lease, amount), answer in zip(missing, answers, strict=True):
+            if isinstance(answer, Refusal):
+                refused = refused or (lease, answer)
+            elif answer is not None:
+                charges.append(answer)
+            elif refused is None:
+                refused = self._live_alone([(lease, amount)], charges)
+        return refused
+
+    def _live_alone(self, asked: Sequence[_Asked], charges: list[Charge]) -> tuple[Lease, Refusal] | None:
+        """Take from this worker's share of each limit."""
+        for lease, amount in asked:
+            answer = lease.spend_local(amount, self._workers_now(), self._clock())
+            if isinstance(answer, Refusal):
+                return lease, answer
+            charges.append(answer)
+        return None
+
+    async def _call(self, asked: Sequence[_Asked]) -> list[Charge | Refusal | None]:
+        """Ask for windows, all at once; None where Redis gave no usable answer, or has first to hear what it lost."""
+        answers: list[Charge | Refusal | None] = [None] * len(asked)
         try:
             with self._link.call():
-                reply, asked_at = await self._ask(lease, amount)
-                if reply.forgotten:
-                    reply, asked_at = await self._ask(lease, amount, lost=lease.lost(reply))
-                lease.check(reply, amount)
-                return lease.refill(reply, amount, asked_at)
+                replies, asked_at = await self._ask(asked)
+                refused = False
+                for number, ((lease, amount), reply) in enumerate(zip(asked, replies, strict=True)):
+                    needed = 0 if refused else amount  # the script needs nothing of those behind one that refused
+                    refused = refused or reply.refuses(amount)
+                    said, at = reply, asked_at
+                    if reply.forgotten:
+                        (said,), at = await self._ask([(lease, needed)], lost=lease.lost(reply))
+                    lease.check(said, needed)
+                    answers[number] = lease.refill(said, needed, at)
         except StorageError:
-            return None
+            pass
+        return answers
 
-    async def _ask(self, lease: Lease, amount: int, *, lost: int | None = None) -> tuple[Reply, float]:
-        """Run the script once; return what it says, and when it was asked. Raises StorageError."""
-        asked_at = self._clock()
+    async def _ask(self, asked: Sequence[_Asked], *, lost: int | None = None) -> tuple[list[Reply], float]:
+        """Run the script once; return what it says of each window, and when it was asked. Raises StorageError."""
+        asked_at, workers = self._clock(), self._workers_now()
         server_now = 0 if self._server_clock else round(asked_at * MICROSECONDS)
-        arguments = lease.ask(amount, self._workers_now(), asked_at, server_now, lost=lost)
-        return Reply.parse(await self._redis.run_script(self._script, [lease.name], arguments)), asked_at
+        arguments: list[int] = []
+        for lease, amount in asked:
+            own = lease.ask(amount, workers, asked_at, server_now, lost=lost)
+            arguments += [len(own), *own]
+        raw = await self._redis.run_script(self._script, [lease.name for lease, _ in asked], arguments)
+        return Reply.parse_all(raw, len(asked)), asked_at
 
     def _workers_now(self) -> int:
         return max(1, self._workers())

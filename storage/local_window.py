@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# As many buckets as the shared window has: the oldest one counts whole, which costs at most 1/240 of the limit.
-BUCKETS = 240
+# As many buckets as the shared window has: the oldest one counts whole, which costs at most 1/120 of the limit.
+BUCKETS = 120
 
 
 class LocalWindow:

@@ -2,7 +2,7 @@
 
 Best of several rounds, in this process: of an identity that is known, and of one request through three levels of a
 limit (tenant, app, key) that is used to four fifths, calls to a private Valkey included. CPU is this process' alone.
-A lease lives as long as the bucket that counts it, a second or so of a minute: of few requests each pays more of a
+A lease lives as long as the bucket that counts it, half a second of a minute: of few requests each pays more of a
 call, and the bar of small limits is therefore what they take of a core.
 """
 
