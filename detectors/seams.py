@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from functools import cached_property
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import cached_property, lru_cache, partial
 from itertools import chain, groupby
 from operator import attrgetter
 from typing import Final, TypeAlias
@@ -13,13 +14,18 @@ from detectors.types import LEAST_TRUSTED_FIRST, Direction, Kind, Origin, Place,
 REACH: Final = 512  # characters taken from either side of a joint
 LAST_MESSAGES: Final = 8
 LONGEST_RUN: Final = 64 * 1024
-# Messages with which what is joined ends, and what one origin said: one turn of a user and a model, and two.
-_TURN, _OWN_TURNS = 2, 4
+_TURN: Final = 2  # messages with which what is joined ends: one of a user and one of a model
 _UNBROKEN: Final = 64  # characters without a blank: no prose
 _RANK: Final = {origin: rank for rank, origin in enumerate(LEAST_TRUSTED_FIRST)}
 _TEXT, _VALUE = Kind.TEXT, Place.VALUE  # looked up on their classes, members cost ten times as much
 _origin = attrgetter("origin")
+_INDEX: Final = re.compile(r"/[0-9]+(?![^/])")
+# Under which a model reads what is said; what stands beside (ids, names, types, marks) is not part of it.
+_SPOKEN: Final = frozenset(
+    {"text", "content", "parts", "output", "result", "data", "thinking", "refusal", "reasoning", "reasoning_content"}
+)
 Message: TypeAlias = Sequence[Segment]
+Wanted: TypeAlias = Callable[[Segment], bool]
 
 
 class Seam(Segment):
@@ -70,7 +76,8 @@ def seams(messages: Sequence[Sequence[Segment]]) -> list[Seam]:
     Neighbours within a message, a run of one origin, and the last eight messages are joined by 512 characters of each.
     Shorter segments are joined whole: those of one message or of one origin up to 64 KiB, those of the last messages
     turn by turn, with 512 characters from before it. Segments of one origin in the last eight messages are also joined
-    with what lies between left out.
+    with what lies between left out, and of all these so are texts that stand in the same place of their messages: an id
+    or a mark between two of them does not part what a model reads as one.
     """
     texts = [[s for s in message if s.kind is _TEXT and s.place is _VALUE and s.text] for message in messages]
     stretches = chain(_neighbourhoods(texts), _recent(texts))
@@ -86,47 +93,84 @@ def _neighbourhoods(messages: Sequence[Message]) -> Iterator[Message]:
         return
     for message in older:
         if len(message) > 1:
-            yield from _joined(message)
+            yield from _near(message)
     left = sum(map(len, older))
     for _, group in groupby(chain.from_iterable(messages), key=_origin):
         if left <= 0:
             return
         run = list(group)
         if len(run) > 1:
-            yield from _joined(run)
+            yield from _near(run)
         left -= len(run)
 
 
+def _near(run: Message) -> Iterator[Message]:
+    """Stretches of a run, and of what in it stands in one place."""
+    yield from _joined(run)
+    for place in _places(run):
+        yield from _joined([part for part in run if _place(part.pointer) == place])
+
+
 def _recent(messages: Sequence[Message]) -> Iterator[Message]:
-    """Stretches of the last messages, and of what each origin said in them."""
+    """Stretches of the last messages, of what each origin said in them, and of what of all that stands in one place."""
     first = max(len(messages) - LAST_MESSAGES, 0)
-    yield from _in_turns(messages, first, _TURN)
+    yield from _in_turns(messages, first, _is_any)
     origins = dict.fromkeys(map(_origin, chain.from_iterable(messages[first:])))
-    for origin in origins if len(origins) > 1 else ():
-        yield from _in_turns(messages, first, _OWN_TURNS, origin)
+    origins = origins if len(origins) > 1 else {}
+    for origin in origins:
+        yield from _in_turns(messages, first, partial(_is_of, origin))
+    for place in _places(list(chain.from_iterable(messages[max(first - LAST_MESSAGES, 0) :]))):
+        yield from _in_turns(messages, first, partial(_is_at, place))
+        for origin in origins:
+            yield from _in_turns(messages, first, partial(_is_of, origin, place=place))
 
 
-def _in_turns(messages: Sequence[Message], first: int, turn: int, origin: Origin | None = None) -> Iterator[Message]:
-    """Join the messages from the `first` on, or what one origin said in them, to stretches that end with each `turn`.
+def _in_turns(messages: Sequence[Message], first: int, wanted: Wanted) -> Iterator[Message]:
+    """Join what is wanted of the messages from the `first` on to stretches that end with each turn.
 
     Turns are counted from the first message of all: of a conversation that goes on only the last stretch is new.
     """
-    start = first - first % turn
+    start = first - first % _TURN
     before: list[Segment] = []
     size = 0
     for part in chain.from_iterable(map(reversed, reversed(messages[:start]))):
         if size >= REACH:
             break
-        if origin is None or part.origin is origin:
+        if wanted(part):
             before.append(part)
             size += len(part.text)
     run = before[::-1]
     ends = set()
     for number, message in enumerate(messages[start:], start=1):
-        run += message if origin is None else [part for part in message if part.origin is origin]
-        if not number % turn:
+        run += filter(wanted, message)
+        if not number % _TURN:
             ends.add(len(run))
     return _joined(run, max(len(before), 1), ends)
+
+
+def _places(run: Message) -> Sequence[str]:
+    """Return the places where somebody speaks in a run; none if all of it stands in one."""
+    places = dict.fromkeys(_place(part.pointer) for part in run)
+    return [place for place in places if place] if len(places) > 1 else ()
+
+
+def _is_any(_part: Segment) -> bool:
+    return True
+
+
+def _is_at(place: str, part: Segment) -> bool:
+    return _place(part.pointer) == place
+
+
+def _is_of(origin: Origin, part: Segment, place: str | None = None) -> bool:
+    return part.origin is origin and (place is None or _is_at(place, part))
+
+
+@lru_cache(maxsize=4096)
+def _place(pointer: str) -> str:
+    """Return a pointer without its numbers; nothing where nobody speaks."""
+    bare = _INDEX.sub("", pointer)
+    return bare.removesuffix("/text") if bare.rpartition("/")[2] in _SPOKEN else ""
 
 
 def _joined(run: Message, known: int = 1, ends: Collection[int] = ()) -> Iterator[Message]:
