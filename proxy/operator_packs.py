@@ -108,9 +108,9 @@ class OperatorPacks:
     def _look(self, stamps: Stamps) -> PacksReport:
         before, packs = self._stamps, dict(self._packs)
         moved = [name for name, stamp in stamps.items() if before.get(name) != stamp]
-        if EVERYBODY in moved:  # whose ids no tenant may take
-            moved = list(stamps)
         removed = tuple(name for name in before if name not in stamps)
+        if EVERYBODY in (*moved, *removed):  # whose ids no tenant may take
+            moved = list(stamps)
         failures = {name: why for name, why in self._failures.items() if name in stamps and name not in moved}
         loaded: list[str] = []
         for name in removed:

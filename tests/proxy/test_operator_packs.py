@@ -115,3 +115,14 @@ async def test_changes_are_taken_in_and_removals_too(tmp_path: Path, views: View
 
     assert (await packs.reload()).removed == ("",)
     assert ids(packs, "acme") == set()
+
+
+async def test_what_the_installation_gives_up_a_tenant_may_take(tmp_path: Path, views: ViewBuilder) -> None:
+    write(tmp_path / "s", 1)
+    write(tmp_path / "s" / "acme", 1)
+    packs = OperatorPacks(tmp_path / "s", views)
+    assert set((await packs.reload()).failures) == {"acme"}
+    (tmp_path / "s" / "1.yaml").unlink()
+
+    assert (await packs.reload()).loaded == ("acme",)
+    assert (ids(packs, "acme"), packs.failures) == ({"OP-INJ-001"}, {})
