@@ -77,7 +77,8 @@ def walk_part(walk: Walk, part: object, origin: Origin, pointer: str) -> None:
     for key, value in part.items():
         name = camel(key)
         if name == "thoughtSignature" and _is_cipher(value):
-            walk.skip("signature", 2)
+            walk.skip("vocabulary")
+            walk.visit(NumberToken(value), origin, f"{pointer}/{key}")  # many a credential is base64, too
         elif name == "inlineData" and isinstance(value, dict):
             walk.skip("vocabulary")
             _blob(walk, value, origin, f"{pointer}/{key}")

@@ -213,17 +213,25 @@ async def test_without_a_signature_it_is_masked(judge: Judge, part: Any) -> None
     assert b"Write to [EMAIL]." in orjson.dumps(body)
 
 
-def test_a_signature_is_no_text() -> None:
+def test_a_signature_is_read_and_never_edited() -> None:
     walk = asked(asks({"text": "hi", "thoughtSignature": SIGNATURE}))
 
-    assert SIGNATURE not in [segment.text for segment in walk.segments]
-    assert walk.skipped["signature"] == 2
+    assert [segment.place for segment in walk.segments if segment.text == SIGNATURE] == [Place.NUMBER]
+
+
+@pytest.mark.parametrize("direction", Direction)
+async def test_a_credential_is_no_signature(judge: Judge, direction: Direction) -> None:
+    part = {"text": "hi", "thoughtSignature": "AKIA" + "Q3EGRZ7KXW2MDLJP"}
+    body = asks(part, role="model") if direction is Direction.REQUEST else answers(part)
+
+    assert (await judge(body, direction)).action is ActionName.BLOCK
 
 
 def test_what_is_sealed_twice_is_read_no_third_time() -> None:
     walk = asked(asks({"inlineData": {"mimeType": "text/plain", "data": CODED}, "thoughtSignature": SIGNATURE}))
 
-    assert [(s.place, s.text) for s in walk.segments] == [(Place.VALUE, CODED), (Place.NUMBER, CODED)]
+    read = [(s.place, s.text) for s in walk.segments if s.text != SIGNATURE]
+    assert read == [(Place.VALUE, CODED), (Place.NUMBER, CODED)]
 
 
 async def test_a_signature_does_not_hide_where_two_parts_meet(judge: Judge) -> None:
