@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 from detectors.seams import REACH
 from detectors.types import Direction, Kind, Origin, Place, Segment
 
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 _MOST: Final = 2048  # texts of one stream that are remembered
 
 
@@ -23,10 +25,13 @@ class Joints:
         self._open: dict[str, tuple[str, ...]] = {}  # by channel: what stands before it, while that is within reach
         self._heads: dict[str, str] = {}  # by channel: the first of what went out
         self._beside: defaultdict[str, list[str]] = defaultdict(list)  # by channel: others that were open with it
+        self._furthest: dict[str, tuple[int, ...]] = {}  # by strand: the last position of a channel that began
 
     def begin(self, channel: str, held: Mapping[str, str]) -> None:
         """Note that a channel begins, or begins anew; `held` is what other open channels have still to say."""
         strand = self._strand_of(channel)
+        if strand in self._furthest or len(self._furthest) < _MOST:
+            self._furthest[strand] = max(_position(channel), self._furthest.get(strand, ()))
         before = [self._said.get(name, "") for name in (_channel(channel), _strand(strand))]
         siblings = {
             other: text for other, text in held.items() if other != channel and self._strand_of(other) == strand
@@ -59,17 +64,31 @@ class Joints:
 
     def beside(self, channel: str, rest: str, held: Mapping[str, str]) -> list[Segment]:
         """Return where a channel, which ends with `rest`, meets those that went on beside it: a client may put any of
-        them behind it.
+        them behind it. And what was said before it at positions that are behind it.
         """
         end = (self._said.get(_channel(channel), "") + rest)[-REACH:]
         heads = [self._heads.get(other, "") + held.get(other, "") for other in self._beside.pop(channel, ())]
+        heads.append(self._behind(channel))
         return [seam_of(end, head) for head in heads if end and head]
+
+    def _behind(self, channel: str) -> str:
+        """Return how what was said at later positions of the same text begins; mostly nothing was."""
+        strand, position = self._strand_of(channel), _position(channel)
+        if position >= self._furthest.get(strand, position):
+            return ""
+        later = sorted((_position(name), name) for name in self._heads if self._strand_of(name) == strand)
+        return "".join(self._heads[name] for place, name in later if place > position)
 
 
 def seam_of(before: str, after: str) -> Segment:
     """Return the meeting of what was sent and what goes on with it."""
     text = f"{before}\n{after[:REACH]}"
     return Segment(Direction.RESPONSE, Origin.ASSISTANT, Kind.SEAM, Place.VALUE, "", text, (len(before),))
+
+
+def _position(channel: str) -> tuple[int, ...]:
+    """Return the numbers among a channel's steps: which block, item or part of its text it is."""
+    return tuple(int(step) for step in channel.split("/") if _NUMBER.fullmatch(step))
 
 
 def _channel(name: str) -> str:

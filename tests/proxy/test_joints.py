@@ -58,6 +58,23 @@ def backwards(*texts: str) -> list[Event]:
     return [*rest[: at - 1], *starts, *ordered, *rest[at - 1 :]]
 
 
+def ended_backwards(*texts: str) -> list[Event]:
+    """As `blocks`, all begun at once, and what comes last is said, and over, before what comes first."""
+    told = blocks(*texts)
+    starts = [event for event in told if event["type"] == "content_block_start"]
+    said = [event for event in told[1:-2] if event not in starts]
+    return [told[0], *starts, *sorted(said, key=lambda event: -event["index"]), *told[-2:]]
+
+
+def items_backwards(*texts: str) -> list[Event]:
+    events: list[Event] = []
+    for index, text in reversed(list(enumerate(texts))):
+        place = {"item_id": f"msg_{index}", "output_index": index, "content_index": 0}
+        events += [{"type": "response.output_text.delta", **place, "delta": piece} for piece in cut(text)]
+        events.append({"type": "response.output_text.done", **place, "text": text})
+    return [*events, {"type": "response.completed", "response": {"id": "resp_1", "output": []}}]
+
+
 def parts(*texts: str) -> list[Event]:
     events = []
     for index, text in enumerate(texts):
@@ -90,6 +107,8 @@ WAYS = {
     "blocks": (ANTHROPIC, blocks),
     "woven blocks": (ANTHROPIC, woven),
     "blocks in another order": (ANTHROPIC, backwards),
+    "blocks that end in another order": (ANTHROPIC, ended_backwards),
+    "items in another order": (RESPONSES, items_backwards),
     "parts": (RESPONSES, parts),
     "chunks that finish": (CHAT, finished_each_time),
     "candidates that stop": (GEMINI, stopped_each_time),
