@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ _WHOLE: Final = ("arguments", "input")  # of tool calls: held per call and relea
 _LABELS: Final = frozenset({"role", "type", "id", "name", "format", "finish_reason", "native_finish_reason"})
 _ENVELOPE: Final = ANSWER_FACTS | {"provider"}
 _MOST_CHOICES: Final = 1000
+_POSITION: Final = re.compile(r"/[0-9]+(?![^/])")  # in a list; the choice's own has no slash in front
 _MARK: Final = "\0text"  # no key and no fact of an envelope holds a NUL
 _NOTHING: Final = Walk(Direction.RESPONSE, VOCABULARY)
 
@@ -101,7 +103,7 @@ class ChatStream:
         )
 
     def strand(self, channel: str) -> str:
-        return channel
+        return _POSITION.sub("", channel).removesuffix("/text")  # parts of one content, and a content without parts
 
     def use_of(self, channel: str) -> Use | None:
         call, _, field = channel.rpartition("/")

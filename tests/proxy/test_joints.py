@@ -75,6 +75,14 @@ def items_backwards(*texts: str) -> list[Event]:
     return [*events, {"type": "response.completed", "response": {"id": "resp_1", "output": []}}]
 
 
+def content_in_parts(*texts: str) -> list[Event]:
+    """Say each text in a part of its own, of whose chunk it is not the first."""
+    return [
+        {"choices": [{"index": 0, "delta": {"content": [*({"type": "reference"} for _ in range(n)), part]}}]}
+        for n, part in enumerate({"type": "text", "text": text} for text in texts)
+    ]
+
+
 def parts(*texts: str) -> list[Event]:
     events = []
     for index, text in enumerate(texts):
@@ -110,6 +118,7 @@ WAYS = {
     "blocks that end in another order": (ANTHROPIC, ended_backwards),
     "items in another order": (RESPONSES, items_backwards),
     "parts": (RESPONSES, parts),
+    "parts of chunks": (CHAT, content_in_parts),
     "chunks that finish": (CHAT, finished_each_time),
     "candidates that stop": (GEMINI, stopped_each_time),
 }
