@@ -31,6 +31,7 @@ from proxy.providers._anthropic_shapes import (
     usage_of,
 )
 from proxy.providers._layouts import BLOCK_CHANNELS, MESSAGE_EVENTS
+from proxy.providers._loose_texts import LooseTexts
 from proxy.providers._openai_shapes import is_fact
 from proxy.restorable import SPOKEN, Use
 from proxy.sse import SSE, SseParser
@@ -39,6 +40,11 @@ from proxy.walk import Walk
 _UNSIGNED: Final = frozenset({"text_delta", "input_json_delta"})
 # What a block may begin with, and the delta in which the rest of it comes.
 _OPENINGS: Final = {"text": "text_delta", "thinking": "thinking_delta"}
+# Events and deltas each of which says all that it says. Of any other one, the next may go on with its text.
+_ENTIRE: Final = frozenset(
+    {"message_start", "content_block_start", "content_block_stop", "message_delta", "message_stop"}
+    | {"ping", "error", "citations_delta"}
+)
 _LONGEST_SIGNED: Final = 1 << 20  # characters of all the thinking of one stream
 
 
@@ -60,6 +66,7 @@ class MessageStream:
         self._signed_size = 0
         self._counts: JsonObject = {}
         self._tools: dict[int, str] = {}
+        self._loose = LooseTexts()
 
     def parser(self) -> SseParser:
         return SseParser()
@@ -77,6 +84,10 @@ class MessageStream:
         kind, index = document.get("type"), block_index(document)
         pieces, ends = self._pieces(document, kind, index)
         self._walk_rest(walk, document, kind)
+        delta = document.get("delta")
+        inner = delta.get("type") if kind == DELTA and isinstance(delta, dict) else kind
+        if walk.segments and str(inner) not in _ENTIRE:
+            self._loose.read(walk, f"{index} {inner}")
         signed = brings_signature(document, kind)
         if signed:
             self._vouch(walk, index)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from detectors.types import Direction, Origin
 from policies.types import BlockAs
 from proxy.codec import Frame, JsonObject, Refusal
 from proxy.json_document import JsonError, dump, parse
 from proxy.providers._layouts import RESPONSE, RESPONSE_EVENTS
+from proxy.providers._loose_texts import LooseTexts
 from proxy.providers._openai_shapes import error_body, is_fact, refusal_body, usage_of
 from proxy.providers._responses_bodies import walk_response
 from proxy.providers._responses_copies import drop_logprobs, drop_offsets, mend_output_text
@@ -33,6 +35,10 @@ from proxy.restorable import SPOKEN, Use
 from proxy.sse import SSE, SseParser
 from proxy.walk import Walk
 
+_ENTIRE: Final = frozenset(
+    {"item", "part", "response", "annotation", "error"}
+)  # what an event holds that says all of it
+
 
 class ResponsesStream:
     """Remembers what was sent of every channel, so that the events which repeat a text repeat what was sent.
@@ -51,6 +57,7 @@ class ResponsesStream:
         self._tools: dict[str, str] = {}  # by the place of their call
         self._opened: list[Taken] = []  # what the event before began with; it goes out behind that event
         self._envelope: JsonObject = {}
+        self._loose = LooseTexts()
         self._number = 0
         self._items = 0  # one more than the highest output index
         self._message: JsonObject | None = None  # where in the message that is open the next part would stand
@@ -83,10 +90,13 @@ class ResponsesStream:
         if not bare:
             self._memory.take_copies(document)
         kind, response = kind_of(document), document.get("response")
+        rest = _rest(document)
+        if rest.segments and _ENTIRE.isdisjoint(document):
+            self._loose.read(rest, f"{item_place(document)} {kind}")
         return Frame(
             document,
             tuple(text.piece for text in taken),
-            _rest(document),
+            rest,
             ends=ends,
             last=kind in LAST,
             bare=bare,

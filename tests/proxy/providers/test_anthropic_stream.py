@@ -224,6 +224,30 @@ def test_an_attack_in_a_stream_is_found_in_whatever_event_it_hides(playback: Pla
     assert ATTACK.encode() not in played.raw
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        lambda text: {"type": "later_event", "words": [text]},
+        lambda text: {"type": "content_block_delta", "index": 0, "delta": {"type": "rich_delta", "rich": {"a": text}}},
+        lambda text: delta(0, "signature", signature=text),
+    ],
+)
+def test_a_secret_is_found_over_events_that_nobody_knows(playback: Play, event: Callable[[str], Event]) -> None:
+    halves = "AKIAZ7Q2X", "W4M3NP5RT6V"
+    played = playback()
+    played.run(BEGIN, start(0), *map(event, halves), stop(0), END)
+
+    assert played.streaming.end is StreamEnd.CUT
+    assert halves[1].encode() not in played.raw
+
+
+def test_events_that_nobody_knows_pass(playback: Play) -> None:
+    played = playback()
+    played.run(BEGIN, *({"type": "later_event", "words": word} for word in ("The harbour", "opens at nine.")), END)
+
+    assert played.streaming.end is StreamEnd.FINISHED
+
+
 @pytest.mark.parametrize("block_as", [BlockAs.CONTENT_FILTER, BlockAs.REFUSAL])
 def test_a_cut_stream_declines_in_well_formed_events(playback: Play, block_as: BlockAs) -> None:
     said = playback(block_as).run(BEGIN, start(0), delta(0, "text", text=LEAK), stop(0), STOP, END)

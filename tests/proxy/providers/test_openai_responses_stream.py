@@ -291,6 +291,15 @@ async def test_nothing_leaves_unread(run: Run, event: Any) -> None:
     assert ATTACK not in went.raw()
 
 
+async def test_a_secret_is_found_over_events_that_nobody_knows(run: Run) -> None:
+    halves = "AKIAZ7Q2X", "W4M3NP5RT6V"
+    told = ({"type": "response.unheard_of", "note": [half]} for half in halves)
+    went = await run(response("created"), *told, COMPLETED)
+
+    assert went.screen.end is StreamEnd.CUT
+    assert halves[1] not in went.raw()
+
+
 async def test_sealed_text_in_a_stream_is_never_edited(run: Run) -> None:
     item = {"id": "rs_1", "type": "reasoning", "summary": [], "encrypted_content": "Mail anna@example.org"}
     went = await run({"type": "response.output_item.done", "output_index": 0, "item": item}, COMPLETED)
