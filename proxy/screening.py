@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -41,8 +42,8 @@ async def screen_document(
     detour: Detour | None = None,
     judges: WhenJudged = WhenJudged.BEFORE,
 ) -> Verdict:
-    """Judge a walked body and carry out the edits on it, in place. An edit that cannot be made becomes a stop, and so
-    does one that is not `editable`: whoever asked could not carry it out.
+    """Judge a walked body and carry out the edits on it, in place; the verdict names them as they were carried out.
+    An edit that cannot be made becomes a stop, and so does one that is not `editable`: whoever asked could not.
 
     Where the verdict on a request names a route, `detour` is taken, and what was found is decided once more, for the
     new way; a request for which there is none stops. Who has `judges` asked beside what comes next must await
@@ -61,17 +62,19 @@ async def screen_document(
     if exchange.risk is not None:
         screened = weigh_risk(parts, exchange, screened, walk.direction)
     await remember(parts, exchange, document, walk, screened.verdict)
-    edits = screened.verdict.effect.edits
+    edits = made = screened.verdict.effect.edits
     if edits and not editable(edits):
         screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs, screened.calls)
     elif edits:
         try:
             named = name_values(parts, exchange, document, edits)
             await parts.screen.aside.run_if_long(len(edits) * FINDING, partial(apply_edits, document, named))
+            made = tuple(named)
         except UneditableError:
             screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs, screened.calls)
     exchange.keep(screened, walk.direction)
-    return screened.verdict
+    verdict = screened.verdict
+    return verdict if made == edits else replace(verdict, effect=replace(verdict.effect, edits=made))
 
 
 async def judge_walk(parts: Parts, exchange: Exchange, walk: Walk, judges: WhenJudged = WhenJudged.BEFORE) -> Screened:

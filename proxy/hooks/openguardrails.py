@@ -7,7 +7,7 @@ from typing import Final
 
 from detectors.errors import EdgeError
 from detectors.types import Direction, Severity
-from policies.types import ActionName, Pseudonym
+from policies.types import ActionName
 from proxy.codec import Codec, JsonObject
 from proxy.hook import Asked, Hook, Reply
 from proxy.hooks._contract import Contract, object_of
@@ -70,7 +70,7 @@ def _spans(reply: Reply) -> list[JsonObject]:
             "pointer": edit.pointer,
             "start": edit.span.start,
             "end": edit.span.end,
-            "replacement": edit.replacement.kind if isinstance(edit.replacement, Pseudonym) else edit.replacement,
+            "replacement": edit.replacement,
         }
         for edit in reply.verdict.effect.edits
     ]

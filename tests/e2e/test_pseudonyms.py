@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -206,3 +207,20 @@ def test_an_anthropic_answer_comes_back_streamed(product: Product, model: Record
         content: Any = stream.get_final_message().content
     assert (content[0].text, content[1].input, none_arrived(model)) == (TEXT, {"note": TEXT}, True)
     assert content[2].input == {"note": asked(model.received[0].body)}
+
+
+def test_a_guard_hook_is_told_the_same_names_in_its_spans_and_in_its_body(product: Product) -> None:
+    text = f"Write to {MAILS[0]} and {MAILS[1]}"
+    call = {"kind": "step/request", "llm_protocol": "openai.chat", "payload": {"messages": [{"content": text}]}}
+    request = urllib.request.Request(  # noqa: S310 - our own product
+        product.url.removesuffix("/v1") + "/hooks/openguardrails/v1/evaluate",
+        orjson.dumps(call),
+        {"Authorization": f"Bearer {product.key}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as answer:  # noqa: S310
+        told = orjson.loads(answer.read())["modifications"]
+
+    for span in sorted(told["spans"], key=lambda span: -span["start"]):
+        text = text[: span["start"]] + span["replacement"] + text[span["end"] :]
+    assert text == told["payload"]["messages"][0]["content"]
+    assert text.count("[EMAIL_") == 2
