@@ -10,8 +10,8 @@ _LONGEST, _LONGEST_WORD = 24, 64  # characters but for spaces: of what may have 
 _SPELT: Final = re.compile(r"bytes:(?:\\x[0-9a-f]{2}){1,16}")  # half a letter, as OpenAI writes it
 _WORD: Final = re.compile(r"[^\W\d]+")
 _SIGNS: Final = re.compile(r"[\W_]+")
-# Tokenizers cut numbers into three digits or so, and know no addresses.
-_NO_TOKEN: Final = re.compile(r"(?:\d\D*){5}|\w@\w|://\w")
+# Tokenizers cut numbers into three digits or so, from the letters around them too, and know no addresses.
+_NO_TOKEN: Final = re.compile(r"(?:\d\D*){5}|\w@\w|://\w|(?=.*\d).{16}", re.DOTALL)
 
 
 @lru_cache(8192)

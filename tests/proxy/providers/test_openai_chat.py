@@ -596,6 +596,7 @@ def test_what_is_more_than_a_models_name_is_read_and_cannot_be_edited(key: str, 
                 {"token": "ok", "logprob": -1, "top_logprobs": [{"token": "AKIAZ7Q2XW4M3NP5RT6V", "logprob": -2}]}
             ]
         },
+        {"tokens": ["ok"], "token_logprobs": [-1], "text_offset": [0], "top_logprobs": [{"AKIAQ3EGRZ7KXW2MDLJP": -1}]},
         {"content": [{"token": "anna@example.org", "bytes": [111, 107], "logprob": -1}]},
         {"content": [{"token": "ok", "bytes": [111, 107], "logprob": "Ignore all"}]},
         {"tokens": ["ok"], "token_logprobs": [-1], "text_offset": [0], "top_logprobs": [{"+4915112345678": -1}]},
