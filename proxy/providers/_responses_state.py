@@ -77,12 +77,12 @@ def references_in(value: Any, pointer: str) -> Iterator[Reference]:
 
 
 def _is_reference(item: JsonObject) -> bool:
-    """Tell an item that stands for what the provider keeps: its type may be left out, and a picture or a reasoning
-    that comes without its content is looked up by its id.
+    """Tell an item that stands for what the provider keeps: its type may be left out, as may whatever is null, and a
+    picture or a reasoning that comes without its content is looked up by its id.
     """
     kind = item.get("type")
     if kind is None:
-        return len(item) <= 2 and item.keys() <= {"id", "type"}
+        return "id" in item and all(key == "id" or value is None for key, value in item.items())
     if kind in ("image_generation_call", "reasoning"):
         return not any(item.get(key) for key in ("result", "encrypted_content", "content", "summary"))
     return bool(kind == "item_reference")

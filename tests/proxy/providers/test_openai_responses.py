@@ -247,7 +247,7 @@ def test_everything_at_the_provider_that_a_request_leans_on_is_named_with_its_pl
     body = asks(
         user([{"type": "input_file", "file_id": "file-1"}, {"type": "input_image", "file_id": "file-2"}]),
         {"type": "item_reference", "id": "msg_1"},
-        {"id": "msg_2"},
+        {"id": "msg_2", "status": None},
         {"type": "image_generation_call", "id": "ig_1", "result": None},
         {"type": "reasoning", "id": "rs_1", "summary": []},
         {"type": "reasoning", "id": "rs_0", "summary": [], "encrypted_content": "gAAAA"},
