@@ -222,6 +222,8 @@ class MessageStream:
         for holder in (message, document):
             usage = holder.get("usage") if isinstance(holder, dict) else None
             if isinstance(usage, dict):  # later counts are totals; those left out stay as they were
-                self._counts |= {key: value for key, value in usage.items() if value is not None}
+                # What a beginning says of its answer is no total: a stream that is cut has said more.
+                early = {"output_tokens"} if holder is message else set[str]()
+                self._counts |= {k: value for k, value in usage.items() if value is not None and k not in early}
                 return True
         return False

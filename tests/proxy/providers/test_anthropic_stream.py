@@ -283,6 +283,7 @@ def test_a_stream_without_its_end_is_told_to_be_broken(playback: Play) -> None:
 
     assert (said[-1]["type"], said[-1]["error"]["type"]) == ("error", "api_error")
     assert b"Half" not in played.raw
+    assert played.streaming.usage == Usage(7, None)  # what it began with is no count of what was said
 
 
 @pytest.mark.parametrize("data", ["", "[DONE]"])
@@ -316,7 +317,7 @@ def test_counts_add_up_over_the_events_that_bring_them() -> None:
     ]
 
     assert [reader.read("", orjson.dumps(event).decode()).usage for event in events] == [
-        Usage(10, 1),
+        Usage(10, None),
         Usage(10, 42),
         None,
     ]
