@@ -119,11 +119,23 @@ def param_of(pointer: str) -> str:
 
 
 def usage_of(body: object) -> Usage | None:
-    """Return the token counts of an answer or of a stream's event, None where it has none."""
+    """Return the token counts of an answer or of a stream's event, None where it has none.
+
+    Thoughts are paid like what is said, and what tools brought like the prompt; Gemini counts both apart.
+    Source: ai.google.dev/api/generate-content#UsageMetadata.
+    """
     usage = member(body, "usageMetadata")
     if not isinstance(usage, dict):
         return None
-    return Usage(_count(member(usage, "promptTokenCount")), _count(member(usage, "candidatesTokenCount")))
+    return Usage(
+        _sum_of(usage, "promptTokenCount", "toolUsePromptTokenCount"),
+        _sum_of(usage, "candidatesTokenCount", "thoughtsTokenCount"),
+    )
+
+
+def _sum_of(usage: JsonObject, *names: str) -> int | None:
+    counts = [count for name in names if (count := _count(member(usage, name))) is not None]
+    return sum(counts) if counts else None
 
 
 def _status(status: int, code: str, message: str, facts: dict[str, str]) -> JsonObject:

@@ -359,6 +359,8 @@ async def test_masking_an_answer_drops_what_repeats_it(judge: Judge) -> None:
     [
         ({"promptTokenCount": 3, "candidatesTokenCount": 4}, Usage(3, 4)),
         ({"prompt_token_count": 3}, Usage(3, None)),
+        ({"promptTokenCount": 3, "candidatesTokenCount": 4, "thoughtsTokenCount": 1000}, Usage(3, 1004)),
+        ({"promptTokenCount": 3, "toolUsePromptTokenCount": 20, "thoughtsTokenCount": 5}, Usage(23, 5)),
         ({"promptTokenCount": -1, "candidatesTokenCount": True}, Usage()),
         (None, Usage()),
         ([3], Usage()),
