@@ -8,12 +8,15 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from detectors.errors import StorageError
 from storage.postgres import Connection, Database, Row
 from storage.types import Role
 
 CLOSED: Final = frozenset({"resolved", "dismissed"})
+_SEVERITIES: Final = ("low", "medium", "high", "critical")
 _SHOWN_DECISIONS: Final = 100
 _MOST_EVENTS: Final = 500
+_LONGEST: Final = 1000  # characters of an event
 _SELECT: Final = """
 SELECT i.id, i.tenant_id, t.slug AS tenant, i.rule, i.subject, i.title, i.severity, i.status, i.assignee, i.opened_at,
     i.updated_at, i.closed_at, i.decisions
@@ -44,6 +47,20 @@ ON CONFLICT DO NOTHING
 _COUNT: Final = """
 UPDATE public.incidents SET decisions = (SELECT count(*) FROM public.incident_decisions WHERE incident_id = $2)
 WHERE tenant_id = $1 AND id = $2
+"""
+# What a person has said of it stays: a sign is seen again and again.
+_RAISE: Final = """
+UPDATE public.incidents AS i SET severity = $3, updated_at = now() FROM public.incidents AS was
+WHERE i.tenant_id = $1 AND i.id = $2 AND was.id = i.id AND i.closed_at IS NULL
+    AND array_position($4::text[], i.severity) < array_position($4::text[], $3) AND NOT EXISTS (
+        SELECT FROM public.incident_events
+        WHERE tenant_id = $1 AND incident_id = $2 AND event = 'severity' AND actor <> $5
+    )
+RETURNING was.severity
+"""
+_OTHER: Final = """
+SELECT id FROM public.incidents
+WHERE tenant_id = $1 AND rule = $2 AND subject = $3 AND id <> $4 AND closed_at IS NULL AND rule <> 'manual'
 """
 _EVENT: Final = (
     "INSERT INTO public.incident_events (tenant_id, incident_id, actor, event, text) VALUES ($1, $2, $3, $4, $5)"
@@ -146,24 +163,45 @@ class IncidentStore:
             await _link(connection, sign.tenant_id, incident_id, sign.decisions)
         return incident_id, bool(row["fresh"])
 
+    async def raise_severity(self, incident_id: int, sign: Sign, actor: str) -> bool:
+        """Make a live incident as severe as a sign that stands for it now, unless a person has said how severe it is;
+        tell whether that changed it.
+        """
+        async with self._database.transaction(Role.APP, sign.tenant_id) as connection:
+            own = (sign.tenant_id, incident_id)
+            before = await connection.fetchval(_RAISE, *own, sign.severity, list(_SEVERITIES), actor)
+            if before is not None:
+                text = f"{before} -> {sign.severity}: {sign.title}"[:_LONGEST]
+                await connection.execute(_EVENT, *own, actor, "severity", text)
+        return before is not None
+
     async def change(
         self, incident: Incident, actor: str, changes: Mapping[str, str], note: str | None, decisions: Sequence[str]
     ) -> None:
-        """Give an incident another status, severity or assignee; each change stands in its timeline."""
+        """Give an incident another status, severity or assignee; each change stands in its timeline.
+
+        What is not named stays as it is by now. Raises StorageError where it is gone, or where it would be opened
+        again beside another one of the same sign.
+        """
         async with self._database.transaction(Role.APP, incident.tenant_id) as connection:
             own = (incident.tenant_id, incident.id)
+            now = await connection.fetchrow(f"{_SELECT} WHERE i.tenant_id = $1 AND i.id = $2 FOR UPDATE OF i", *own)
+            if now is None:
+                raise StorageError("there is no such incident")
             for name, value in changes.items():
-                before = getattr(incident, name)
-                if value != before:
-                    await connection.execute(_EVENT, *own, actor, name, f"{before or '-'} -> {value or '-'}")
+                if value != now[name]:
+                    await connection.execute(_EVENT, *own, actor, name, f"{now[name] or '-'} -> {value or '-'}")
             if note is not None:
                 await connection.execute(_EVENT, *own, actor, "note", note)
-            status = changes.get("status", incident.status)
+            new = {name: changes.get(name, now[name]) for name in ("status", "severity", "assignee")}
+            if new["status"] not in CLOSED and now["closed_at"] is not None:
+                other = await connection.fetchval(_OTHER, now["tenant_id"], now["rule"], now["subject"], now["id"])
+                if other is not None:
+                    raise StorageError(f"incident {other} is open for the same sign: go on there")
             await connection.execute(
                 "UPDATE public.incidents SET status = $3, severity = $4, assignee = $5, updated_at = now(),"
                 " closed_at = CASE WHEN $6 THEN coalesce(closed_at, now()) END WHERE tenant_id = $1 AND id = $2",
-                *(*own, status, changes.get("severity", incident.severity), changes.get("assignee", incident.assignee)),
-                status in CLOSED,
+                *(*own, *new.values(), new["status"] in CLOSED),
             )
             added = await _link(connection, *own, decisions)
             if added:

@@ -45,12 +45,17 @@ class IncidentWatch:
         opened = []
         for sign in await self._signs.look():
             made = await self._store.open(sign, ACTOR, timedelta(minutes=self._settings.window))
-            if made is None or not made[1]:
+            if made is None:
                 continue
-            incident = await self._store.find(made[0], sign.tenant_id)
-            if incident is not None:
+            incident_id, fresh = made
+            if not fresh and not await self._store.raise_severity(incident_id, sign, ACTOR):
+                continue
+            incident = await self._store.find(incident_id, sign.tenant_id)
+            if incident is None:
+                continue
+            self._notices.tell(incident, "opened" if fresh else "changed")
+            if fresh:
                 opened.append(incident)
-                self._notices.tell(incident, "opened")
         await self._notices.run_once()
         return tuple(opened)
 

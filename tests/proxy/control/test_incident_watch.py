@@ -147,6 +147,26 @@ async def test_credentials_in_answers_are_critical_where_they_were_let_through(
 
 
 @pytest.mark.usefixtures("no_other_incidents")
+async def test_an_open_incident_gets_worse_with_its_sign_until_a_person_has_judged(
+    database: Database, tenant: Tenant, make_record: MakeRecord
+) -> None:
+    leak, store = {"category": "credential", "scores": json.dumps([LEAK])}, IncidentStore(database)
+    await PostgresSink(database).write([make_record(tenant.id, response_action="mask", **leak)])
+    (opened,) = await watch(database).run_once()
+    await PostgresSink(database).write([make_record(tenant.id, response_action="flag", **leak)])
+    assert await watch(database).run_once() == ()
+    worse = await store.find(opened.id, tenant.id)
+    assert worse is not None
+    assert (opened.severity, worse.severity) == ("high", "critical")
+    assert [event.event for event in await store.timeline(worse)] == ["opened", "severity"]
+    await store.change(worse, "ada", {"severity": "low"}, None, ())
+    await watch(database).run_once()
+    judged = await store.find(opened.id, tenant.id)
+    assert judged is not None
+    assert judged.severity == "low"
+
+
+@pytest.mark.usefixtures("no_other_incidents")
 async def test_what_was_closed_is_not_opened_again_by_the_same_sign(
     database: Database, tenant: Tenant, make_record: MakeRecord, as_superuser: RunStatement
 ) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from storage.incidents import IncidentStore, Sign
 from tests.proxy.control.house import House, refused
 from tests.proxy.control.stock import Stock
 
@@ -27,6 +28,30 @@ async def test_an_incident_is_worked_on_until_it_is_closed(house: House, stock: 
     closed = await house.do("changeIncident", one, body={"status": "resolved"})
     assert closed.incident.closed_at is not None
     assert (await house.do("changeIncident", one, body={"status": "open"})).incident.closed_at is None
+
+
+async def test_whoever_writes_a_note_undoes_nothing_that_others_did_meanwhile(house: House, stock: Stock) -> None:
+    store = IncidentStore(house.parts.database)
+    seen = await store.find(stock.incident, house.acme.id)
+    assert seen is not None
+    await store.change(seen, "ada", {"status": "resolved", "assignee": "ada"}, None, ())
+    await store.change(seen, "grace", {}, "looks harmless", ())
+    now = await store.find(stock.incident, house.acme.id)
+    assert now is not None
+    assert (now.status, now.assignee, now.closed_at is None) == ("resolved", "ada", False)
+
+
+async def test_of_one_sign_no_two_incidents_are_open(house: House, stock: Stock) -> None:
+    store, sign = IncidentStore(house.parts.database), Sign(house.acme.id, "block_spike", "", "9 blocks", "high")
+    first = await store.open(sign, "promptshield")
+    assert first is not None
+    one = {"incident": str(first[0])}
+    await house.do("changeIncident", one, body={"status": "resolved"})
+    second = await store.open(sign, "promptshield")
+    assert second is not None
+    with refused(409) as caught:
+        await house.do("changeIncident", one, body={"status": "open"})
+    assert f"incident {second[0]} is open for the same sign" in str(caught.value)
 
 
 async def test_an_incident_is_opened_by_hand(house: House, stock: Stock) -> None:
