@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from proxy.control.console.page import Visit
 
+ANY: Final = "any"
 PERIODS: Final[Mapping[str, tuple[str, timedelta]]] = MappingProxyType(
     {
         "1h": ("Last hour", timedelta(hours=1)),
@@ -25,11 +26,11 @@ def asked(visit: Visit, *names: str) -> dict[str, str]:
     return {name: text for name in names if (text := visit.request.query.get(name, "").strip())}
 
 
-def period(visit: Visit, default: str, choices: Sequence[str] = tuple(PERIODS)) -> tuple[str, datetime | None]:
-    """Return the chosen period by name, and when it began; `any` has no beginning."""
+def period(visit: Visit, default: str, choices: Sequence[str] = (*PERIODS, ANY)) -> tuple[str, datetime | None]:
+    """Return the chosen period by name, and when it began; `any`, where it may be chosen, has no beginning."""
     chosen = visit.request.query.get("period", default)
-    chosen = chosen if chosen in {*choices, "any"} else default
-    if chosen == "any":
+    chosen = chosen if chosen in choices else default
+    if chosen == ANY:
         return chosen, None
     return chosen, datetime.now(UTC) - PERIODS[chosen][1]
 

@@ -15,7 +15,7 @@ from proxy.control.console.pages.overview import over_time, series
 
 
 async def _show(visit: Visit) -> web.Response:
-    chosen, since = period(visit, "7d")
+    chosen, since = period(visit, "7d", tuple(PERIODS))
     by = visit.request.query.get("by", "app" if visit.tenant else "tenant")
     by = by if by in get_args(Grouping) else "app"
     query = {"since": since, "until": datetime.now(UTC) + timedelta(minutes=1), "by": by, "limit": 100}

@@ -33,6 +33,14 @@ async def test_an_unknown_period_is_the_usual_one(console: Console, stage: Stage
     assert abs(datetime.now(UTC) - stage.asked[-1][2]["since"] - timedelta(days=1)) < timedelta(minutes=1)
 
 
+async def test_a_page_that_has_no_end_of_time_to_offer_shows_the_usual_period(console: Console, stage: Stage) -> None:
+    for path, days in (("/console", 1), ("/console/usage", 7)):
+        answer = await console.get(path, params={"period": "any"})
+        assert answer.status == 200
+        since = next(query["since"] for name, _, query, _ in reversed(stage.asked) if name == "readUsage")
+        assert abs(datetime.now(UTC) - since - timedelta(days=days)) < timedelta(minutes=1)
+
+
 async def test_an_id_is_looked_for_however_old_it_is(console: Console, stage: Stage) -> None:
     await console.get("/console/decisions", params={"request_id": "req-1"})
     assert "since" not in stage.asked[-1][2]
