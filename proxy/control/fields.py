@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
@@ -40,6 +41,14 @@ def _plain_text(text: str) -> str:
     return text
 
 
+def _within_reason(moment: datetime) -> datetime:
+    if not _EARLIEST <= moment < _LATEST:
+        raise ValueError("must lie between the years 1970 and 9998 (UTC)")
+    return moment
+
+
+_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC)  # what is counted on from there, in any zone, still is a time
 Line = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
 Reason = Annotated[str, Field(min_length=3, max_length=1000), AfterValidator(_one_line)]
@@ -49,6 +58,7 @@ Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,38}$")]
 AppName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 DecisionId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 Moment = AwareDatetime
+SentMoment = Annotated[AwareDatetime, AfterValidator(_within_reason)]
 Cursor = Annotated[str, Field(max_length=200, pattern=r"^[A-Za-z0-9_=.:-]*$")]
 BIGGEST: Final = 2**63 - 1  # of the database's ids
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from proxy.control.fields import Line, Moment, Page, Shown, Slug
+from proxy.control.fields import Line, Moment, Page, SentMoment, Shown, Slug
 
 
 class AuditQuery(Page):
@@ -13,8 +13,8 @@ class AuditQuery(Page):
     tenant: Slug | None = None
     actor: Line = ""
     action: Line = ""
-    since: Moment | None = None
-    until: Moment | None = None
+    since: SentMoment | None = None
+    until: SentMoment | None = None
 
 
 class ShownEvent(Shown):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from proxy.control.fields import AppName, Line, Moment, Page, Sent, Shown, Slug
+from proxy.control.fields import AppName, Line, Moment, Page, Sent, SentMoment, Shown, Slug
 
 CategoryName = Literal[
     "prompt_injection", "jailbreak", "system_prompt_leak", "data_extraction", "exfiltration", "obfuscation",
@@ -23,8 +23,8 @@ class DecisionQuery(Page):
     """All conditions must hold; `rule`, `category` and `content` of one finding. Opened in [`since`, `until`)."""
 
     tenant: Slug | None = None
-    since: Moment | None = None
-    until: Moment | None = None
+    since: SentMoment | None = None
+    until: SentMoment | None = None
     app: AppName | None = None
     key: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
     action: Action | None = None

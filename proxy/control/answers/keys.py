@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from proxy.control.fields import AppName, Line, Moment, Page, Sent, Shown
+from proxy.control.fields import AppName, Line, Moment, Page, Sent, SentMoment, Shown
 
 Scope = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9 /*._:{}-]+$")]
 ModelPattern = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
@@ -22,7 +22,7 @@ class NewKey(Sent):
 
     app: AppName = "default"
     name: Line = ""
-    expires_at: Moment | None = None
+    expires_at: SentMoment | None = None
     scopes: Scopes | None = None
     models: Models | None = None
     additional: bool = False
@@ -32,7 +32,7 @@ class KeyChange(Sent):
     """What is not given stays; null takes a limit away."""
 
     name: Line | None = None
-    expires_at: Moment | None = None
+    expires_at: SentMoment | None = None
     scopes: Scopes | None = None
     models: Models | None = None
 

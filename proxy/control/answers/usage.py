@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from proxy.control.fields import Line, Moment, Sent, Shown, Slug
+from proxy.control.fields import Line, Moment, Sent, SentMoment, Shown, Slug
 
 Grouping = Literal["tenant", "app", "model", "outcome", "action", "category"]
 
@@ -18,8 +18,8 @@ class UsageQuery(Sent):
     """
 
     tenant: Slug | None = None
-    since: Moment | None = None
-    until: Moment | None = None
+    since: SentMoment | None = None
+    until: SentMoment | None = None
     by: Grouping = "app"
     value: Annotated[Line, Field(min_length=1)] | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50

@@ -44,11 +44,13 @@ async def _search(call: Call) -> DecisionList:
     except UnavailableError:
         raise
     except StorageError as exc:  # of what was asked only the app and the cursor can be wrong by now
-        if "cursor" in str(exc):
+        if str(exc).startswith("there is no app"):
+            raise OperationError(422, "invalid_field", "There is no app of this name.", "app") from exc
+        if str(exc).startswith("the cursor"):
             raise OperationError(
                 422, "invalid_field", "must be the `next` of this search's last answer", "after"
             ) from exc
-        raise OperationError(422, "invalid_field", "There is no app of this name.", "app") from exc
+        raise
     return DecisionList(items=[shown_decision(row) for row in page.rows], next=page.cursor)
 
 

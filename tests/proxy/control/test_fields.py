@@ -4,9 +4,9 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from proxy.control.fields import Line, Slug, escape_invisible, read_id
+from proxy.control.fields import Line, SentMoment, Slug, escape_invisible, read_id
 
 
 class One(BaseModel):
@@ -25,6 +25,16 @@ def test_a_line_is_what_it_looks_like(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "Größe 12 µm", "日本語", "<script>", "=cmd()", "a" * 200])
 def test_any_visible_text_is_a_line(text: str) -> None:
     assert One(line=text).line == text
+
+
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00+12:00", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59-12:00", "9999-01-01T00:00:00Z"]
+)
+def test_a_time_can_be_reckoned_with(moment: str) -> None:
+    known = TypeAdapter(SentMoment)
+    assert known.validate_python("1970-01-01T00:00:00Z") < known.validate_python("9998-12-31T23:59:59-00:00")
+    with pytest.raises(ValidationError, match="between the years 1970 and 9998"):
+        known.validate_python(moment)
 
 
 @pytest.mark.parametrize("slug", ["a", "A", "1a", "a" * 40, "a_b", "a\n", "acme\n", "äcme"])

@@ -97,6 +97,8 @@ async def test_what_is_wrong_in_a_search_is_named(house: House) -> None:
         ({"rule": "a\x00"}, "rule"),
         ({"sort": "tenant_id"}, "sort"),
         ({"key": "99999999999999999999"}, "key"),
+        ({"app": "the-cursor"}, "app"),
+        ({"until": "9999-12-31T23:59:59-12:00"}, "until"),
     ):
         with refused(422, field=field):
             await house.do("searchDecisions", query=query)

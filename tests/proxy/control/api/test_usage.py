@@ -44,3 +44,5 @@ async def test_a_span_has_an_end(house: House) -> None:
     ):
         with refused(422, field="since"):
             await house.do("readUsage", query=query)
+    with refused(422, field="until"):
+        await house.do("readUsage", query={"until": "0001-01-01T00:00:00Z"})
