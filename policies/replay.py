@@ -252,4 +252,5 @@ def _facts_read(policy: Policy) -> tuple[str, ...]:
         read |= {"network"} if where.network or where.not_network else set()
         read |= {"at"} if where.time is not None else set()
         read |= {"cost"} if where.min_cost else set()
+        read |= {"risk"} if where.min_risk else set()
     return tuple(sorted(read & set(known)))

@@ -154,6 +154,16 @@ def test_new_blocks_and_new_allows_are_counted_by_app_and_rule(
         assert replay.tally.share(getattr(replay.tally, what)) == 0.75
 
 
+@pytest.mark.parametrize("word", ["when: {category: pii, min_risk: 2}", "if: 'category == \"pii\" && risk >= 2.0'"])
+def test_what_was_found_at_another_risk_is_decided_by_itself(
+    make_policy: MakePolicy, make_finding: MakeFinding, catalogue: Catalogue, actions: Actions, row: Row, word: str
+) -> None:
+    policy = make_policy(f"rules: [{{id: risky, {word}, action: block}}]")
+    mail, replay = make_finding(category=Category.PII, rule="PS-PII-001"), Replay(policy, catalogue, actions)
+    rows = [row(policy, mail, facts=facts) for facts in ("{}", '{"risk": 3.5}', '{"risk": 0.5}')]
+    assert [replay.decide(one).action for one in rows] == [ActionName.ALLOW, ActionName.BLOCK, ActionName.ALLOW]
+
+
 def test_an_excused_finding_counts_again_without_its_exclusion(
     make_policy: MakePolicy, make_finding: MakeFinding, catalogue: Catalogue, actions: Actions, row: Row
 ) -> None:
