@@ -50,11 +50,15 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """What became of a refresh token. `reused`: it had been used before, and its whole session has ended for that."""
+    """What became of a refresh token. `reused`: it had been used before, and its whole session has ended for that:
+    that of the user `ended_of`, called `ended`.
+    """
 
     session: Session | None
     token: str = ""
     reused: bool = False
+    ended: str = ""
+    ended_of: int = 0
 
 
 class SessionStore:
@@ -106,11 +110,12 @@ class SessionStore:
                 hashed,
             )
             if session_id is None:
-                ended = await connection.execute(
-                    f"{_END} AND id = (SELECT session_id FROM private.refresh_tokens WHERE hash = $1)",  # noqa: S608
+                ended = await connection.fetchrow(
+                    f"{_END} AND id = (SELECT session_id FROM private.refresh_tokens WHERE hash = $1)"  # noqa: S608
+                    " RETURNING id::text, user_id",
                     *(hashed, "a refresh token was used twice"),
                 )
-                return Refreshed(None, reused=not ended.endswith(" 0"))
+                return Refreshed(None) if ended is None else Refreshed(None, "", True, ended["id"], ended["user_id"])
             session = await _live(connection, session_id)
             if session is None:
                 return Refreshed(None)

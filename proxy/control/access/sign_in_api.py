@@ -75,7 +75,12 @@ async def _refreshed(access: Access, token: str, place: Place) -> web.Response:
     refreshed = await access.sessions.refresh(token)
     if refreshed.reused:
         access.sign_ins["reused_refresh"] += 1
-        await note(access, NOBODY, "session.end", why="a refresh token was used twice", network=place.network)
+        victim = await access.users.get(refreshed.ended_of)
+        await note(
+            access, NOBODY, "session.end", tenant_id=victim.tenant_id if victim else None,
+            target=victim.name if victim else "", session=refreshed.ended, why="a refresh token was used twice",
+            network=place.network,
+        )  # fmt: skip
     user = await access.users.get(refreshed.session.user_id) if refreshed.session is not None else None
     if refreshed.session is None or user is None or not user.enabled:
         raise AccessError(401, "invalid_grant", "The refresh token is not valid, or no longer: sign in again.")
@@ -116,12 +121,24 @@ async def _of_program(access: Access, client_id: str, secret: str, place: Place)
     opened = await access.service_accounts.open(client_id, secret)
     if opened is None:
         access.sign_ins["wrong_client"] += 1
+        if (left_out := access.failures.admit_for("client", 0)) is not None:
+            await note(
+                access, NOBODY, "sign_in.failed", target="a service account", network=place.network, what="secret",
+                not_noted_before=left_out or None,
+            )  # fmt: skip
         raise AccessError(401, "invalid_client", "The client id or its secret are wrong, or have ended.")
     await access.throttle.succeed(gates)
     account = opened.account
     subject = Subject("service-account", account.id, str(opened.secret_id), account.role, account.tenant)
+    token = await access.tokens.issue(subject)
+    # Some programs ask for a token with every call.
+    if (left_out := access.failures.admit_for("program", account.id)) is not None:
+        await note(
+            access, f"service_account:{account.client_id}", "sign_in", tenant_id=account.tenant_id,
+            target=account.client_id, network=place.network, not_noted_before=left_out or None,
+        )  # fmt: skip
     access.sign_ins["ok"] += 1
-    return answer({"access_token": await access.tokens.issue(subject), "token_type": "Bearer", "expires_in": LIFE})
+    return answer({"access_token": token, "token_type": "Bearer", "expires_in": LIFE})
 
 
 def _client(request: web.Request, form: Any) -> tuple[str, str]:

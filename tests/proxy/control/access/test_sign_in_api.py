@@ -9,6 +9,7 @@ import jwt
 import pytest
 
 from proxy.control.access.types import AdminRole
+from storage.accounts.admin_audit import Sought
 from storage.types import Tenant
 from tests.proxy.control.access.conftest import PASSWORD, Browser, Plane, bearer, tokens_of
 
@@ -56,7 +57,8 @@ async def test_a_disabled_account_is_told_the_same_and_its_tokens_end(plane: Pla
 
 
 async def test_a_refresh_token_is_good_once_and_used_twice_ends_the_family(plane: Plane, browser: Browser) -> None:
-    first = await tokens_of(browser, await plane.user())
+    user = await plane.user()
+    first, name = await tokens_of(browser, user), user.name
     answer = await browser.post("/api/v1/auth/refresh", json={"refresh_token": first["refresh_token"]})
     second = await answer.json()
     assert answer.status == 200
@@ -67,6 +69,8 @@ async def test_a_refresh_token_is_good_once_and_used_twice_ends_the_family(plane
     assert (await who(browser, second["access_token"])).status == 401
     assert (await who(browser, first["access_token"])).status == 401
     assert plane.access.sign_ins["reused_refresh"] == 1
+    (ended,) = [event for event in await plane.access.audit.list(Sought(action="session.end")) if event.target == name]
+    assert ended.details["why"] == "a refresh token was used twice"
 
 
 async def test_the_code_is_asked_for_and_is_good_once(plane: Plane, browser: Browser) -> None:
@@ -142,6 +146,9 @@ async def test_a_program_gets_a_token_with_its_secret_until_that_ends(
     told = await (await who(browser, token)).json()
     assert (told["kind"], told["name"], told["tenant"]) == ("service_account", made.account.client_id, tenant.slug)
     assert (await ask("pss-wrong")).status == 401
+    failed, let_in = await plane.access.audit.list(Sought(action="sign_in*"), 2)
+    assert (failed.action, failed.actor, failed.target) == ("sign_in.failed", "nobody", "a service account")
+    assert (let_in.actor, let_in.tenant_id) == (f"service_account:{told['name']}", tenant.id)
     rotated = await plane.access.service_accounts.rotate(made.account.id)
     assert (await ask(made.secret)).status == 401
     assert (await who(browser, token)).status == 401, "a token does not outlive the secret that it was got with"
