@@ -152,6 +152,15 @@ class UserStore:
             keep_admin=True,
         )
 
+    async def change(self, user_id: int, *, role: str | None = None, enabled: bool | None = None) -> None:
+        """Do what `set_role` and `set_enabled` do, both or neither. Raises StorageError as they do."""
+        await self._change(
+            "UPDATE private.users SET role = coalesce($2, role), disabled_at ="
+            " CASE WHEN $3 THEN NULL WHEN NOT $3 THEN coalesce(disabled_at, now()) ELSE disabled_at END WHERE id = $1",
+            *(user_id, role, enabled),
+            keep_admin=True,
+        )
+
     async def note_sign_in(self, user_id: int) -> None:
         await self._change("UPDATE private.users SET last_sign_in_at = now() WHERE id = $1", user_id)
 

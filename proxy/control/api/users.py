@@ -55,11 +55,9 @@ async def _change(call: Call) -> ShownUser:
     if change.role is not None:
         _insist_on_own_password(user)
         _insist_on_fit(change.role, user.tenant)
-        await access.users.set_role(user.id, change.role)
-    if change.enabled is not None:
-        await access.users.set_enabled(user.id, enabled=change.enabled)
-        if not change.enabled:
-            await access.sessions.end_all(user.id, "the account was disabled")
+    await access.users.change(user.id, role=change.role, enabled=change.enabled)
+    if change.enabled is False:
+        await access.sessions.end_all(user.id, "the account was disabled")
     changes = change.model_dump(mode="json", exclude_none=True)
     call.note(user.name, before={name: getattr(user, name) for name in changes}, after=changes)
     return _shown(await _find(call))

@@ -91,6 +91,23 @@ async def test_no_other_role_reads_accounts(database: Database, role: Role, tabl
             await connection.fetch(f"SELECT * FROM private.{table}")  # noqa: S608 - the table above
 
 
+async def test_a_role_and_whether_somebody_is_let_in_change_together_or_not_at_all(
+    users: UserStore, make_user: MakeUser, as_superuser: RunStatement
+) -> None:
+    await as_superuser("UPDATE private.users SET disabled_at = now()")
+    auditor = await make_user("auditor")
+    await users.change(auditor.id, role="platform_admin", enabled=False)
+    changed = await users.get(auditor.id)
+    assert changed is not None
+    assert (changed.role, changed.enabled) == ("platform_admin", False)
+    await users.change(auditor.id, enabled=True)
+    with pytest.raises(StorageError, match="has to remain"):
+        await users.change(auditor.id, role="auditor", enabled=False)
+    left = await users.get(auditor.id)
+    assert left is not None
+    assert (left.role, left.enabled) == ("platform_admin", True)
+
+
 async def test_somebody_who_administers_the_platform_remains(
     users: UserStore, make_user: MakeUser, as_superuser: RunStatement
 ) -> None:
