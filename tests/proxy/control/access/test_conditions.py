@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,6 +37,15 @@ def test_a_network_withholds_what_it_names_elsewhere() -> None:
     assert Permission.USERS_WRITE not in outside
     assert Permission.TENANTS_PURGE not in outside
     assert given("", **settings) == outside, "an unknown address lies in no network"
+
+
+def test_the_documented_network_leaves_nothing_but_looking_elsewhere() -> None:
+    text = (Path(__file__).parents[4] / "docs" / "access.md").read_text()
+    example = re.search(r"permissions: \[(.*)\], network: \[10.0.0.0/8\]} +# change things from the office only", text)
+    assert example is not None
+    permissions = re.findall(r'"([^"]+)"', example.group(1))
+    outside = given("192.0.2.1", permissions=permissions, network=["10.0.0.0/8"])
+    assert outside == {permission for permission in MATRIX[ADMIN] if permission.endswith(":read")}
 
 
 def test_a_second_factor_is_asked_for() -> None:
