@@ -38,9 +38,17 @@ async def _create(visit: Visit) -> web.Response:
 
 
 async def _change(visit: Visit) -> web.Response:
-    """Change what a key is called, how long it works and what it may; an empty field takes a limit away."""
-    body: dict[str, Any] = {"name": str(visit.typed.get("name", "")).strip()}
-    body |= {"expires_at": _end_of_day(visit), "scopes": _scopes(visit), "models": None}
+    """Change what a key is called, how long it works and what it may; an empty field takes a limit away.
+
+    The form has the day of a key's end alone: who leaves that as it is does not change the hour.
+    """
+    one = await visit.attempt("readKey", ShownKey, names=_key(visit))
+    if one is None:
+        return await _show(visit)
+    body: dict[str, Any] = {"name": str(visit.typed.get("name", "")).strip(), "scopes": _scopes(visit), "models": None}
+    day = "" if one.expires_at is None else one.expires_at.date().isoformat()
+    if str(visit.typed.get("expires_at", "")).strip() != day:
+        body["expires_at"] = _end_of_day(visit)
     done = await visit.attempt("changeKey", ShownKey, names=_key(visit), body=body | visit.sent(lists=("models",)))
     return await _show(visit) if done is None else visit.go(_LIST, "saved")
 

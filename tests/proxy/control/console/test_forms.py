@@ -153,6 +153,13 @@ async def test_a_refused_form_says_why_where_it_stands(console: Console, stage: 
     assert "<h1>" in text
 
 
+async def test_a_day_that_stays_leaves_a_key_its_hour(console: Console, stage: Stage) -> None:
+    for day, sent in (("2026-03-01", False), ("2026-03-02", True), ("", True)):  # made up keys end on the first
+        typed = {"do": "change", "csrf": CSRF, "key": "4", "name": "bot", "expires_at": day}
+        await console.post("/console/keys?tenant=acme", data=typed, allow_redirects=False)
+        assert ("expires_at" in stage.sent("changeKey")) is sent
+
+
 async def test_what_was_typed_stays_and_the_error_stands_beside_its_field(console: Console, stage: Stage) -> None:
     stage.answers["createTenant"] = OperationError(422, "invalid_field", "String should match pattern '^[a-z]'", "slug")
     typed = {"do": "create", "csrf": CSRF, "slug": 'Ac"me', "name": "<Acme>"}
