@@ -20,7 +20,10 @@ from policies.types import PolicyLimits, Rule
 
 PLATFORM: Final = "platform.yaml"
 _LEVELS: Final = frozenset({"apps", "keys", "models"})  # they hold beside a policy's own
-_ADDED_UP: Final = frozenset({"exclusions", "webhooks", "leakage.hosts", "rules", "disable", "tests", "extends"})
+_ADDED_UP: Final = frozenset(
+    {"exclusions", "webhooks", "leakage.hosts", "keywords", "rules", "disable", "tests", "extends"}
+)
+_WHOLE: Final = frozenset({"output", "candidate"})  # a child's takes the place of its parent's
 
 
 class CeilingsDocument(Strict):
@@ -122,11 +125,22 @@ def platform_file(document: Document, layers_of: Any) -> PlatformFile:
 
 
 def _effective(layers: Sequence[Layer], key: str) -> object:
-    """Return what a policy of these layers says under a key: the last word, or all words where they add up."""
+    """Return what a policy of these layers says under a key: the last word, or all words where they add up; of what
+    has keys of its own, the last word under each.
+    """
     said = [value for layer in layers if (value := _dig(layer.content, key)) not in (None, (), {})]
     if key in _ADDED_UP:
         return said
-    return said[-1] if said else None
+    if key in _WHOLE or not all(isinstance(value, dict) for value in said):
+        return said[-1] if said else None
+    merged: dict[str, Any] = {}
+    for name, value in ((name, value) for part in said for name, value in part.items() if value is not None):
+        known = merged.get(name)
+        if f"{key}.{name}" in _ADDED_UP:
+            merged[name] = (*(known or ()), *value)
+        else:  # limits of apps, keys and models go by their patterns
+            merged[name] = known | value if isinstance(known, dict) and isinstance(value, dict) else value
+    return merged or None
 
 
 def _dig(content: PolicyDocument, key: str) -> Any:

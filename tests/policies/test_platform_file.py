@@ -78,6 +78,28 @@ def test_no_choice_of_parents_gets_around_a_lock(tmp_path: Path, text: str) -> N
         load(tmp_path, text)
 
 
+SECTIONS = [
+    ("leakage", "leakage: {words: 12}", "leakage: {words: 12}\nrules: [{id: x, when: {tag: x}, action: mask}]"),
+    ("leakage", "leakage: {words: 12}", f"{STANDARD}leakage: {{words: 12, hosts: [evil.example]}}"),
+    ("unscanned", "unscanned: {media: block}", "extends: acme.yaml\nunscanned: {media: block}"),
+    ("limits", "limits: {text: 1 KiB}", "extends: acme.yaml\nlimits: {text: 1 KiB}"),
+    ("levels", "levels: {user: 3}", "extends: acme.yaml\nlevels: {user: 3}"),
+]
+
+
+@pytest.mark.parametrize(("key", "own", "text"), SECTIONS)
+def test_a_locked_section_is_locked_in_all_its_keys(tmp_path: Path, key: str, own: str, text: str) -> None:
+    platform = f"locked: {{keys: [{key}]}}\npolicy: {{extends: preset/standard, {own}}}\n"
+    # A file that does not load by itself is still something to build on.
+    milder = "unscanned: {oversize: allow}\nlimits: {apps: {x: {requests: 9/s}}}\nlevels: {tool: 1}\n"
+    load(tmp_path, f"{STANDARD}{own}\n", platform)
+    (tmp_path / "acme.yaml").write_text(STANDARD + milder)
+    (tmp_path / "acme").mkdir()
+    (tmp_path / "acme" / "shop.yaml").write_text(f"{text}\n")
+    with pytest.raises(PolicyError, match=rf"{key} is locked by the platform"):
+        load_policy(tmp_path / "acme" / "shop.yaml", "acme/shop", (), Library(tmp_path))
+
+
 @pytest.mark.parametrize("own", ["10/s", "600/min", "1/hour", "300/min"])
 def test_what_stays_below_is_taken(tmp_path: Path, own: str) -> None:
     assert load(
