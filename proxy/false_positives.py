@@ -74,7 +74,7 @@ def content_of(text: str, content_key: bytes) -> str:
 
 async def patched(
     text: str,
-    file: Path,
+    place: tuple[str, Path],
     marked: Marked,
     excuse: Excuse,
     detection: Detection,
@@ -82,9 +82,10 @@ async def patched(
     added: Callable[[Lexicon], Lexicon],
 ) -> str:
     """Return a policy with the exclusions, and a test for each text that can be one; the test expects what is then
-    decided. `folder` has what the policy extends; `added` adds to its words what is looked for beside them. Raises
-    PolicyError.
+    decided. `place` is the policy's name and file; `folder` has what it extends; `added` adds to its words what is
+    looked for beside them. Raises PolicyError.
     """
+    file = place[1]
     for score in marked.scores:
         scope = {"rule": score["rule"], "origin": score["origin"], "content": score["content"]}
         said = {"until": str(excuse.until), "owner": excuse.owner, "reason": excuse.reason}
@@ -94,7 +95,7 @@ async def patched(
         judged = marked.texts.get(content)
         if judged is not None and len(judged) <= _LONGEST and Origin(score["origin"]) in _TESTED:
             test = _test(marked.row["id"], score, judged)
-            text = await _with_test(text, file, test, detection, folder, added)
+            text = await _with_test(text, place, test, detection, folder, added)
     return text
 
 
@@ -109,10 +110,16 @@ def _test(decision_id: str, score: dict[str, Any], judged: str) -> dict[str, Any
 
 
 async def _with_test(
-    text: str, file: Path, test: dict[str, Any], detection: Detection, folder: Path, added: Callable[[Lexicon], Lexicon]
+    text: str,
+    place: tuple[str, Path],
+    test: dict[str, Any],
+    detection: Detection,
+    folder: Path,
+    added: Callable[[Lexicon], Lexicon],
 ) -> str:
+    name, file = place
     changed = with_item(text, file, "tests", test)
-    loaded = load_policy_text(changed, file, file.stem, library=Library(folder)).looking_for(added)
+    loaded = load_policy_text(changed, file, name, library=Library(folder)).looking_for(added)
     reader = CodecReader(detection.codecs)
     result = (await run_tests(loaded, detection.chain, detection.actions, reader, loaded.tests[-1:]))[0]
     return with_item(text, file, "tests", test | {"expect": str(result.action)})

@@ -54,7 +54,8 @@ def mark_fp(
     excuse = Excuse(owner or actor(), reason, last_day)
     detection = load_detection()
     added = installed_signatures(settings, detection, marked.row["policy_id"])
-    after: str = run_loop(patched(before, file, marked, excuse, detection, settings.policies_folder, added))
+    place = (marked.row["policy_id"], file)
+    after: str = run_loop(patched(before, place, marked, excuse, detection, settings.policies_folder, added))
     print("".join(difflib.unified_diff(_lines(before), _lines(after), str(file), str(file))), end="")
     if write:
         print(_write(file, after, marked, settings, f"{reason} ({decision_id})", config, data))

@@ -95,9 +95,9 @@ async def _mark(call: Call) -> ExclusionDraft:
     place = await place_named(call, app or None)
     before = await text_in_force(call.parts, place)
     excuse = Excuse(sent.owner or call.principal.name, sent.reason, sent.until)
-    folder, file = call.parts.settings.policies_folder, own_file(call.parts, place)
+    folder, named = call.parts.settings.policies_folder, (place.name, own_file(call.parts, place))
     added = signatures_of(call.parts, place)
-    after = await patched(before, file, marked, excuse, call.parts.detection, folder, added)
+    after = await patched(before, named, marked, excuse, call.parts.detection, folder, added)
     return await _drafted(call, place, before, after, f"{sent.reason} ({row['id']})")
 
 
