@@ -136,8 +136,10 @@ async def _roll_back(call: Call) -> ShownVersion:
     number = wanted.to or await PolicyVersions(call.parts.database).before(place.name)
     if number is None:
         raise OperationError(409, "refused", "No earlier version was in force.")
+    version = await version_of(call.parts, place, number)
     refuse_files(call.parts, place)
-    return await _put_in_force(call, place, await version_of(call.parts, place, number), wanted.reason)
+    await load(call.parts, place, version.content)  # workers would go on with what is to be undone
+    return await _put_in_force(call, place, version, wanted.reason)
 
 
 async def _withdraw(call: Call) -> ShownPolicy:

@@ -47,6 +47,19 @@ async def test_a_draft_is_saved_read_and_put_in_force_and_back(house: House) -> 
     assert (await house.do("readPolicyVersion", names(house, version="2"))).content == GOOD + "# x\n"
 
 
+async def test_nobody_goes_back_to_what_does_not_load_any_more(house: House) -> None:
+    shared = house.parts.settings.policies_folder / "_shared" / "base.yaml"
+    shared.parent.mkdir()
+    shared.write_text("extends: preset/standard\n")
+    for number, content in enumerate(("extends: _shared/base.yaml\n", GOOD), 1):
+        await house.do("savePolicyDraft", names(house), body={"content": content, "reason": "try it"})
+        await house.do("activatePolicyVersion", names(house, version=str(number)), body={"reason": "go on"})
+    shared.unlink()
+    with refused(422, "invalid_policy"):
+        await house.do("rollBackPolicy", names(house), body={"reason": "no good"})
+    assert (await house.do("readPolicyVersion", names(house, version="2"))).version.in_force
+
+
 async def test_a_text_that_does_not_load_is_refused_with_its_places(house: House) -> None:
     with refused(422, "invalid_policy", "content") as caught:
         await house.do("savePolicyDraft", names(house), body={"content": WRONG, "reason": "try it"})
