@@ -28,7 +28,7 @@ _PATIENCE: Final = 3600.0  # seconds after which an endpoint without work is for
 _LOG: Final = structlog.get_logger("promptshield.webhooks")
 
 Policies = Callable[[], Mapping[str, Policy]]
-_Name = tuple[int, str]
+_Name = tuple[int, str, frozenset[str]]
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class PolicyWebhooks:
         for record in records:
             policy = policies.get(record.policy_id)
             for hook in policy.webhooks if policy is not None else ():
-                if (record.action or "allow") in hook.on or (LIMIT in hook.on and warns_of_limit(record)):
+                if (record.action or "allow") in hook.on or (LIMIT in hook.on and warns_of_limit(record, hook.on)):
                     self._add(record, hook)
 
     async def run_forever(self) -> None:
@@ -92,7 +92,7 @@ class PolicyWebhooks:
         self._endpoints.clear()
 
     def _add(self, record: DecisionRecord, hook: Webhook) -> None:
-        name = (record.tenant_id, hook.url)
+        name = (record.tenant_id, hook.url, hook.on)
         endpoint = self._endpoints.get(name)
         if endpoint is None:
             secret = webhook_secret(self._key_of(record.tenant_id), hook.url)
@@ -101,7 +101,7 @@ class PolicyWebhooks:
                 type="webhook", url=hook.url, secrets=(secret,), on=every, allow_networks=hook.networks
             )
             host = urlsplit(hook.url).hostname or ""  # the rest of an address may be a secret
-            endpoint = self._endpoints[name] = _Endpoint(WebhookSink(settings), host, record.tenant_id)
+            endpoint = self._endpoints[name] = _Endpoint(WebhookSink(settings, told=hook.on), host, record.tenant_id)
         self.given_up += len(endpoint.waiting) == MOST_WAITING
         endpoint.waiting.append(record)
         endpoint.used = self._clock()

@@ -8,8 +8,8 @@ import hashlib
 import hmac
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final, Literal
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Final, Literal, get_args
 
 from pydantic import Field, field_validator
 
@@ -57,16 +57,21 @@ class WebhookSettings(HttpSettings, SinkSettings):
 
 
 class WebhookSink:
-    """One call for each decision, `webhook-id` its id: receivers keep what they know already once.
+    """One call for each decision, `webhook-id` its id: receivers keep what they know already once. `told` are the
+    actions of which it is told for their own sake, whatever else there is to say.
 
     Calls of a batch run beside each other, in no order. What was delivered is remembered, so that a batch that comes
     again, because of one record or a pause, does not repeat it; only a crash does.
     """
 
     def __init__(
-        self, settings: WebhookSettings, clock: Callable[[], float] = time.time, pause: Pause | None = None
+        self,
+        settings: WebhookSettings,
+        clock: Callable[[], float] = time.time,
+        pause: Pause | None = None,
+        told: Collection[str] = get_args(Action),
     ) -> None:
-        self._settings, self._clock = settings, clock
+        self._settings, self._clock, self._told = settings, clock, told
         self._keys = tuple(_key(secret) for secret in settings.secrets)
         self._egress = Egress(settings.destination, settings.concurrency)
         self._pause = pause or Pause(settings.label)
@@ -114,7 +119,7 @@ class WebhookSink:
     async def _call(self, record: DecisionRecord) -> None:
         self._pause.refuse_until_over()
         row = published_row(record)
-        kind = "limit.warning" if warns_of_limit(record) else f"decision.{record.action or 'allow'}"
+        kind = "limit.warning" if warns_of_limit(record, self._told) else f"decision.{record.action or 'allow'}"
         event = {"type": kind, "timestamp": row["opened_at"], "data": row}
         body = json_line(event)
         timestamp = str(int(self._clock()))
@@ -136,9 +141,9 @@ class WebhookSink:
             self._settled.popitem(last=False)
 
 
-def warns_of_limit(record: DecisionRecord) -> bool:
-    """Tell whether a decision, which nothing else is to be said of, notes that most of a limit is used."""
-    return record.action in {"", "allow"} and '"limit":{' in record.facts
+def warns_of_limit(record: DecisionRecord, told: Collection[str]) -> bool:
+    """Tell whether a decision, of which nothing else is `told`, notes that most of a limit is used."""
+    return '"limit":{' in record.facts and (record.action in {"", "allow"} or record.action not in told)
 
 
 def _build(settings: WebhookSettings, _surroundings: Surroundings) -> WebhookSink:

@@ -64,6 +64,12 @@ def hooks(clock: Clock, **urls: str) -> PolicyWebhooks:
     return PolicyWebhooks(lambda: policies, key_of, clock)
 
 
+def hooks_on(url: str, on: frozenset[str]) -> PolicyWebhooks:
+    """The webhook of one policy, for what it names."""
+    policies: Any = {"acme": SimpleNamespace(webhooks=(Webhook(url, on, LOOPBACK),))}
+    return PolicyWebhooks(lambda: policies, key_of, Clock())
+
+
 def blocked(**fields: Any) -> DecisionRecord:
     return record(action="block", policy_id="acme", tenant_id=1, **fields)
 
@@ -80,6 +86,20 @@ async def test_a_block_is_told_signed_with_the_tenants_own_secret(endpoint: tupl
     expected = base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()
     assert headers["webhook-signature"] == f"v1,{expected}"
     assert orjson.loads(body)["type"] == "decision.block"
+
+
+async def test_a_warning_is_not_lost_because_its_decision_flagged_something(endpoint: tuple[Endpoint, str]) -> None:
+    received, url = endpoint
+    facts = '{"limit":{"kind":"cost","level":"tenant","limit":5,"seconds":2592000,"used":0.83,"whose":""}}'
+    told = []
+    for on in ({LIMIT}, {LIMIT, ActionName.FLAG}):
+        webhooks = hooks_on(url, frozenset(on))
+        webhooks.tell([record(action="flag", policy_id="acme", tenant_id=1, facts=facts)])
+        await webhooks.run_once()
+        await webhooks.close()
+        told.append([orjson.loads(body)["type"] for _, body in received.calls])
+        received.calls.clear()
+    assert told == [["limit.warning"], ["decision.flag"]]  # that it flagged is what the second asked for
 
 
 async def test_a_limit_that_is_nearly_used_is_told_to_those_who_asked_for_that(endpoint: tuple[Endpoint, str]) -> None:
