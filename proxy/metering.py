@@ -23,6 +23,7 @@ from storage.types import Grant, Identity, LimitKey, Limits
 from storage.warned import Warned
 
 _ATTEMPTS: Final = "attempts"
+_LIMIT: Final = "limit"  # in the row's facts
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 _BUSY_SECONDS: Final = 1.0  # nobody knows when an exchange ends
 
@@ -160,12 +161,16 @@ class Meter:
         self._grants = (*self._grants, grant)
 
     async def _warn(self, grant: Grant) -> None:
-        """Note, once in a window's length, that most of it is used: the decision tells those who want to know."""
-        if not any(LIMIT in hook.on for hook in self._policy.webhooks):
+        """Note, once in a window's length, that most of it is used: the decision tells those who want to know.
+
+        A decision has room for one; the next one notes the next.
+        """
+        if _LIMIT in self.notes or not any(LIMIT in hook.on for hook in self._policy.webhooks):
             return
         for key, left in grant.nearly_used():
             if await self._metering.warned.claim(key.tenant_id, key.name, key.window_seconds):
-                self.notes = {**self.notes, "limit": _described(key) | {"used": round(1 - left / key.limit, 3)}}
+                self.notes = {**self.notes, _LIMIT: _described(key) | {"used": round(1 - left / key.limit, 3)}}
+                return
 
     def _refuse(self, key: LimitKey, wait: float, amount: int) -> None:
         self.notes = {**self.notes, "refused_by": _described(key)}

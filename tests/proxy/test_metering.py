@@ -25,6 +25,7 @@ from storage.limits import SlidingWindows
 from storage.link import Link
 from storage.redis_client import RedisClient
 from storage.types import Identity, Outcome
+from storage.warned import Warned
 from tests.storage.test_limits import connected
 
 pytestmark = pytest.mark.slow
@@ -66,6 +67,20 @@ def used(windows: SlidingWindows) -> dict[str, int]:
     """Return what the worker itself counts as taken."""
     now = windows._clock()
     return {key.name: lease._own.total(now) - lease._permits for key, lease in windows._leases.items()}
+
+
+async def test_each_limit_that_is_nearly_used_is_noted_by_a_decision_of_its_own(
+    metering: Metering, redis: RedisClient, identity: Identity
+) -> None:
+    hook = "webhooks: [{url: 'https://hooks.example/x', on: [limit]}]"
+    two = policy(f"limits: {{requests: 5/hour, keys: {{'*': {{requests: 5/hour}}}}}}\n{hook}")
+    metering, noted = replace(metering, warned=Warned(redis, Link(redis))), []
+    for _ in range(5):
+        meter = Meter(metering, two, identity, {})
+        await meter.enter()
+        limit: Any = meter.notes.get("limit")
+        noted += [limit["level"]] if limit else []
+    assert sorted(noted) == ["key", "tenant"]
 
 
 async def test_a_detour_to_a_model_of_the_same_limit_is_counted_once(
