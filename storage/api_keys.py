@@ -168,11 +168,14 @@ class ApiKeyStore:
             )
         return new_id, key
 
-    async def revoke(self, key_id_or_prefix: int | str) -> None:
-        """End a key at once, by its id or the prefix people see. Raises StorageError unless that is one live key."""
+    async def revoke(self, key_id_or_prefix: int | str) -> tuple[int, int]:
+        """End a key at once, by its id or the prefix people see; return its id and its tenant's. Raises StorageError
+        unless that is one live key.
+        """
         key_id, tenant_id = await self._find_live(key_id_or_prefix)
         async with self._database.transaction(Role.APP, tenant_id) as connection:
             await connection.execute("UPDATE public.api_keys SET revoked_at = now() WHERE id = $1", key_id)
+        return key_id, tenant_id
 
     async def list(self, tenant: str) -> tuple[ApiKey, ...]:
         """All keys of a tenant, dead ones too, oldest first. Raises StorageError for an unknown tenant."""

@@ -15,9 +15,10 @@ from proxy.cli.policy_files import refuse
 from proxy.key_limits import unknown_scope
 from proxy.settings import Settings
 from storage.accounts.admin_audit import AdminAudit
-from storage.api_keys import PREFIX, ApiKey, ApiKeyStore, KeyLimits, shown_prefix
+from storage.api_keys import ApiKey, ApiKeyStore, KeyLimits
 from storage.house_keys import HouseKeys
 from storage.postgres import Database
+from storage.tenancy import Tenancy
 
 app = typer.Typer(no_args_is_help=True)
 _LONGEST_OVERLAP = 43_200
@@ -91,8 +92,10 @@ def revoke(key: str, config: ConfigOption = None, data: DataOption = None) -> No
     """Revoke a key by its id or its beginning; every worker knows within a second."""
 
     async def work(database: Database, keys: HouseKeys, _settings: Settings) -> None:
-        await ApiKeyStore(database, keys.pepper).revoke(key)
-        await AdminAudit(database).add(actor(), "key.revoke", None, _shown(key), {})
+        key_id, tenant_id = await ApiKeyStore(database, keys.pepper).revoke(key)
+        owner = await Tenancy(database).by_id(tenant_id)
+        target = f"{owner.slug}/{key_id}" if owner is not None else str(key_id)
+        await AdminAudit(database).add(actor(), "key.revoke", tenant_id, target, {})
         print("revoked")
 
     with_database(config, data, work)
@@ -117,8 +120,3 @@ def _days(text: str) -> int:
         return parse_days(text)
     except ValueError as exc:
         raise typer.BadParameter(str(exc), param_hint="--expires") from None
-
-
-def _shown(key: str) -> str:
-    """Return what may be noted of how a key was named: its id, or its beginning."""
-    return shown_prefix(key) if key.startswith(PREFIX) else key[:20]

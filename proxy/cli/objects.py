@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from detectors.errors import StorageError
-from proxy.cli.common import ConfigOption, DataOption, find_tenant, with_database
+from proxy.cli.common import ConfigOption, DataOption, actor, find_tenant, with_database
 from proxy.settings import Settings
+from storage.accounts.admin_audit import AdminAudit
 from storage.house_keys import HouseKeys
 from storage.postgres import Database
 from storage.provider_objects import ProviderObjects
@@ -46,6 +47,8 @@ def import_(
         for start in range(0, len(ids), _AT_ONCE):
             names = {ObjectName(kind, id_) for id_ in ids[start : start + _AT_ONCE]}
             noted += await store.note(owner.id, upstream, names)
+        said = {"kind": kind, "upstream": upstream, "ids": noted}
+        await AdminAudit(database).add(actor(), "objects.import", owner.id, tenant, said)
         print(f"{noted} of {len(set(ids))} ids noted as {kind} of {tenant} at {upstream}")
         if noted < len(set(ids)):
             raise StorageError("the others can be no ids, or there is no such kind: letters, digits and . _ : / + = -")

@@ -33,6 +33,7 @@ def create(slug: str, name: str = "", config: ConfigOption = None, data: DataOpt
 
     async def work(database: Database, _keys: HouseKeys, settings: Settings) -> None:
         tenant = await TenantStore(database).create(slug, name)
+        await AdminAudit(database).add(actor(), "tenant.create", tenant.id, slug, {"name": name} if name else {})
         print(f"tenant {tenant.slug} created (id {tenant.id})")
         print(f"policy: {settings.policies_folder / f'{slug}.yaml'} (until it exists, default.yaml serves)")
 

@@ -184,3 +184,16 @@ async def _backdate(product: Product, slug: str) -> None:
         await connection.execute(
             "UPDATE public.tenants SET deleted_at = now() - interval '5 days' WHERE slug = $1", slug
         )
+
+
+def test_what_the_command_line_did_stands_in_the_tenants_audit(house: Product, tmp_path: Path) -> None:
+    house.run("tenant", "create", "typed")
+    key = house.run("key", "create", "typed").stdout.split()[-1]
+    (tmp_path / "ids").write_text("resp_1\nresp_2\n")
+    house.run("objects", "import", str(tmp_path / "ids"), "--tenant", "typed", "--upstream", "x", "--kind", "response")
+    house.run("key", "revoke", key)
+    events = api(house, "/audit-events?tenant=typed")["items"]
+    (number,) = {event["target"] for event in events if event["action"] == "key.create"}
+    assert [(event["action"], event["target"]) for event in reversed(events)] == [
+        ("tenant.create", "typed"), ("key.create", number), ("objects.import", "typed"), ("key.revoke", number)
+    ]  # fmt: skip
