@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 
 from policies.loader import load_preset
-from policies.types import Policy
+from policies.types import Candidate, Policy
 from proxy.control.retention_wishes import retention_wishes
 from storage.retention import Wishes
 from storage.types import Tenant
@@ -38,3 +39,11 @@ def test_apps_without_a_policy_are_kept_as_the_default_says() -> None:
 
 def test_a_name_that_only_begins_alike_is_another_tenant() -> None:
     assert wishes([ACME], default=90, acme=30, acmecorp__web=365).days == {1: 30}
+
+
+def test_a_candidate_that_is_in_force_for_some_keys_counts() -> None:
+    known = policies(default=90, acme=30, next=365)
+    for rollout, kept in ((0.05, 365), (0.0, 30)):
+        candidate = Candidate(known["next"], date(2999, 1, 1), 0.0, rollout)
+        wished = {"default": known["default"], "acme": replace(known["acme"], candidate=candidate)}
+        assert retention_wishes(wished, [ACME], lambda policy: policy.retain_days).days == {1: kept}
