@@ -50,6 +50,15 @@ _EXPECTED: Final = {
     **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing"), "expected a day, as 2027-01-31"),
     "string_type": "expected a text",
 }
+# What the parser of YAML says of the mistakes that people make most, in their words.
+_MISWRITTEN: Final = {
+    "did not find expected '-' indicator": "expected another item, indented like those before it",
+    "did not find expected key": "expected another key, indented like those before it",
+    "found a tab character that violates indentation": "a tab may not indent: use spaces",
+    "mapping values are not allowed in this context": "no key is expected here: check the indentation, or quote a text "
+    "that has a colon and a space in it",
+}
+_NOTHING_BEGINS: Final = "found character that cannot start any token"
 _KEY: Final = "[key]"  # as the last step of a place: the key itself
 _SHORT: Final = frozenset({"too_short", "missing_argument"})
 
@@ -168,12 +177,20 @@ def parse_document(text: str, file: Path, error: type[ConfigurationError] = Conf
     except MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         line, column = (None, None) if mark is None else (mark.line + 1, mark.column + 1)
-        raise error(file, line, f"{exc.problem or exc.context}", column=column) from exc
+        raise error(file, line, _miswritten(text, exc), column=column) from exc
     except (YAMLError, ValueError, RecursionError) as exc:
         raise error(file, None, f"not YAML: {type(exc).__name__}") from exc
     if not isinstance(content, dict):
         raise error(file, 1, "expected a mapping of keys to values")
     return Document(file, content, root, error)
+
+
+def _miswritten(text: str, exc: MarkedYAMLError) -> str:
+    problem, mark = str(exc.problem or exc.context), exc.problem_mark
+    if problem == _NOTHING_BEGINS and mark is not None and mark.index < len(text):
+        begins = text[mark.index]
+        return "a tab may not indent: use spaces" if begins == "\t" else f"quote a text that begins with {begins}"
+    return _MISWRITTEN.get(problem, problem)
 
 
 def comments_in(text: str) -> list[Comment]:
