@@ -44,8 +44,16 @@ def open_route(codecs: Sequence[Codec], policy: Policy, target: Target, words: C
     route = policy.opened(target.method, target.path, words.dialect)
     reader = next((codec for codec in codecs if isinstance(codec, OpenedOnly)), None)
     if route is None or reader is None:
-        raise EdgeError(404, "unknown_path", "There is nothing at this path.")
+        raise EdgeError(404, "unknown_path", f"There is nothing at this path.{_meant(codecs, target)}")
     return reader.opened(route, words)
+
+
+def _meant(codecs: Sequence[Codec], target: Target) -> str:
+    """Return where else a request is read, of which the base URL lacks `/v1` or has it twice; mostly nothing."""
+    for path in (f"/v1{target.path}", target.path.removeprefix("/v1")):
+        if path != target.path and _claiming(tuple(codecs), target.method, path, target.mount):
+            return f" If {path} is meant, the base URL is wrong."
+    return ""
 
 
 def error_codec(codecs: Sequence[Codec], target: Target, headers: Headers) -> Codec:

@@ -93,6 +93,21 @@ async def test_what_is_not_opened_is_refused_before_its_body_is_read(
 
 
 @pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("/chat/completions", " If /v1/chat/completions is meant, the base URL is wrong."),
+        ("/v1/v1/messages", " If /v1/messages is meant, the base URL is wrong."),
+        ("/openai/chat/completions", " If /v1/chat/completions is meant, the base URL is wrong."),
+        ("/openai/v1/v1/messages", ""),
+        ("/v1/chat/completion", ""),
+    ],
+)
+async def test_a_base_url_that_lacks_v1_or_has_it_twice_is_told(served: Serving, path: str, hint: str) -> None:
+    _status, said = await served.ask(path, b"{}")
+    assert said["error"]["message"] == f"There is nothing at this path.{hint}"
+
+
+@pytest.mark.parametrize(
     "body",
     [
         {"query": ATTACK},
