@@ -109,6 +109,8 @@ def answer_headers(exchange: Exchange) -> dict[str, str]:
         "x-request-id": exchange.request_id,
         "x-promptshield-action": str(exchange.action),
     }
+    if getattr(exchange.words, "dialect", "") == "anthropic":  # where its SDKs look for it
+        headers["request-id"] = exchange.request_id
     if exchange.identity is not None:  # whoever nobody knows has no row, and no decision is named to them
         headers["x-promptshield-decision-id"] = exchange.id
     if exchange.degraded:

@@ -143,6 +143,7 @@ def test_a_block_is_not_retried_by_the_sdk(house: Product, recorder: Recorder) -
         with pytest.raises(anthropic.BadRequestError) as caught:
             ask(client, ATTACK)
         decision = caught.value.response.headers["x-promptshield-decision-id"]
+        assert caught.value.request_id == "claude-once"
     rows = [row for row in house.shipped([decision]) if row["request_id"] == "claude-once"]
     assert [(row["id"], row["outcome"]) for row in rows] == [(decision, "blocked_request")]
     assert recorder.received == []
