@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import typer
 
-from detectors.errors import PolicyError
+from detectors.errors import ConfigurationError, PolicyError
 from detectors.signature_scan import SignatureScan
 from policies.loader import LoadedPolicy
 from policies.testing import TEST_FILES, TestResult, read_test_file, run_tests, unproved_rules
@@ -35,7 +35,7 @@ class _Suite:
 
 def run(
     files: Annotated[list[Path], typer.Argument(help="Policies (tests beside them count too), or *.tests.yaml files.")],
-    junit: Annotated[Path | None, typer.Option(help="Write the results here, as JUnit's ET.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write the results here, as JUnit's XML.")] = None,
     coverage: Annotated[bool, typer.Option("--coverage", help="Say which rules no test proves.")] = False,
     min_coverage: Annotated[
         float | None, typer.Option(min=0, max=100, help="Fail below this share of proved rules, in percent.")
@@ -55,12 +55,20 @@ def run(
                 print(f"never  {suite.name}  rule '{rule}' decides in no test")
         print(f"coverage: {share:.1f} % of {sum(len(s.loaded.own_rules) for s in suites)} rules")
     if junit is not None:
-        junit.write_bytes(junit_report(suites))
+        _write(junit, junit_report(suites))
     failed = any(not result.passed for suite in suites for result in suite.results)
     short = min_coverage is not None and share < min_coverage
     if short:
         print(f"coverage is below {min_coverage:g} %")
     raise typer.Exit(1 if failed or short else 0)
+
+
+def _write(file: Path, report: bytes) -> None:
+    """Raises ConfigurationError."""
+    try:
+        file.write_bytes(report)
+    except OSError as exc:
+        raise ConfigurationError(file, None, f"cannot be written: {exc.strerror}") from exc
 
 
 def _suite(file: Path, detection: Detection, signatures: Sequence[SignatureScan]) -> _Suite:

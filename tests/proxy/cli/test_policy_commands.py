@@ -49,6 +49,11 @@ def test_tests_beside_a_policy_count_and_are_reported(file: Path) -> None:
     suite = ET.parse(report).getroot()[0]  # noqa: S314 - written by ourselves
     assert (suite.get("tests"), suite.get("failures"), len(suite.findall("testcase"))) == ("2", "1", 2)
     assert run("test", file.with_name("acme.tests.yaml")).exit_code == 1
+    nowhere = file.with_name("none") / "report.xml"
+    assert (
+        str(run("test", file, "--junit", nowhere).exception)
+        == f"{nowhere}: cannot be written: No such file or directory"
+    )
 
 
 def test_a_policy_whose_rules_are_not_all_proved_fails_where_that_is_asked(file: Path) -> None:
