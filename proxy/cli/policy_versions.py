@@ -141,7 +141,10 @@ def withdraw(name: NameArgument, reason: ReasonOption, config: ConfigOption = No
     """Take a policy out of the database's hands: from then on a file of that name counts, or the tenant's default."""
 
     async def work(database: Database, _keys: HouseKeys, _settings: Settings) -> None:
-        await PolicyVersions(database).activate(name, None, actor(), reason, four_eyes=False)
+        store = PolicyVersions(database)
+        if await store.find(name) is None:
+            raise StorageError(f"the database holds no version of '{name}' that is in force")
+        await store.activate(name, None, actor(), reason, four_eyes=False)
 
     with_database(config, data, work)
     print(f"{name} is no longer held by the database; its versions stay")

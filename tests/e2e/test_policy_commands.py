@@ -58,6 +58,9 @@ def test_a_version_is_in_force_within_two_seconds_and_goes_back_by_one_command(
     assert done.stdout == "held version 1 is in force\n"
     time.sleep(2)  # noqa: TID251 - as long as it may take
     assert all(masked(product, recorder, key) for _ in range(8))
+    refused = product.run("policy", "withdraw", "hold", "--reason", "they want files", check=False)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "promptshield: the database holds no version of 'hold' that is in force\n"
 
 
 def test_a_false_positive_passes_the_next_time_and_stays_tested(
