@@ -85,14 +85,17 @@ def show(
     async def work(database: Database) -> None:
         row = await DecisionReader(database).show(decision_id)
         if row is None:
-            print("there is no such decision")
+            print("promptshield: there is no such decision", file=sys.stderr)
             raise typer.Exit(1)
         print(as_shown(row))
 
     async def work_with_bodies(database: Database, _keys: HouseKeys, settings: Settings) -> None:
         await work(database)
         data_keys = DataKeys(database, key_ring_source(settings.keys_folder))
-        for body in await read_bodies(database, data_keys, decision_id, actor=actor()):
+        stored = await read_bodies(database, data_keys, decision_id, actor=actor())
+        if not stored:
+            print("promptshield: none of its bodies is stored", file=sys.stderr)
+        for body in stored:
             print(f"--- {body.direction}, {body.form}{', cut' if body.cut else ''}")
             print(body.problem if body.text is None else body.text)
 

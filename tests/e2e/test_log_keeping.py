@@ -75,4 +75,9 @@ def test_nobodys_bodies_are_kept_unless_a_policy_says_so(product: Product, recor
     _, _, headers = post(product, ask(f"write to {MAIL}"))
     decision = headers["x-promptshield-decision-id"]
     product.shipped([decision])
-    assert "---" not in product.run("decisions", "show", decision, "--bodies").stdout
+    shown = product.run("decisions", "show", decision, "--bodies")
+    assert "---" not in shown.stdout
+    assert shown.stderr == "promptshield: none of its bodies is stored\n"
+    unknown = product.run("decisions", "show", f"{decision[:-12]}{'0' * 12}", check=False)
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert unknown.stderr == "promptshield: there is no such decision\n"
