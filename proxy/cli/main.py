@@ -6,7 +6,8 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Final
+from importlib.metadata import version
+from typing import Annotated, Final
 
 import typer
 
@@ -85,5 +86,15 @@ def _add_apart(group: typer.Typer, name: str, words: Sequence[str]) -> None:
             group.command(command)(getattr(import_module(f"proxy.cli.{module}"), function))
 
 
-def _nothing() -> None:
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        print(f"promptshield {version('promptshield')}")
+        raise typer.Exit
+
+
+def _nothing(
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
     """Do nothing before a command."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import orjson
@@ -99,6 +100,10 @@ def test_decisions_show_what_happened_without_its_words(product: Product, record
     assert row["coverage"]["request"]["scanned"] == 1
     assert row["provider_saw_prompt"] is True
     assert len(recorder.received) == 1
+
+
+def test_a_version_is_told() -> None:
+    assert run("--version").stdout == f"promptshield {version('promptshield')}\n"
 
 
 def test_a_bad_slug_is_one_line_and_a_failure(product: Product) -> None:
