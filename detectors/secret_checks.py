@@ -23,6 +23,20 @@ _FILLERS: Final = (
 _ROW: Final = re.compile(r"(.)\1{5}")
 _LOGS: Final = [0.0, *(n * math.log2(n) for n in range(1, 256))]  # the check is asked hundreds of times of some texts
 _CODE: Final = re.compile(r"(?i)\.(?:env|get|read|config|password|secret|value)\b|::|->")
+# What stands behind "password = " and "the password is" and is none: where a file lies, a field of an object, the name
+# of an algorithm, a length or a time, a version.
+_FILE: Final = re.compile(r"(?:~|\.{1,2})?/[a-z0-9_.-]+/")
+_FIELD: Final = re.compile(
+    r"(?i)(?:[a-z_]\w*\.)*(?:self|this|args|body|cfg|cls|ctx|data|event|fields?|form|input|item|model|obj|opts|params|props"
+    r"|payload|req|request|res|response|result|row|settings|state|user)\d?\.[a-z_][\w.]*"
+    r"|(?:[a-z_]\w*\.)+(?:api_?key|pass|passwd|password|pwd|secret|text|token|value)_?\w{0,2}"
+)
+_FACT: Final = re.compile(
+    r"(?i)(?:sha-?\d|md5|base-?(?:16|32|58|62|64)|aes-?\d|wpa-?\d|oauth-?\d|utf-?\d|argon2|pbkdf2|nist-|fips-)[\w.]{0,4}"
+    r"(?:[-_]?[a-z]*)(?:-[\w.]{1,20})*"
+    r"|\d{1,4}[-+]?(?:char|character|bit|byte|digit|letter|word|min|minute|hour|day|week|month|year)s?(?:-\w+)*"
+    r"|v?\d+(?:\.\d+){1,3}(?:[-+][a-z]+[.\d]*)?"
+)
 _COMMON: Final = frozenset(
     {"undefined", "required", "optional", "string", "password", "passwd", "secret", "mypassword", "yourpassword"}
 )
@@ -60,6 +74,13 @@ def password(found: str) -> bool:
     if len(found) < 6 or len(set(found)) < 4 or found.lower() in _COMMON:
         return False
     return not _filler(found, Counter(found)) and not _CODE.search(found)
+
+
+def assigned(found: str) -> bool:
+    """The same behind a name and an equals sign or an "is", where code and manuals say other things, too."""
+    if _FILE.match(found) or _FIELD.fullmatch(found) or _FACT.fullmatch(found.rstrip(".!?")):
+        return False
+    return password(found)
 
 
 def _checksum_holds(payload: str, checksum: str) -> bool:
@@ -105,6 +126,7 @@ def _decoded(text: str) -> str:
 
 
 SECRETS: Final[Mapping[str, Check]] = {
+    "assigned": assigned,
     "basic_login": basic_login,
     "discord_token": discord_token,
     "generated": generated,
