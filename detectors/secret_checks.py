@@ -37,6 +37,8 @@ _FACT: Final = re.compile(
     r"|\d{1,4}[-+]?(?:char|character|bit|byte|digit|letter|word|min|minute|hour|day|week|month|year)s?(?:-\w+)*"
     r"|v?\d+(?:\.\d+){1,3}(?:[-+][a-z]+[.\d]*)?"
 )
+_KEPT: Final = re.compile(r"(?i)(?:arn|projects|secrets?|vault|keyvault|file)[:/]|[a-z+]{2,12}://")
+_NUMBERED: Final = re.compile(r"[A-Za-z]?[a-z]+\d{1,4}")
 _COMMON: Final = frozenset(
     {"undefined", "required", "optional", "string", "password", "passwd", "secret", "mypassword", "yourpassword"}
 )
@@ -67,6 +69,17 @@ def generated(found: str) -> bool:
     """The same, of a form that names in code have, too: with two digits, or one and capitals, as names seldom are."""
     digits = sum(c.isdigit() for c in found)
     return (digits >= 2 or (digits == 1 and not found.islower())) and random(found)
+
+
+def unspoken(found: str) -> bool:
+    """The same, and not words with figures, nor the place where a secret is kept: one piece of it is nobody's word."""
+    pieces = re.split(r"[^A-Za-z0-9]+", found)
+    return generated(found) and not _KEPT.match(found) and any(map(_is_no_word, pieces))
+
+
+def _is_no_word(piece: str) -> bool:
+    mixed = any(c.isdigit() for c in piece) and not piece.isdigit() and _NUMBERED.fullmatch(piece) is None
+    return len(piece) >= 16 or (len(piece) >= 6 and mixed)
 
 
 def password(found: str) -> bool:
@@ -134,4 +147,5 @@ SECRETS: Final[Mapping[str, Check]] = {
     "npm_token": npm_token,
     "password": password,
     "random": random,
+    "unspoken": unspoken,
 }
