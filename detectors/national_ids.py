@@ -64,7 +64,7 @@ _MODULES: Final[Mapping[str, ModuleType]] = {
     "jp_my_number": my_number, "kr_rrn": rrn, "mx_curp": curp, "my_nric": nric, "nl_bsn": bsn,
     "no_fodselsnummer": fodselsnummer, "nz_ird": ird, "pk_cnic": cnic, "pl_nip": nip, "pl_pesel": pesel,
     "pt_nif": pt_nif, "ro_cnp": cnp, "ru_inn": inn, "se_personnummer": personnummer, "si_emso": emso, "th_pin": pin,
-    "tr_tckn": tckimlik, "ua_rntrc": rntrc, "uk_nhs": nhs, "us_itin": itin, "us_ssn": ssn, "za_idnr": za_idnr,
+    "tr_tckn": tckimlik, "ua_rntrc": rntrc, "uk_nhs": nhs, "us_itin": itin, "za_idnr": za_idnr,
 }  # fmt: skip
 
 
@@ -154,6 +154,12 @@ def _us_npi(found: str) -> bool:
     return bool(luhn.is_valid(f"80840{found}"))
 
 
+def _us_ssn(found: str) -> bool:
+    """123-45-6789 was given to somebody, and stands for all numbers in every form and handbook."""
+    digits = re.sub(r"\D", "", found)
+    return digits != "123456789" and bool(ssn.is_valid(digits))
+
+
 def _us_dea(found: str) -> bool:
     digits = digits_of(found)[-7:]
     return (sum(digits[0:6:2]) + 2 * sum(digits[1:6:2])) % 10 == digits[6]
@@ -180,4 +186,5 @@ NATIONAL_IDS: Final[Mapping[str, Check]] = {
     "uk_nino": _uk_nino,
     "us_dea": _us_dea,
     "us_npi": _us_npi,
+    "us_ssn": _us_ssn,
 }

@@ -42,7 +42,9 @@ def test_of_numbers_with_another_last_digit_nearly_none_pass(kind: str, check: s
     ("check", "found", "holds"),
     [
         ("us_ssn", "536-90-4399", True),
+        ("us_ssn", "536 90 4399", True),
         ("us_ssn", "078-05-1120", False),
+        ("us_ssn", "123-45-6789", False),
         ("uk_nino", "BG123456C", False),
         ("de_pension", "15 070649 C 103", True),
         ("de_pension", "15 990649 C 103", False),
