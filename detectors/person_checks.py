@@ -91,6 +91,11 @@ def public_ip(found: str) -> bool:
     return address.is_global and not address.is_multicast and any(octet >= 32 for octet in address.packed[-4:])
 
 
+def mailbox(found: str) -> bool:
+    """A name at a domain: not a picture for dense screens, a package, a unit of systemd, a product of matrices."""
+    return found.rpartition(".")[2].lower() not in _NO_DOMAINS
+
+
 def mac(found: str) -> bool:
     digits = re.sub(r"[:.-]", "", found)
     return len(digits) == 12 and len(set(digits)) > 2
@@ -134,6 +139,11 @@ def name(found: str) -> bool:
     return len(found) >= 2 and first not in _NO_NAMES
 
 
+_NO_DOMAINS: Final = frozenset(
+    {"png", "jpg", "jpeg", "gif", "webp", "svg", "avif", "heic", "ico", "pdf", "txt", "json", "yaml", "yml", "css"}
+    | {"js", "mjs", "ts", "tsx", "tgz", "gz", "tar", "whl", "jar", "service", "socket", "timer", "mount", "slice"}
+    | {"transpose", "reshape"}
+)
 _ARTICLES: Final = frozenset({"the", "a", "an", "this", "that", "your", "my", "our", "each", "any"})
 _NO_NAMES: Final = frozenset(
     {"the", "not", "none", "null", "true", "false", "unknown", "string", "str", "text", "name", "test", "todo", "tbd"}
@@ -150,6 +160,7 @@ PERSONS: Final[Mapping[str, Check]] = {
     "imei": card,
     "luhn": card,
     "mac": mac,
+    "mailbox": mailbox,
     "name": name,
     "phone": phone,
     "phone_somewhere": phone_somewhere,
