@@ -83,12 +83,14 @@ def birthday(found: str) -> bool:
 
 
 def public_ip(found: str) -> bool:
-    """An address of the public Internet. Four small numbers are a version: of addresses one in 4,000 has such."""
+    """An address of the public Internet. Four small numbers are a version: of version 4's one in 4,000 has such."""
     try:
         address = ipaddress.ip_address(found)
     except ValueError:
         return False
-    return address.is_global and not address.is_multicast and any(octet >= 32 for octet in address.packed[-4:])
+    if not address.is_global or address.is_multicast:
+        return False
+    return address.version == 6 or any(octet >= 32 for octet in address.packed)
 
 
 def mailbox(found: str) -> bool:
