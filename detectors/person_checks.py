@@ -16,8 +16,8 @@ from detectors.national_ids import digits_of, is_day
 Check = Callable[[str], bool]
 
 # Whose plans a number without a country code is held against, with and without a 0 in front.
-_TRUNK: Final = ("GB", "DE", "FR", "IT", "NL", "JP", "AT", "CH", "SE", "AU", "TR")
-_DIRECT: Final = ("US", "ES", "PL", "IT", "BR", "IN", "CN", "PT", "DK", "NO")
+_TRUNK: Final = ("GB", "DE", "FR", "IT", "NL", "JP", "AT", "CH", "SE", "AU", "TR", "KR", "FI", "IL", "BE", "ZA", "NZ")
+_DIRECT: Final = ("US", "ES", "PL", "IT", "BR", "IN", "CN", "PT", "DK", "NO", "RU", "MX", "GR")
 _OLDEST, _YOUNGEST = 1900, 2035
 # The first three letters of a month in nine languages; "jui" is June or July, which have all the days there are.
 _MONTHS: Final = {
