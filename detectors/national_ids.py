@@ -58,7 +58,7 @@ Check = Callable[[str], bool]
 
 _MODULES: Final[Mapping[str, ModuleType]] = {
     "ar_cuit": cuit, "at_vnr": vnr, "au_tfn": tfn, "baltic_code": ik, "be_nn": nn, "bg_egn": egn, "br_cpf": cpf,
-    "ca_sin": sin, "cl_rut": rut, "cz_rc": rc, "de_idnr": idnr, "dk_cpr": cpr, "ec_ci": ci, "es_dni": es_nif,
+    "ca_sin": sin, "cl_rut": rut, "cz_rc": rc, "de_idnr": idnr, "dk_cpr": cpr, "ec_ci": ci,
     "fi_hetu": hetu, "fr_nif": fr_nif, "fr_nir": nir, "gr_amka": amka, "hr_oib": oib, "ie_pps": pps,
     "il_idnr": il_idnr, "in_pan": pan, "is_kennitala": kennitala, "it_codice_fiscale": codicefiscale,
     "jp_my_number": my_number, "kr_rrn": rrn, "mx_curp": curp, "my_nric": nric, "nl_bsn": bsn,
@@ -106,6 +106,10 @@ def icao_check(found: str) -> bool:
     if len(value) == 9:
         return any(c.isdigit() for c in found[1:])
     return sum(v * w for v, w in zip(value, (7, 3, 1) * 3, strict=False)) % 10 == value[9]
+
+
+def _es_dni(found: str) -> bool:
+    return bool(es_nif.is_valid(found.replace(".", "")))
 
 
 def _es_nuss(found: str) -> bool:
@@ -177,6 +181,7 @@ NATIONAL_IDS: Final[Mapping[str, Check]] = {
     "ch_ahv": _ch_ahv,
     "cn_ric": _cn_ric,
     "de_pension": _de_pension,
+    "es_dni": _es_dni,
     "es_nuss": _es_nuss,
     "icao_check": icao_check,
     "id_nik": _id_nik,
