@@ -19,6 +19,7 @@ Check = Callable[[str], bool]
 _TRUNK: Final = ("GB", "DE", "FR", "IT", "NL", "JP", "AT", "CH", "SE", "AU", "TR", "KR", "FI", "IL", "BE", "ZA", "NZ")
 _DIRECT: Final = ("US", "ES", "PL", "IT", "BR", "IN", "CN", "PT", "DK", "NO", "RU", "MX", "GR")
 _OLDEST, _YOUNGEST = 1900, 2035
+_DAY: Final = re.compile(r"(?:19|20)\d{2}([-/.])[01]\d\1[0-3]\d\b")  # behind a name that was left empty, say
 # The first three letters of a month in nine languages; "jui" is June or July, which have all the days there are.
 _MONTHS: Final = {
     beginning: number
@@ -54,7 +55,7 @@ def phone(found: str) -> bool:
 def phone_somewhere(found: str) -> bool:
     """A number that its context calls one: seven to fifteen digits that one of twenty plans has."""
     digits = digits_of(found)
-    if not 7 <= len(digits) <= 15 or len(set(digits)) < 3:
+    if not 7 <= len(digits) <= 15 or len(set(digits)) < 3 or _DAY.match(found):
         return False
     return any(_in_plan(found, region) for region in (_TRUNK if digits[0] == 0 else _DIRECT))
 
@@ -119,11 +120,11 @@ def plate(found: str) -> bool:
 
 def account(found: str) -> bool:
     digits = digits_of(found)
-    return 6 <= len(digits) <= 18 and len(set(digits)) > 2
+    return 6 <= len(digits) <= 18 and len(set(digits)) > 2 and not _DAY.match(found)
 
 
 def four_digits(found: str) -> bool:
-    return len(digits_of(found)) >= 4
+    return len(digits_of(found)) >= 4 and not _DAY.match(found)
 
 
 def six_digits(found: str) -> bool:
