@@ -133,7 +133,8 @@ def six_digits(found: str) -> bool:
 
 def street(found: str) -> bool:
     """A street has a name of its own: "4 On The Road" is none."""
-    return _ARTICLES.isdisjoint(found.lower().replace(",", " ").split())
+    words = found.lower().replace(",", " ").split()
+    return _ARTICLES.isdisjoint(words) and not (words[0] == "via" and words[1] in _NO_ROADS)
 
 
 def name(found: str) -> bool:
@@ -148,6 +149,26 @@ _NO_DOMAINS: Final = frozenset(
     | {"transpose", "reshape"}
 )
 _ARTICLES: Final = frozenset({"the", "a", "an", "this", "that", "your", "my", "our", "each", "any"})
+# "Via Garibaldi 12" is a street, "via Gate 4" and "via Section 4" are English.
+_NO_ROADS: Final = frozenset(
+    {"section", "chapter", "appendix", "page", "table", "figure", "step", "rule", "route", "gate", "terminal", "exit"}
+    | {
+        "platform",
+        "line",
+        "bus",
+        "room",
+        "port",
+        "proxy",
+        "channel",
+        "vlan",
+        "node",
+        "hop",
+        "server",
+        "api",
+        "http",
+        "tcp",
+    }
+)
 _NO_NAMES: Final = frozenset(
     {"the", "not", "none", "null", "true", "false", "unknown", "string", "str", "text", "name", "test", "todo", "tbd"}
     | {"it", "we", "you", "he", "she", "they", "this", "that", "there", "please", "what", "how", "why", "when", "if"}
