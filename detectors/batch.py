@@ -168,9 +168,25 @@ def _only_here(claims: Sequence[tuple[str, Hit]], joints: Sequence[int]) -> Iter
     crossing = [claim for claim in claims if _crosses(claim[1], joints)]
     if not crossing:
         return
-    known = {edge for _, hit in claims if not _crosses(hit, joints) for edge in _edges(hit)}
-    # An address at the end of a text and the first word of the next one may look like a longer address.
-    yield from (claim for claim in crossing if known.isdisjoint(_edges(claim[1])))
+    inside = [hit for _, hit in claims if not _crosses(hit, joints)]
+    known = {edge for hit in inside for edge in _edges(hit)}
+    borders = {*joints, *(joint + 1 for joint in joints)}
+    whole = [hit for hit in inside if hit.span is not None and {hit.span.start, hit.span.end} <= borders]
+    # An address at the end of a text and the first word of the next one may look like a longer address, and so may one
+    # that is a text of its own, with a word from either side.
+    for name, hit in crossing:
+        if known.isdisjoint(_edges(hit)) and not any(_contains(hit, part) for part in whole):
+            yield name, hit
+
+
+def _contains(hit: Hit, part: Hit) -> bool:
+    return (
+        hit.rule_id == part.rule_id
+        and hit.span is not None
+        and part.span is not None
+        and hit.span.start <= part.span.start
+        and part.span.end <= hit.span.end
+    )
 
 
 def _edges(hit: Hit) -> tuple[tuple[str, str, int], ...]:

@@ -459,6 +459,24 @@ async def test_what_crosses_many_joints_is_one_finding() -> None:
     assert [(f.detector, f.hit.span) for f in inspection.findings] == [("finder", None), ("again", None)]
 
 
+async def test_a_text_that_is_one_hit_is_not_reported_again_with_words_from_either_side() -> None:
+    class Words(Finder):
+        """Finds every address with whatever letters it is joined to, as a pattern of addresses does."""
+
+        async def inspect(self, batch: Sequence[Sequence[View]], context: InspectionContext) -> Sequence[Sequence[Hit]]:
+            return [[hit for view in views for hit in self.look(view)] for views in batch]
+
+        def look(self, view: View) -> list[Hit]:
+            return [_hit("ADDRESS", view.to_source(Span(*m.span()))) for m in re.finditer(r"\w+@\w+\.\w+", view.text)]
+
+    whole = [_segment(text, f"/{i}") for i, text in enumerate(("find her", "dora@acme.example", "none"))]
+    split = [_segment(text, f"/{i}") for i, text in enumerate(("find dora", "@acme", ".example"))]
+
+    for parts, found in ((whole, {"/1"}), (split, {"/2"})):
+        inspection = await _inspect(Words(), texts=[*parts, *seams([parts])])
+        assert {finding.segment.pointer for finding in inspection.findings} == found
+
+
 async def test_a_hit_without_a_span_in_a_seam_is_kept() -> None:
     class Vague(Finder):
         async def inspect(self, batch: Sequence[Sequence[View]], context: InspectionContext) -> Sequence[Sequence[Hit]]:
