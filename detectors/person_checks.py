@@ -152,22 +152,8 @@ _ARTICLES: Final = frozenset({"the", "a", "an", "this", "that", "your", "my", "o
 # "Via Garibaldi 12" is a street, "via Gate 4" and "via Section 4" are English.
 _NO_ROADS: Final = frozenset(
     {"section", "chapter", "appendix", "page", "table", "figure", "step", "rule", "route", "gate", "terminal", "exit"}
-    | {
-        "platform",
-        "line",
-        "bus",
-        "room",
-        "port",
-        "proxy",
-        "channel",
-        "vlan",
-        "node",
-        "hop",
-        "server",
-        "api",
-        "http",
-        "tcp",
-    }
+    | {"platform", "line", "bus", "room", "port", "proxy", "channel", "vlan", "node", "hop", "server", "api", "http"}
+    | {"tcp"}
 )
 _NO_NAMES: Final = frozenset(
     {"the", "not", "none", "null", "true", "false", "unknown", "string", "str", "text", "name", "test", "todo", "tbd"}

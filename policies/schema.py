@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -118,11 +118,15 @@ class OutputDocument(Strict):
     action: Literal["flag", "block"] = "block"
 
 
+WEBHOOK_URL: Final = r"^https?://[^\s@]{1,500}$"
+Told = Literal["allow", "flag", "mask", "pseudonymise", "block", "error", "limit"]
+
+
 class WebhookDocument(Strict):
     """An endpoint that is called, signed, for decisions of these actions; `limit`: that most of a limit is used."""
 
-    url: Annotated[str, Field(pattern=r"^https?://[^\s@]{1,500}$")]
-    on: Annotated[tuple[ActionName | Literal["limit"], ...], *Listed] = (ActionName.BLOCK,)
+    url: Annotated[str, Field(pattern=WEBHOOK_URL)]
+    on: Annotated[tuple[Told, ...], *Listed] = ("block",)
 
 
 class CandidateDocument(Strict):

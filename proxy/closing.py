@@ -104,11 +104,9 @@ def _unrecorded(exchange: Exchange) -> web.Response:
 
 def answer_headers(exchange: Exchange) -> dict[str, str]:
     """Return the headers of ours that this exchange's policy lets the client see."""
-    headers = {
-        **exchange.headers,
-        "x-request-id": exchange.request_id,
-        "x-promptshield-action": str(exchange.action),
-    }
+    headers = {**exchange.headers, "x-request-id": exchange.request_id}
+    if exchange.request is not None or exchange.response is not None:  # else nothing was judged, nor allowed
+        headers["x-promptshield-action"] = str(exchange.action)
     if getattr(exchange.words, "dialect", "") == "anthropic":  # where its SDKs look for it
         headers["request-id"] = exchange.request_id
     if exchange.identity is not None:  # whoever nobody knows has no row, and no decision is named to them

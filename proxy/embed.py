@@ -59,8 +59,12 @@ async def evaluate(
 def evaluate_sync(
     said: str | Sequence[JsonObject], policy: str | Path | Policy = STANDARD, origin: str = "user"
 ) -> Verdict:
-    """As `evaluate`, where no event loop runs. Raises RuntimeError where one does: await `evaluate` there."""
-    return asyncio.run(evaluate(said, policy, origin))
+    """As `evaluate`, where no event loop runs. Raises RuntimeError where one does."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(evaluate(said, policy, origin))
+    raise RuntimeError("an event loop runs here: await evaluate(...) in place of evaluate_sync(...)")
 
 
 def carry_out(said: Said, verdict: Verdict) -> Said:

@@ -15,6 +15,7 @@ from proxy.codec import Codec, Headers, OpenedOnly, Target
 DEFAULT_DIALECT: Final = "openai"
 # Files are kept under this path by several providers: what is meant for one must not come to lie at another.
 _SHARED: Final = "/v1/files"
+_METHODS: Final = ("POST", "GET", "DELETE")
 _GEMINI_HEADERS: Final = ("x-goog-api-key", "x-goog-api-client")
 
 
@@ -49,7 +50,10 @@ def open_route(codecs: Sequence[Codec], policy: Policy, target: Target, words: C
 
 
 def _meant(codecs: Sequence[Codec], target: Target) -> str:
-    """Return where else a request is read, of which the base URL lacks `/v1` or has it twice; mostly nothing."""
+    """Return by which method or where a request is read: its base URL may lack `/v1`, or have it twice."""
+    for method in _METHODS:
+        if _claiming(tuple(codecs), method, target.path, target.mount):
+            return f" It is read by {method}."
     for path in (f"/v1{target.path}", target.path.removeprefix("/v1")):
         if path != target.path and _claiming(tuple(codecs), target.method, path, target.mount):
             return f" If {path} is meant, the base URL is wrong."

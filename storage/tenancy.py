@@ -12,6 +12,7 @@ from storage.tenants import TenantStore
 from storage.types import Role
 
 GRACE: Final = timedelta(days=30)
+LEAST_GRACE: Final = timedelta(days=3)  # the database gives no less
 _SELECT: Final = "SELECT id, slug, name, created_at, suspended_at, deleted_at, purge_after FROM public.tenants"
 
 

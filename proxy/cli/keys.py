@@ -58,8 +58,8 @@ def list_(tenant: str, config: ConfigOption = None, data: DataOption = None) -> 
     """List the keys of a tenant by the part that may be shown."""
 
     async def work(database: Database, keys: HouseKeys, _settings: Settings) -> None:
-        for key in await ApiKeyStore(database, keys.pepper).list(tenant):
-            print(_as_line(key))
+        found = await ApiKeyStore(database, keys.pepper).list(tenant)
+        print("\n".join(map(_as_line, found)) or "none")
 
     with_database(config, data, work)
 

@@ -17,7 +17,7 @@ from proxy.settings import Settings
 from storage.accounts.admin_audit import AdminAudit
 from storage.house_keys import HouseKeys
 from storage.postgres import Database
-from storage.tenancy import Tenancy, TenantState
+from storage.tenancy import LEAST_GRACE, Tenancy, TenantState
 from storage.tenants import TenantStore
 
 app = typer.Typer(no_args_is_help=True)
@@ -89,6 +89,8 @@ def delete(
         days = parse_days(grace)
     except ValueError as exc:
         raise typer.BadParameter(str(exc), param_hint="--grace") from None
+    if days < LEAST_GRACE.days:
+        raise typer.BadParameter(f"'{grace}' is less than three days", param_hint="--grace")
     said = {"reason": reason, "grace_days": days}
 
     async def do(tenancy: Tenancy, tenant: TenantState) -> None:

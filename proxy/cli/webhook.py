@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
 
+from policies.schema import WEBHOOK_URL
 from proxy.cli.common import ConfigOption, DataOption, find_tenant, with_database
 from proxy.control.policy_webhooks import webhook_secret
 from proxy.settings import Settings
@@ -28,6 +30,8 @@ def secret(
     data: DataOption = None,
 ) -> None:
     """Print the secret that calls of an address are signed with (standardwebhooks.com); each address has its own."""
+    if re.fullmatch(WEBHOOK_URL, url) is None:
+        raise typer.BadParameter("no policy can name it: an address begins with https:// or http://", param_hint="URL")
 
     async def work(database: Database, house_keys: HouseKeys, _settings: Settings) -> str:
         return webhook_secret(house_keys.tenant_content_key((await find_tenant(database, tenant)).id), url)

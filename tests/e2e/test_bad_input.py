@@ -124,7 +124,10 @@ def test_without_a_key_nothing_is_told_and_nothing_recorded(product: Product, re
     assert (status, answer["error"]["code"]) == (401, "missing_api_key")
     assert recorder.received == []
     assert "x-promptshield-decision-id" not in headers
-    later = post(product, b"{")[2]["x-promptshield-decision-id"]
+    unread = post(product, b"{")[2]
+    later = unread["x-promptshield-decision-id"]
+    assert "x-promptshield-action" not in {*headers, *unread}, "nothing was judged"
+    assert post(product, GOOD)[2]["x-promptshield-action"] == "allow"
     rows = product.shipped([later])
     assert later in {row["id"] for row in rows}
     assert headers["x-request-id"] not in {row["request_id"] for row in rows}

@@ -72,7 +72,10 @@ def test_a_suspended_tenants_keys_stop_and_work_again(house: Product) -> None:
 
 def test_a_deleted_tenant_comes_back_with_its_keys(house: Product) -> None:
     house.run("tenant", "create", "gone")
+    assert house.run("key", "list", "gone").stdout == "none\n"
     key = house.run("key", "create", "gone").stdout.split()[-1]
+    early = house.run("tenant", "delete", "gone", "--reason", "over", "--grace", "1d", check=False)
+    assert (early.returncode, "less than three days" in early.stderr) == (2, True)
     assert "can be restored until" in house.run("tenant", "delete", "gone", "--reason", "over").stdout
     soon(lambda: chat(house, key)[0] == 401)
     assert "gone" not in house.run("tenant", "list").stdout

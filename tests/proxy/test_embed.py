@@ -65,6 +65,11 @@ def test_without_an_event_loop_it_is_a_plain_call() -> None:
     assert evaluate_sync(ATTACK).effect.stop
 
 
+async def test_where_an_event_loop_runs_the_plain_call_says_what_to_do() -> None:
+    with pytest.raises(RuntimeError, match=r"await evaluate\(\.\.\.\)"):
+        evaluate_sync(ATTACK)
+
+
 @pytest.mark.parametrize("said", [None, 3, [], ["text"], [None], {"role": "user"}])
 async def test_what_is_neither_text_nor_messages_is_refused_in_words(said: Any) -> None:
     with pytest.raises(ValueError, match="a text is expected, or a list of messages"):

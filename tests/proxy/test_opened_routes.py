@@ -107,6 +107,11 @@ async def test_a_base_url_that_lacks_v1_or_has_it_twice_is_told(served: Serving,
     assert said["error"]["message"] == f"There is nothing at this path.{hint}"
 
 
+async def test_another_method_than_a_path_is_read_by_is_told(served: Serving) -> None:
+    status, said = await served.ask("/v1/chat/completions", b"{}", method="PUT")
+    assert (status, said["error"]["message"]) == (404, "There is nothing at this path. It is read by POST.")
+
+
 @pytest.mark.parametrize(
     "body",
     [
