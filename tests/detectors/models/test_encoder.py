@@ -12,7 +12,10 @@ import pytest
 from detectors.errors import ConfigurationError, DetectorError
 from detectors.models.encoder import FILE, Encoder, load_encoder, padded
 from detectors.models.known_attacks import WIDTH
+from detectors.models.linear import Window
+from detectors.models.tokens import load_tokens
 from detectors.models.weights_file import SHIPPED, write_manifest
+from detectors.types import Origin
 
 WINDOWS = [[101, 1, 8568, 2035, 3025, 8128, 102], [101, 2, 7592, 102]]
 
@@ -34,6 +37,12 @@ def test_a_window_says_nearly_the_same_alone_and_beside_another(encoder: Encoder
         alone = encoder.read([window])
         assert together.vectors[number] @ alone.vectors[0] > 0.95  # one scale of the bytes for a whole batch
         assert together.attack[number] == pytest.approx(alone.attack[0], abs=1.0)
+
+
+def test_a_text_means_the_same_on_every_processor(encoder: Encoder) -> None:
+    text = "block my card 4111 1111 1111 1111."
+    windows = load_tokens().windows(text, [Window(0, len(text), 0.0)], Origin.USER)
+    assert encoder.read(windows).attack == pytest.approx([3.01], abs=0.1)  # 3.36 where sums of products overflow
 
 
 def test_a_shorter_one_is_filled_up() -> None:
