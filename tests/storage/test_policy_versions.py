@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from detectors.errors import StorageError
+from storage.accounts.admin_audit import AdminAudit, Sought
 from storage.policy_versions import PolicyVersions
 from storage.postgres import Database
 from storage.revisions import read_revisions
+from storage.types import Tenant
 from tests.storage.conftest import RunStatement
 
 TEXT = "extends: preset/standard\n"
@@ -118,3 +120,26 @@ async def test_history_cannot_be_rewritten_by_those_who_serve(database: Database
     rights = "SELECT has_table_privilege('ps_app', 'private.' || t, p) FROM unnest($1::text[]) t, unnest($2::text[]) p"
     tables, changes = ["policy_versions", "policy_activations"], ["INSERT", "UPDATE", "DELETE", "TRUNCATE"]
     assert [row[0] for row in await as_superuser(rights, tables, changes)] == [False] * 8
+
+
+@pytest.mark.parametrize("app", ["", "/bot"])
+async def test_what_is_done_to_a_policy_is_in_its_tenants_audit(
+    store: PolicyVersions, database: Database, tenant: Tenant, neighbour: Tenant, app: str
+) -> None:
+    name = f"{tenant.slug}{app}"
+    await save(store, name)
+    await store.approve(name, 1, "cli:otto")
+    await store.activate(name, 1, "cli:anna", "now", four_eyes=True)
+    found = await AdminAudit(database).list(Sought(tenant.id))
+    assert [(event.action, event.target) for event in found] == [
+        ("policy.activate", name),
+        ("policy.approve", name),
+        ("policy.save", name),
+    ]
+    assert await AdminAudit(database).list(Sought(neighbour.id)) == ()
+
+
+async def test_a_policy_of_no_tenant_is_in_the_audit_without_one(store: PolicyVersions, database: Database) -> None:
+    await save(store, "nobodys")
+    found = await AdminAudit(database).list(Sought(action="policy.save"))
+    assert [event.tenant_id for event in found if event.target == "nobodys"] == [None]
