@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from detectors.errors import StorageError
 from storage.postgres import Database, Row
 from storage.types import Role
 
@@ -36,6 +37,7 @@ JOIN private.policy_versions AS v ON v.name = a.name AND v.version = a.version O
 _ACTIVATIONS: Final = """
 SELECT version FROM private.policy_activations WHERE name = $1 AND version IS NOT NULL ORDER BY id
 """
+_WAS_IN_FORCE: Final = "SELECT EXISTS (SELECT FROM private.policy_activations WHERE name = $1 AND version = $2)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,21 @@ class PolicyVersions:
         if await self.find(name) is None:  # withdrawn: nothing is in force
             return way[-1] if way else None
         return way[-2] if len(way) > 1 else None
+
+    async def way_back(self, name: str, wanted: int | None = None) -> int:
+        """Return the version that a rollback puts in force: `wanted`, by default the one before the present one.
+
+        Raises StorageError where that was never in force: a draft is put in force by `activate`, with its conditions.
+        """
+        if wanted is None:
+            before = await self.before(name)
+            if before is None:
+                raise StorageError(f"no earlier version of '{name}' was in force")
+            return before
+        async with self._database.transaction(Role.READER) as connection:
+            if not await connection.fetchval(_WAS_IN_FORCE, name, wanted):
+                raise StorageError(f"version {wanted} of '{name}' was never in force: it is not gone back to")
+        return wanted
 
     async def in_force(self) -> tuple[PolicyVersion, ...]:
         """What the database holds and is in force, by name."""

@@ -120,17 +120,17 @@ def approve(name: NameArgument, version: VersionArgument, config: ConfigOption =
 def rollback(
     name: NameArgument,
     reason: ReasonOption = "rollback",
-    to: Annotated[int | None, typer.Option(min=1, help="Which version (default: the one in force before).")] = None,
+    to: Annotated[
+        int | None, typer.Option(min=1, help="Which version that was in force once (default: the last one).")
+    ] = None,
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
-    """Put the version in force again that was so before the present one."""
+    """Put a version in force again that was so before the present one."""
 
     async def work(database: Database, _keys: HouseKeys, settings: Settings) -> int:
         store = PolicyVersions(database)
-        number = to or await store.before(name)
-        if number is None:
-            raise StorageError(f"no earlier version of '{name}' was in force; --to puts any of them in force")
+        number = await store.way_back(name, to)
         await store.activate(name, number, actor(), reason, four_eyes=settings.four_eyes)
         return number
 

@@ -86,6 +86,18 @@ async def test_an_older_version_that_is_put_in_force_has_one_before_it(
     assert await store.before(name) == before
 
 
+async def test_the_way_back_leads_to_what_was_in_force_and_to_no_draft(store: PolicyVersions) -> None:
+    for _ in range(3):
+        await save(store, "way")
+    with pytest.raises(StorageError, match="no earlier version of 'way'"):
+        await store.way_back("way")
+    for version in (1, 2):
+        await store.activate("way", version, "cli:anna", "now", four_eyes=False)
+    assert [await store.way_back("way"), await store.way_back("way", 1)] == [1, 1]
+    with pytest.raises(StorageError, match="version 3 of 'way' was never in force"):
+        await store.way_back("way", 3)
+
+
 async def test_four_eyes_are_two_people(store: PolicyVersions) -> None:
     await save(store, "four")
     with pytest.raises(StorageError, match="waits for the approval"):

@@ -41,7 +41,7 @@ class Activation(Sent):
 
 
 class Rollback(Sent):
-    """`to` is a version; by default the one that was in force before."""
+    """`to` is a version that was in force once; by default the one that was so before the present one."""
 
     reason: Reason
     to: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None

@@ -133,9 +133,9 @@ async def _hold(call: Call, place: PolicyPlace, policy: Policy, wanted: Activati
 
 async def _roll_back(call: Call) -> ShownVersion:
     place, wanted = await place_of(call), call.sent(Rollback)
-    number = wanted.to or await PolicyVersions(call.parts.database).before(place.name)
-    if number is None:
-        raise OperationError(409, "refused", "No earlier version was in force.")
+    if wanted.to is not None:
+        await version_of(call.parts, place, wanted.to)
+    number = await PolicyVersions(call.parts.database).way_back(place.name, wanted.to)
     version = await version_of(call.parts, place, number)
     refuse_files(call.parts, place)
     await load(call.parts, place, version.content)  # workers would go on with what is to be undone
@@ -236,7 +236,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     ),
     Operation(
         "rollBackPolicy", "POST", f"{ONE}/rollback", Permission.POLICIES_ACTIVATE,
-        "Put the version in force again that was so before.", ShownVersion, _roll_back, body=Rollback,
+        "Put a version in force again that was so before.", ShownVersion, _roll_back, body=Rollback,
     ),
     Operation(
         "withdrawPolicy", "POST", f"{ONE}/withdraw", Permission.POLICIES_ACTIVATE,

@@ -41,10 +41,10 @@ BY_PLATFORM: Final = frozenset(
         "resetJudgeBreaker", "verifyAuditEvents", "createIssuer", "removeIssuer",
     }
 )  # fmt: skip
-# Those that end something come last, in this order.
+# Those that need what others did, and those that end something, come last, in this order.
 LAST: Final = (
-    "withdrawPolicy", "rejectReview", "revokeKey", "revokeServiceAccount", "removeIssuer", "endSessions",
-    "suspendTenant", "resumeTenant", "deleteTenant", "purgeTenant", "restoreTenant",
+    "rollBackPolicy", "withdrawPolicy", "rejectReview", "revokeKey", "revokeServiceAccount", "removeIssuer",
+    "endSessions", "suspendTenant", "resumeTenant", "deleteTenant", "purgeTenant", "restoreTenant",
 )  # fmt: skip
 # Not before three days have passed; nothing is learned from a text that is not kept (test_decisions.py); and programs
 # approve nothing, people do (test_policies.py).

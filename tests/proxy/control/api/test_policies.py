@@ -47,6 +47,19 @@ async def test_a_draft_is_saved_read_and_put_in_force_and_back(house: House) -> 
     assert (await house.do("readPolicyVersion", names(house, version="2"))).content == GOOD + "# x\n"
 
 
+async def test_nobody_goes_back_to_a_draft_that_was_never_in_force(house: House) -> None:
+    for content in (GOOD, GOOD + "# x\n", GOOD + "# y\n"):
+        await house.do("savePolicyDraft", names(house), body={"content": content, "reason": "try it"})
+    for version in ("1", "2"):
+        await house.do("activatePolicyVersion", names(house, version=version), body={"reason": "go on"})
+    with refused(409, "refused"):
+        await house.do("rollBackPolicy", names(house), body={"reason": "no good", "to": 3})
+    with refused(404):
+        await house.do("rollBackPolicy", names(house), body={"reason": "no good", "to": 4})
+    back = await house.do("rollBackPolicy", names(house), body={"reason": "no good", "to": 1})
+    assert (back.version, back.in_force) == (1, True)
+
+
 async def test_nobody_goes_back_to_what_does_not_load_any_more(house: House) -> None:
     shared = house.parts.settings.policies_folder / "_shared" / "base.yaml"
     shared.parent.mkdir()
