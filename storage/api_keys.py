@@ -141,7 +141,7 @@ class ApiKeyStore:
         async with self._database.transaction(Role.APP, tenant_id) as connection:
             app_id = await _find_or_make_app(connection, tenant_id, app)
             if not additional:
-                await _insist_on_none(connection, app_id)
+                await hold_to_one_live_key(connection, app_id)
             key_id: int = await connection.fetchval(
                 "INSERT INTO public.api_keys (tenant_id, app_id, hash, prefix, name, expires_at, scopes, models)"
                 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
@@ -229,7 +229,7 @@ def _identity(row: Row) -> Identity:
     )
 
 
-async def _insist_on_none(connection: Connection, app_id: int) -> None:
+async def hold_to_one_live_key(connection: Connection, app_id: int) -> None:
     """Raise StorageError if an app has a live key; whoever asks at the same time waits for us."""
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('ps_key', $1))", app_id)
     if await connection.fetchval(_HAS_LIVE, app_id):

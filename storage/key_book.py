@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from detectors.errors import StorageError
-from storage.api_keys import ApiKey, hold_to_app_names
+from storage.api_keys import ApiKey, hold_to_app_names, hold_to_one_live_key
 from storage.postgres import Database, Row
 from storage.types import Role
 
@@ -32,6 +32,9 @@ UPDATE public.api_keys SET name = CASE WHEN $7::text[] @> '{name}' THEN $3 ELSE 
     models = CASE WHEN $7::text[] @> '{models}' THEN $6 ELSE models END
 WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL
     AND (rotated_to IS NULL OR NOT $7::text[] @> '{expires_at}' OR $4 <= expires_at) RETURNING id
+"""
+_ENDED: Final = """
+SELECT app_id FROM public.api_keys WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL AND expires_at <= now()
 """
 _APPS: Final = """
 SELECT a.id, a.name, a.created_at, (
@@ -72,10 +75,14 @@ class KeyBook:
     async def change(self, key: ApiKey, changes: Mapping[str, Any]) -> None:
         """Give a key another name, end or limits, and leave what `changes` does not name as it is by now.
 
-        Raises StorageError for one that is revoked, and for a later end of one that another one has taken over from.
+        Raises StorageError for one that is revoked, for a later end of one that another one has taken over from, and
+        for a later end of one that has ended already where its app has a live key.
         """
         new = [changes.get(name, getattr(key, name)) for name in ("name", "expires_at", "scopes", "models")]
         async with self._database.transaction(Role.APP, self._tenant_id) as connection:
+            ended_of = await connection.fetchval(_ENDED, self._tenant_id, key.id) if "expires_at" in changes else None
+            if ended_of is not None:
+                await hold_to_one_live_key(connection, ended_of)
             if await connection.fetchval(_CHANGE, self._tenant_id, key.id, *new, list(changes)) is None:
                 raise StorageError("a revoked key stays as it is, and a rotated one ends when it was to end")
 

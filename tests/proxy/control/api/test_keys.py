@@ -2,10 +2,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from storage.api_keys import ApiKeyStore, hash_key, well_formed
 from storage.key_book import KeyBook
 from tests.proxy.control.house import House, refused
 from tests.proxy.control.stock import Stock
+from tests.storage.conftest import RunStatement
 
 
 async def test_a_key_is_made_for_an_app_and_shown_once(house: House) -> None:
@@ -103,3 +106,20 @@ async def test_the_end_of_a_rotated_key_is_not_put_off(house: House) -> None:
             await house.do("changeKey", one, body={"expires_at": end})
     assert (await house.do("changeKey", one, body={"expires_at": sooner.isoformat()})).expires_at == sooner
     assert (await house.do("changeKey", one, body={"name": "old"})).expires_at == sooner
+
+
+@pytest.mark.parametrize("days", [None, 30])
+async def test_a_key_that_has_ended_does_not_come_back_beside_a_live_one(
+    house: House, as_superuser: RunStatement, days: int | None
+) -> None:
+    names = {"tenant": house.acme.slug}
+    old = await house.do("createKey", names, body={})
+    await as_superuser("UPDATE public.api_keys SET expires_at = now() - interval '1 s' WHERE id = $1", old.key.id)
+    new = await house.do("createKey", names, body={})
+    one = {**names, "key": str(old.key.id)}
+    later = {"expires_at": None if days is None else (datetime.now(UTC) + timedelta(days=days)).isoformat()}
+    with refused(409, "refused"):
+        await house.do("changeKey", one, body=later)
+    assert (await house.do("changeKey", one, body={"name": "old"})).state == "expired"
+    await house.do("revokeKey", {**names, "key": str(new.key.id)})
+    assert (await house.do("changeKey", one, body=later)).state == "live"
