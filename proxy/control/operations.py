@@ -52,6 +52,11 @@ class Call:
             raise OperationError(422, "tenant_needed", "Name a tenant.", "tenant")
         return self.tenant
 
+    def hold_to_living(self) -> None:
+        """Raises OperationError 409 where the call is about a tenant that is deleted."""
+        if self.tenant is not None and self.tenant.deleted_at is not None:
+            raise OperationError(409, "refused", "The tenant is deleted.")
+
     async def concerns(self, tenant_id: int) -> None:
         """Say whose matter it turned out to be, where nobody named a tenant: the audit is told, and its readers."""
         if self.tenant is None:
@@ -84,7 +89,8 @@ class Operation:
     """One thing to do. `{tenant}` in its path, or `tenant` in its query, is a slug.
 
     `platform`: not for principals of a tenant. `noted`: whether the admin audit has a line of it; by default what
-    changes anything, which is all but GET.
+    changes anything, which is all but GET. `of_deleted`: whether it may be done to a tenant that is deleted; by default
+    what changes nothing, or ends something.
     """
 
     id: str
@@ -99,10 +105,15 @@ class Operation:
     query: type[BaseModel] | None = None
     platform: bool = False
     noted: bool | None = None
+    of_deleted: bool | None = None
 
     @property
     def is_noted(self) -> bool:
         return self.method != "GET" if self.noted is None else self.noted
+
+    @property
+    def is_of_deleted(self) -> bool:
+        return not self.is_noted or self.method in {"GET", "DELETE"} if self.of_deleted is None else self.of_deleted
 
 
 async def perform(
@@ -117,7 +128,8 @@ async def perform(
     """Do what `operation` says for `principal`, if he may, and note it in the admin audit.
 
     `names` are those of the path; `query` and `body` may be models, or what they are made of. Raises OperationError:
-    404 for whatever the principal may not know of, 403 for what he may not do where he is, 422 naming the field.
+    404 for whatever the principal may not know of, 403 for what he may not do where he is, 422 naming the field, 409
+    where its tenant is deleted.
     """
     if not all(value.isprintable() and len(value) <= _LONGEST_NAME for value in names.values()):
         raise not_found()
@@ -128,6 +140,8 @@ async def perform(
         await _note_denial(call, operation)
         raise OperationError(403, "not_allowed", f"Your role ({principal.role}) does not have {operation.permission}.")
     call.body = _read(operation.body, body, "body")
+    if not operation.is_of_deleted and "tenant" in call.names:
+        call.hold_to_living()
     try:
         answer = await operation.run(call)
     except (PolicyError, StorageError) as exc:

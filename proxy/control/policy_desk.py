@@ -121,6 +121,7 @@ async def tested(parts: ControlParts, loaded: LoadedPolicy) -> tuple[TestResult,
 
 async def save_draft(call: Call, place: PolicyPlace, content: str, reason: str) -> tuple[int, LoadedPolicy]:
     """Keep a text that loads and passes its tests. Raises PolicyError, StorageError, OperationError."""
+    call.hold_to_living()
     refuse_files(call.parts, place)
     loaded = await load(call.parts, place, content)
     for result in await tested(call.parts, loaded):

@@ -107,7 +107,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     ),
     Operation(
         "openIncident", "POST", "/api/v1/tenants/{tenant}/incidents", Permission.INCIDENTS_WRITE,
-        "Open an incident by hand.", IncidentDetail, _open, 201, NewIncident,
+        "Open an incident by hand.", IncidentDetail, _open, 201, NewIncident, of_deleted=True,
     ),
     Operation(
         "exportIncidents", "GET", "/api/v1/incident-findings", Permission.INCIDENTS_READ,

@@ -28,8 +28,6 @@ async def _list(call: Call) -> KeyList:
 
 async def _create(call: Call) -> MadeKey:
     new, tenant = call.sent(NewKey), call.the_tenant()
-    if tenant.deleted_at is not None:
-        raise OperationError(409, "refused", "The tenant is deleted.")
     _insist_on_future(new.expires_at)
     _insist_on_scopes(call, new.scopes)
     limits = KeyLimits(_patterns(new.scopes), _patterns(new.models))

@@ -45,6 +45,7 @@ async def _read(call: Call) -> ShownAccount:
 
 async def _rotate(call: Call) -> MadeAccount:
     account, overlap = await _find(call), call.sent(SecretRotation).overlap_minutes
+    call.hold_to_living()
     opened = await call.parts.access.service_accounts.rotate(account.id, overlap * 60.0)
     call.note(account.client_id, after={"overlap_minutes": overlap})
     return MadeAccount(account=_shown(opened.account), client_secret=opened.secret)

@@ -117,11 +117,11 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     ),
     Operation(
         "restoreTenant", "POST", f"{_ONE}/restore", Permission.TENANTS_WRITE, "Bring a deleted tenant back.",
-        ShownTenant, _restore, platform=True,
+        ShownTenant, _restore, platform=True, of_deleted=True,
     ),
     Operation(
         "purgeTenant", "POST", f"{_ONE}/purge", Permission.TENANTS_PURGE,
         "Remove all that is left of a tenant deleted three days ago; done within a minute.", ShownTenant, _purge, 202,
-        body=Why, platform=True,
+        body=Why, platform=True, of_deleted=True,
     ),
 )  # fmt: skip

@@ -67,6 +67,7 @@ async def _reset_password(call: Call) -> MadeUser:
     user, access = await _find(call), call.parts.access
     _insist_on_other(call, user)
     _insist_on_own_password(user)
+    call.hold_to_living()
     password = one_time_password()
     await access.users.set_password(user.id, await access.passwords.hash(password), must_change=True)
     await access.sessions.end_all(user.id, "the password was reset")
@@ -96,14 +97,15 @@ async def _end_sessions(call: Call) -> Done:
 
 
 async def take_tenant(call: Call, slug: str | None, role: AdminRole) -> None:
-    """Settle whose somebody new is to be: `call.tenant`. Raises OperationError 404 and 422."""
+    """Settle whose somebody new is to be: `call.tenant`. Raises OperationError 404, 409 and 422."""
     if call.principal.tenant_id is not None:
         if slug not in {None, call.principal.tenant}:
             raise not_found()
     elif slug is not None:
         call.tenant = await Tenancy(call.parts.database).find(slug)
-        if call.tenant is None or call.tenant.deleted_at is not None:
+        if call.tenant is None:
             raise not_found()
+        call.hold_to_living()
     _insist_on_fit(role, call.tenant.slug if call.tenant is not None else None)
 
 

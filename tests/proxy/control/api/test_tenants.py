@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.proxy.control.house import House, refused
+from tests.proxy.control.stock import Stock
 
 WHY = {"reason": "they asked for it"}
 RunStatement = Callable[..., Any]
@@ -82,6 +84,38 @@ async def test_a_tenant_deleted_days_ago_can_be_purged_and_then_not_restored(
     await house.do("purgeTenant", names, body=WHY, by=house.chief)
     with refused(409):
         await house.do("restoreTenant", names, by=house.chief)
+
+
+async def test_in_a_deleted_tenant_nothing_is_made_and_what_is_there_may_be_ended(house: House, stock: Stock) -> None:
+    slug, chief = house.acme.slug, house.chief
+    one = {"tenant": slug, "key": str(stock.key), "account": str(stock.account), "user": str(stock.user), "app": "_"}
+    issuer = {"issuer": "https://other.example", "audience": "a", "jwks_url": "https://other.example/keys"}
+    draft = {"content": "extends: preset/standard\n", "reason": "try it"}
+    attempts: dict[str, object] = {
+        "createKey": {"additional": True},
+        "rotateKey": {},
+        "changeKey": {"name": "x"},
+        "createApp": {"name": "late"},
+        "createIssuer": issuer,
+        "savePolicyDraft": draft,
+        "markFalsePositive": {"until": (datetime.now(UTC) + timedelta(days=30)).date().isoformat(), **WHY},
+        "createUser": {"name": "late", "role": "analyst", "tenant": slug},
+        "resetPassword": None,
+        "createServiceAccount": {"name": "late", "role": "analyst", "tenant": slug},
+        "rotateServiceAccount": {},
+        "changeTenant": {"name": "Late"},
+        "suspendTenant": WHY,
+    }
+    await house.do("deleteTenant", {"tenant": slug}, body=WHY, by=chief)
+    for operation, body in attempts.items():
+        with refused(409, "refused") as caught:
+            await house.do(operation, one | {"decision": stock.decision}, body=body, by=chief)
+        assert "deleted" in str(caught.value), operation
+    assert (await house.do("revokeKey", one, by=chief)).state == "revoked"
+    await house.do("removeIssuer", one | {"issuer": str(stock.issuer)}, by=chief)
+    await house.do("openIncident", one, body={"title": "something odd"}, by=chief)
+    await house.do("restoreTenant", one, by=chief)
+    assert (await house.do("createApp", one, body={"name": "late"})).name == "late"
 
 
 async def test_what_is_wrong_is_named(house: House) -> None:
