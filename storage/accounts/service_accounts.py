@@ -56,8 +56,8 @@ class ServiceAccounts:
         self._database, self._key = database, key
 
     async def create(self, name: str, role: str, tenant_id: int | None) -> Opened:
-        """Make an account with its first secret, never seen again. Raises StorageError for a malformed or taken name,
-        or a role that does not fit the tenant.
+        """Make an account with its first secret, never seen again. Raises StorageError for a malformed name, for that
+        of a live account, and for a role that does not fit the tenant.
         """
         if _NAME.fullmatch(name) is None:
             raise StorageError("a service account's name is up to 63 lower-case letters, digits, dots or hyphens")
@@ -65,7 +65,7 @@ class ServiceAccounts:
         async with self._database.transaction(Role.ACCESS) as connection:
             account_id = await connection.fetchval(
                 "INSERT INTO private.service_accounts (client_id, name, role, tenant_id) VALUES ($1, $2, $3, $4)"
-                " ON CONFLICT (tenant_id, name) DO NOTHING RETURNING id",
+                " ON CONFLICT (tenant_id, name) WHERE revoked_at IS NULL DO NOTHING RETURNING id",
                 *(client_id, name, role, tenant_id),
             )
             if account_id is None:
@@ -82,14 +82,15 @@ class ServiceAccounts:
             )
             return await self._with_new_secret(connection, account_id)
 
-    async def revoke(self, account_id: int) -> bool:
-        """End an account and all its secrets and tokens; False if it is dead already."""
+    async def revoke(self, account_id: int) -> None:
+        """End an account and all its secrets and tokens. Raises StorageError where it is revoked already."""
         async with self._database.transaction(Role.ACCESS) as connection:
             done = await connection.execute(
                 "UPDATE private.service_accounts SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL",
                 account_id,
             )
-        return not done.endswith(" 0")
+        if done.endswith(" 0"):
+            raise StorageError("the service account is revoked already")
 
     async def open(self, client_id: str, secret: str) -> Opened | None:
         """Return the live account whose secret that is."""

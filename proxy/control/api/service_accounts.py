@@ -97,6 +97,6 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     ),
     Operation(
         "revokeServiceAccount", "DELETE", _ONE, Permission.SERVICE_ACCOUNTS_WRITE,
-        "End a service account, its secrets and tokens at once.", ShownAccount, _revoke,
+        "End a service account, its secrets and tokens at once; its name is free again.", ShownAccount, _revoke,
     ),
 )  # fmt: skip

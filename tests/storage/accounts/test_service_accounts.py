@@ -52,8 +52,9 @@ async def test_a_rotated_secret_ends_and_may_not_outlive_an_earlier_end(
 async def test_a_revoked_account_stays_dead(accounts: ServiceAccounts, tenant: Tenant) -> None:
     made = await accounts.create("dead", "auditor", tenant.id)
     assert await accounts.live(made.account.id, made.secret_id) is not None
-    assert await accounts.revoke(made.account.id)
-    assert not await accounts.revoke(made.account.id)
+    await accounts.revoke(made.account.id)
+    with pytest.raises(StorageError, match="revoked already"):
+        await accounts.revoke(made.account.id)
     assert await accounts.live(made.account.id, made.secret_id) is None
     with pytest.raises(StorageError, match="no such live"):
         await accounts.rotate(made.account.id)
@@ -68,6 +69,19 @@ async def test_names_are_a_tenants_own_and_taken_once(
             await accounts.create("same-name", role, tenant_id)
     assert "same-name" in {account.name for account in await accounts.list(tenant.id)}
     assert {account.tenant_id for account in await accounts.list(tenant.id)} == {tenant.id}
+
+
+async def test_the_name_of_a_revoked_account_is_free_and_its_secret_opens_nothing(
+    accounts: ServiceAccounts, tenant: Tenant
+) -> None:
+    for tenant_id, role in ((tenant.id, "auditor"), (None, "platform_admin")):
+        old = await accounts.create("again", role, tenant_id)
+        await accounts.revoke(old.account.id)
+        new = await accounts.create("again", role, tenant_id)
+        assert await accounts.open(old.account.client_id, old.secret) is None
+        assert await accounts.open(new.account.client_id, new.secret) is not None
+        with pytest.raises(StorageError, match="already"):
+            await accounts.create("again", role, tenant_id)
 
 
 @pytest.mark.parametrize("name", ["", "A", "a b", "-a", "a" * 64])

@@ -32,6 +32,18 @@ async def test_an_account_is_made_rotated_and_ended_by_its_tenants_admin(house: 
     assert rotated.client_secret not in events
 
 
+async def test_an_account_is_revoked_once_and_noted_once(house: House) -> None:
+    new = {"name": "once", "role": "auditor"}
+    made = await house.do("createServiceAccount", body=new)
+    one = {"account": str(made.account.id)}
+    await house.do("revokeServiceAccount", one)
+    with refused(409, "refused"):
+        await house.do("revokeServiceAccount", one)
+    noted = await house.parts.access.audit.list(Sought(house.acme.id, action="revokeServiceAccount"))
+    assert [event.target for event in noted] == [made.account.client_id]
+    assert (await house.do("createServiceAccount", body=new)).account.client_id != made.account.client_id
+
+
 @pytest.mark.parametrize(
     ("operation", "body"), [("readServiceAccount", None), ("rotateServiceAccount", {}), ("revokeServiceAccount", None)]
 )
