@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from detectors.documents import Document
+from detectors.documents import Document, read_document
 from detectors.errors import PolicyError
 from policies.layers import Stamp
 from policies.testing import TEST_FILES
@@ -20,7 +20,8 @@ WORD_FILES: Final = ".txt"
 class PolicyFolders:
     """`own` is the operator's, under version control or not; `held` has what the database says is in force, if any.
 
-    A policy lies in one of them. What others are made of (`_common/`, `platform.yaml`) lies in `own` only.
+    A policy lies in one of them. What others are made of (`_common/`, `platform.yaml`) lies in `own` only, but for a
+    tenant's policy, which those of its apps may extend.
     """
 
     own: Path
@@ -46,6 +47,27 @@ class PolicyFolders:
     def holds(self, name: str) -> bool:
         """Tell whether it is the database that has a policy of that name, and a tenant that wrote it."""
         return self.held is not None and (self.held / f"{name}.yaml").is_file()
+
+    def resting_with_tenants(self, names: Iterable[str]) -> frozenset[str]:
+        """Return those that may not load for what a tenant did: the database holds them, or they are files that are
+        built on the tenant's own policy, which the database holds, or held until it was withdrawn.
+        """
+        return frozenset(name for name in names if self._rests_with_tenant(name))
+
+    def _rests_with_tenant(self, name: str) -> bool:
+        slug, _, app = name.partition("/")
+        if self.holds(name):
+            return True
+        if not app or self.held is None or ((self.own / f"{slug}.yaml").is_file() and not self.holds(slug)):
+            return False
+        try:
+            content = read_document(self.own / f"{name}.yaml", PolicyError).content
+        except PolicyError:
+            return False
+        extends, candidate = content.get("extends"), content.get("candidate")
+        named = [*(extends if isinstance(extends, list) else [extends])]
+        named += [candidate.get("policy")] if isinstance(candidate, dict) else []
+        return f"{slug}.yaml" in named
 
     def relative(self, file: Path) -> Path:
         """Return a file's place below the folder that it lies in."""

@@ -61,10 +61,13 @@ def shipped_file(name: str) -> Path:
 
 
 class Library:
-    """Reads layers. What others extend is kept, and read again when its file has changed."""
+    """Reads layers. What others extend is kept, and read again when its file has changed.
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder
+    `folder` is the operator's; of `held`, the database's policies, an app's policy may extend its own tenant's alone.
+    """
+
+    def __init__(self, folder: Path | None = None, held: Path | None = None) -> None:
+        self._folder, self._held = folder, held
         self._known: dict[str, tuple[list[tuple[Path, Stamp]], Any]] = {}
 
     def layers(self, document: Document, name: str, above: tuple[str, ...] = ()) -> list[Layer]:
@@ -89,7 +92,9 @@ class Library:
         return [*layers, Layer(name, document, content, _rules(document, content), ancestors, digest)]
 
     def find(self, document: Document, name: str, loc: Sequence[str | int], tenant: str) -> Path:
-        """Return the operator's file of that name, which a policy of `tenant` may build on. Raises PolicyError."""
+        """Return the file of that name, which a policy of `tenant` may build on: the operator's, or the tenant's own
+        policy, which the database may hold. Raises PolicyError.
+        """
         own = [f"{tenant}.yaml"] if tenant else []
         if name not in own and not _SHARED_FILE.fullmatch(name):
             known = [*preset_names(), *shipped_names("pack"), *own, "_<folder>/<file>.yaml"]
@@ -100,13 +105,18 @@ class Library:
                 else nearest(name, known)
             )
             raise document.complain(loc, f"unknown policy '{name}'{hint}", of_key=False)
-        for folder in self._folders(document.file):
-            file = folder / name
-            if file.is_file():
-                if not file.resolve().is_relative_to(folder.resolve()):
-                    raise document.complain(loc, f"'{name}' lies outside of the policies' folder", of_key=False)
-                return file
-        raise document.complain(loc, f"there is no file '{name}' in the policies' folder", of_key=False)
+        held = [self._held] if self._held is not None and name in own else []
+        folders = [folder for folder in (*self._folders(document.file), *held) if (folder / name).is_file()]
+        if not folders:
+            nor = ", and the database holds none" if held else ""
+            raise document.complain(loc, f"there is no file '{name}' in the policies' folder{nor}", of_key=False)
+        if len(folders) > 1 and folders[-1:] == held:
+            problem = f"'{name}' is a file and the database holds it too: it is one or the other"
+            raise document.complain(loc, problem, of_key=False)
+        file = folders[0] / name
+        if not file.resolve().is_relative_to(folders[0].resolve()):
+            raise document.complain(loc, f"'{name}' lies outside of the policies' folder", of_key=False)
+        return file
 
     def _parent(
         self, document: Document, parent: str, at: tuple[str | int, ...], above: tuple[str, ...]
@@ -130,7 +140,7 @@ class Library:
     ) -> Value:
         """Return what `read` made of a file, once for as long as that and the files of its layers are the same."""
         known = self._known.get(name)
-        if known is None or any(stamp_of(part) != stamp for part, stamp in known[0]):
+        if known is None or any(_has_moved(part, stamp) for part, stamp in known[0]):
             stamp = stamp_of(file)  # before it is read: if it changes meanwhile it is read again
             value = read()
             # What is shipped does not change while we run.
@@ -153,6 +163,13 @@ def stamp_of(file: Path) -> Stamp:
         raise PolicyError(file, None, f"cannot be read: {exc.strerror}") from exc
     # The change time too: a file moved over another may bring an old modification time along.
     return status.st_mtime_ns, status.st_ctime_ns, status.st_size
+
+
+def _has_moved(file: Path, stamp: Stamp) -> bool:
+    try:
+        return stamp_of(file) != stamp
+    except PolicyError:  # gone, maybe to the database's folder
+        return True
 
 
 def _rules(document: Document, content: PolicyDocument) -> tuple[Rule, ...]:

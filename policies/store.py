@@ -64,13 +64,14 @@ class PolicyStore:
         self._folders, self._chain, self._actions, self._last_good = folders, chain, actions, last_good
         self._reader, self._signatures, self._generation = reader, signatures, 0
         self._known_rules = frozenset(known_rules)
-        self._library = Library(folders.own)
+        self._library = Library(folders.own, folders.held)
         self._fallback = load_preset("preset/standard").policy
         self._policies: dict[str, Policy] = {DEFAULT: self._fallback}
         self._stamps: dict[str, Stamp] = {}
         self._sources: dict[str, frozenset[str]] = {}  # the files that each is made of
         self._failures: dict[str, PolicyError] = {}
-        self._unusable = frozenset[str]()  # the database's, which have no last good revision either
+        self._tenants_doing = frozenset[str]()  # of those that do not load, whose reason may be what a tenant did
+        self._unusable = frozenset[str]()  # and have no last good revision either
         self._lock = asyncio.Lock()
 
     @property
@@ -83,7 +84,7 @@ class PolicyStore:
         return MappingProxyType({name: str(why) for name, why in self._failures.items()})
 
     def policy_for(self, tenant: str, app: str) -> Policy:
-        """Return what decides. Raises EdgeError 503 where that is a policy of the database's that does not load."""
+        """Return what decides. Raises EdgeError 503 where that is one that does not load for a tenant's doing."""
         if self._unusable:
             own = f"{tenant}/{app}"
             name = own if own in self._policies or own in self._unusable else tenant
@@ -103,7 +104,7 @@ class PolicyStore:
         """
         await self.reload()
         for name, why in self._failures.items():
-            if not self._folders.holds(name):
+            if name not in self._tenants_doing:
                 raise why
 
     async def recover(self) -> None:
@@ -114,7 +115,7 @@ class PolicyStore:
         """
         await self.reload()
         for name, why in self._failures.items():
-            if name not in self._policies and not self._folders.holds(name):
+            if name not in self._policies and name not in self._tenants_doing:
                 raise why
 
     async def reload(self) -> ReloadReport:
@@ -138,12 +139,11 @@ class PolicyStore:
                     kept = await asyncio.to_thread(self._recall, name) if lost else None
                     if kept is not None:
                         good[name] = kept
+            doing = await asyncio.to_thread(self._folders.resting_with_tenants, tuple(failures))
             if good or removed:
                 self._swap(good, removed)
-            self._stamps, self._failures = stamps, failures
-            self._unusable = frozenset(
-                name for name in failures if name not in self._policies and self._folders.holds(name)
-            )
+            self._stamps, self._failures, self._tenants_doing = stamps, failures, doing
+            self._unusable = frozenset(name for name in doing if name not in self._policies)
             return _report(good, removed, {name: why for name, why in failures.items() if name in changed})
 
     def _signatures_moved(self) -> bool:

@@ -78,11 +78,11 @@ async def patched(
     marked: Marked,
     excuse: Excuse,
     detection: Detection,
-    folder: Path,
+    library: Library,
     added: Callable[[Lexicon], Lexicon],
 ) -> str:
     """Return a policy with the exclusions, and a test for each text that can be one; the test expects what is then
-    decided. `place` is the policy's name and file; `folder` has what it extends; `added` adds to its words what is
+    decided. `place` is the policy's name and file; `library` has what it extends; `added` adds to its words what is
     looked for beside them. Raises PolicyError.
     """
     file = place[1]
@@ -95,7 +95,7 @@ async def patched(
         judged = marked.texts.get(content)
         if judged is not None and len(judged) <= _LONGEST and Origin(score["origin"]) in _TESTED:
             test = _test(marked.row["id"], score, judged)
-            text = await _with_test(text, place, test, detection, folder, added)
+            text = await _with_test(text, place, test, detection, library, added)
     return text
 
 
@@ -114,12 +114,12 @@ async def _with_test(
     place: tuple[str, Path],
     test: dict[str, Any],
     detection: Detection,
-    folder: Path,
+    library: Library,
     added: Callable[[Lexicon], Lexicon],
 ) -> str:
     name, file = place
     changed = with_item(text, file, "tests", test)
-    loaded = load_policy_text(changed, file, name, library=Library(folder)).looking_for(added)
+    loaded = load_policy_text(changed, file, name, library=library).looking_for(added)
     reader = CodecReader(detection.codecs)
     result = (await run_tests(loaded, detection.chain, detection.actions, reader, loaded.tests[-1:]))[0]
     return with_item(text, file, "tests", test | {"expect": str(result.action)})

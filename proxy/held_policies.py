@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from detectors.errors import StorageError
+from policies.layers import Library
 from proxy.settings import Settings
 from storage.policy_versions import PolicyVersions
 from storage.postgres import Database
@@ -22,6 +23,11 @@ _PAUSE: Final = 0.5  # seconds; with the second of a worker's own look a change 
 
 def held_folder(settings: Settings) -> Path:
     return settings.data / "held-policies"
+
+
+def library_of(settings: Settings) -> Library:
+    """Return what a policy of this installation may extend: the same for whoever checks a text as for workers."""
+    return Library(settings.policies_folder, held_folder(settings))
 
 
 async def fetch_held(database: Database, folder: Path) -> None:

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from detectors.errors import StorageError
-from policies.layers import Library
 from policies.loader import load_policy_text
 from policies.quantities import parse_days
 from proxy.app import load_detection
@@ -18,7 +17,7 @@ from proxy.cli.common import ConfigOption, DataOption, actor, with_database
 from proxy.cli.policy_files import installed_signatures, refuse
 from proxy.cli.policy_fmt import read_policy, replace_policy
 from proxy.false_positives import Excuse, Marked, mark, patched
-from proxy.held_policies import held_folder
+from proxy.held_policies import held_folder, library_of
 from proxy.processes import run_loop
 from proxy.settings import Settings
 from storage.decisions import DecisionReader
@@ -55,7 +54,7 @@ def mark_fp(
     detection = load_detection()
     added = installed_signatures(settings, detection, marked.row["policy_id"])
     place = (marked.row["policy_id"], file)
-    after: str = run_loop(patched(before, place, marked, excuse, detection, settings.policies_folder, added))
+    after: str = run_loop(patched(before, place, marked, excuse, detection, library_of(settings), added))
     print("".join(difflib.unified_diff(_lines(before), _lines(after), str(file), str(file))), end="")
     if write:
         print(_write(file, after, marked, settings, f"{reason} ({decision_id})", config, data))
@@ -79,7 +78,7 @@ def _write(
     file: Path, text: str, marked: Marked, settings: Settings, reason: str, config: Path | None, data: Path | None
 ) -> str:
     name = str(marked.row["policy_id"])
-    loaded = load_policy_text(text, file, name, library=Library(settings.policies_folder))
+    loaded = load_policy_text(text, file, name, library=library_of(settings))
     if file.is_relative_to(held_folder(settings)):
 
         async def work(database: Database, _keys: HouseKeys, _settings: Settings) -> int:

@@ -22,6 +22,7 @@ from proxy.cli.policy_files import installed_signatures, load_named, policy_id, 
 from proxy.cli.policy_fmt import read_policy, replace_policy
 from proxy.cli.policy_recorded import SinceOption, policies_in_force, traffic
 from proxy.cli.policy_versions import ReasonOption, checked
+from proxy.held_policies import library_of
 from proxy.recorded_traffic import tally_of
 from proxy.settings import Settings, load_settings
 from storage.house_keys import HouseKeys
@@ -61,7 +62,7 @@ def promote(
         if (settings.policies_folder / f"{target}.yaml").is_file():
             raise StorageError(f"'{target}' is a file here: remove it before the database holds that policy")
         file = settings.policies_folder / f"{target}@{chosen[0].version}.yaml"  # only to name it
-        library = Library(settings.policies_folder)
+        library = library_of(settings)
         policy = load_policy_text(chosen[0].content, file, target, library=library).policy
         await _hold(policy, wanted, target, tenant, since, detection, known, database)
         await store.activate(target, chosen[0].version, actor(), reason, four_eyes=settings.four_eyes)
@@ -88,7 +89,8 @@ def _promote_file(
         document, named.policy, ("candidate", "policy"), tenant or policy_id(file).partition("/")[0]
     )
     name = policy_id(file)
-    checked(source, detection, installed_signatures(load_settings(config, data=data), detection, tenant or name))
+    signatures = installed_signatures(load_settings(config, data=data), detection, tenant or name)
+    checked(load_named(source, detection).looking_for(signatures), detection)
     if wanted:
         known = policies_in_force(config, data, tenant or policy_id(file).partition("/")[0], detection)
 

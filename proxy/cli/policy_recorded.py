@@ -44,7 +44,7 @@ def policies_in_force(config: Path | None, data: Path | None, tenant: str, detec
     """
     settings, rules = load_settings(config, data=data), rule_ids(detection.rules)
     folders = PolicyFolders(settings.policies_folder, held_folder(settings))
-    library, found = Library(folders.own), []
+    library, found = Library(folders.own, folders.held), []
     names = folders.stamps() if folders.own.is_dir() else {}
     for name in names:
         if may_decide(name, tenant):

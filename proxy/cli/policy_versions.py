@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from detectors.build import rule_ids
 from detectors.documents import read_document
 from detectors.errors import PolicyError, StorageError
-from detectors.lexicon import Lexicon
 from policies.folders import refuse_word_files
+from policies.loader import LoadedPolicy, load_policy
 from policies.testing import run_tests
 from proxy.app import Detection, load_detection
 from proxy.cli.common import ConfigOption, DataOption, actor, with_database
-from proxy.cli.policy_files import installed_signatures, load_named, policy_id, refuse
+from proxy.cli.policy_files import installed_signatures, policy_id, refuse
+from proxy.held_policies import library_of
 from proxy.processes import run_loop
 from proxy.request_reader import CodecReader
 from proxy.settings import Settings, load_settings
@@ -51,7 +52,8 @@ def save(
     policy = name or policy_id(file)
     detection, settings = load_detection(), load_settings(config, data=data)
     refuse_word_files(read_document(file, PolicyError))
-    revision = checked(file, detection, installed_signatures(settings, detection, policy))
+    loaded = load_policy(file, policy, rule_ids(detection.rules), library_of(settings))
+    revision = checked(loaded.looking_for(installed_signatures(settings, detection, policy)), detection)
 
     async def work(database: Database, _keys: HouseKeys, settings: Settings) -> int:
         await _refuse_nobodys(database, policy)
@@ -62,15 +64,12 @@ def save(
     print(f"{policy} version {number} is saved ({revision}); put it in force: promptshield policy promote {policy}")
 
 
-def checked(file: Path, detection: Detection, added: Callable[[Lexicon], Lexicon]) -> str:
-    """Return the revision of a policy that loads and passes its own tests, for which `added` adds to its words what is
-    looked for beside them. Raises PolicyError.
-    """
-    loaded = load_named(file, detection).looking_for(added)
+def checked(loaded: LoadedPolicy, detection: Detection) -> str:
+    """Return the revision of a policy that passes its own tests. Raises PolicyError."""
     reader = CodecReader(detection.codecs)
     for result in run_loop(run_tests(loaded, detection.chain, detection.actions, reader)):
         if not result.passed:
-            raise PolicyError(file, None, f"test '{result.name}' {result.problems[0]}")
+            raise PolicyError(loaded.file, None, f"test '{result.name}' {result.problems[0]}")
     return loaded.policy.revision
 
 

@@ -14,13 +14,12 @@ from detectors.documents import parse_document
 from detectors.errors import OperationError, PolicyError
 from detectors.lexicon import Lexicon
 from policies.folders import refuse_word_files
-from policies.layers import Library
 from policies.loader import LoadedPolicy, load_policy_text
 from policies.testing import TestResult, run_tests, screen_preamble
 from policies.types import Policy
 from proxy.control.operations import Call, not_found
 from proxy.control.parts import ControlParts
-from proxy.held_policies import held_folder
+from proxy.held_policies import held_folder, library_of
 from proxy.request_reader import CodecReader
 from storage.key_book import KeyBook
 from storage.policy_versions import PolicyVersion, PolicyVersions
@@ -95,10 +94,8 @@ async def load(parts: ControlParts, place: PolicyPlace, content: str) -> LoadedP
     """Compile a text as the policy of a place, beside the event loop. Raises PolicyError, OperationError 422 if that
     takes too long.
     """
-    folder = parts.settings.policies_folder
-    # Only to name it: problems tell places in the text, and what it extends lies in the operator's folder.
-    file = folder / f"{place.name}.yaml"
-    known, library = rule_ids(parts.detection.rules), Library(folder)
+    file = own_file(parts, place)  # only to name it: problems tell places in the text
+    known, library = rule_ids(parts.detection.rules), library_of(parts.settings)
     refuse_word_files(parse_document(content, file, PolicyError))
     async with patience(parts):
         loaded = await asyncio.to_thread(load_policy_text, content, file, place.name, known, library)

@@ -63,6 +63,23 @@ def test_a_version_is_in_force_within_two_seconds_and_goes_back_by_one_command(
     assert refused.stderr == "promptshield: the database holds no version of 'hold' that is in force\n"
 
 
+def test_an_apps_version_extends_what_the_database_holds_for_its_tenant(
+    product: Product, recorder: Recorder, tmp_path: Path
+) -> None:
+    product.run("tenant", "create", "nested")
+    key = product.run("key", "create", "nested", "--app", "shop").stdout.split()[-1]
+    asyncio.run(put_in_force(product, "nested", MASKING))
+    time.sleep(1)  # noqa: TID251 - until it is mirrored
+    (tmp_path / "shop.yaml").write_text("extends: nested.yaml\nrefusals: {en: Not in the shop.}\n")
+    for command in (("save", str(tmp_path / "shop.yaml"), "--name", "nested/shop"), ("promote", "nested/shop")):
+        product.run("policy", *command, "--reason", "for the shop")
+    time.sleep(2)  # noqa: TID251 - as long as it may take
+    assert masked(product, recorder, key)
+    asyncio.run(put_in_force(product, "nested", MASKING.replace("mask", "flag")))
+    time.sleep(2)  # noqa: TID251 - likewise
+    assert not masked(product, recorder, key)
+
+
 def test_a_false_positive_passes_the_next_time_and_stays_tested(
     product: Product, recorder: Recorder, tmp_path: Path
 ) -> None:

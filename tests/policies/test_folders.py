@@ -49,6 +49,88 @@ async def test_a_held_policy_builds_on_the_operators_files(
     assert store.policy_for("acme", "bot").disclose == "id"
 
 
+@pytest.mark.parametrize("child", ["own", "held"])
+async def test_an_apps_policy_builds_on_its_tenants_that_is_held(
+    folders: PolicyFolders, chain: Chain, actions: Actions, child: str
+) -> None:
+    assert folders.held is not None
+    ({"own": folders.own, "held": folders.held}[child] / "acme" / "shop.yaml").write_text("extends: acme.yaml\n")
+    held(folders, "acme", STRICT)
+    store = PolicyStore(folders, chain, actions, ())
+    await store.load()
+    assert store.policy_for("acme", "shop").disclose == "id"
+    held(folders, "acme", STANDARD + "# changed\n")
+    assert set((await store.reload()).loaded) == {"acme", "acme/shop"}
+    assert store.policy_for("acme", "shop").disclose == "category"
+
+
+async def test_a_tenants_policy_moves_between_the_folders_under_its_apps(
+    folders: PolicyFolders, chain: Chain, actions: Actions
+) -> None:
+    (folders.own / "acme" / "shop.yaml").write_text("extends: acme.yaml\n")
+    (folders.own / "acme.yaml").write_text(STANDARD)
+    store = PolicyStore(folders, chain, actions, ())
+    await store.load()
+    held(folders, "acme", STRICT)
+    report = await store.reload()
+    assert "it is one or the other" in report.failures["acme/shop"]
+    assert store.policy_for("acme", "shop").disclose == "category"
+    await PolicyStore(folders, chain, actions, ()).load()
+    (folders.own / "acme.yaml").unlink()
+    assert not (await store.reload()).failures
+    assert store.policy_for("acme", "shop").disclose == "id"
+
+
+@pytest.mark.parametrize("parent", ["globex.yaml", "../held/globex.yaml", "globex/bot.yaml", "_common/base.yaml"])
+async def test_nobody_builds_on_what_the_database_holds_for_another(
+    folders: PolicyFolders, chain: Chain, actions: Actions, parent: str
+) -> None:
+    assert folders.held is not None
+    for folder in ("globex", "_common"):
+        (folders.held / folder).mkdir()
+    for name in ("globex", "globex/bot", "_common/base"):
+        held(folders, name, STRICT)
+    held(folders, "acme/bot", f"extends: {parent}\n")
+    store = PolicyStore(folders, chain, actions, ())
+    await store.load()
+    assert "acme/bot" in store.failures
+    with pytest.raises(EdgeError):
+        store.policy_for("acme", "bot")
+
+
+@pytest.mark.parametrize("change", ["mode: enforced\n", None])
+async def test_what_a_tenant_does_to_its_own_policy_stops_no_start(
+    folders: PolicyFolders, chain: Chain, actions: Actions, tmp_path: Path, change: str | None
+) -> None:
+    (folders.own / "acme" / "shop.yaml").write_text("extends: acme.yaml\n")
+    held(folders, "acme", STRICT)
+    first = PolicyStore(folders, chain, actions, (), tmp_path / "good")
+    await first.load()
+    if change is None:
+        assert folders.held is not None
+        (folders.held / "acme.yaml").unlink()
+    else:
+        held(folders, "acme", change)
+    await first.reload()
+    assert first.policy_for("acme", "shop").disclose == "id"
+    for copies, code in ((tmp_path / "good", None), (None, "policy_unavailable")):
+        store = PolicyStore(folders, chain, actions, (), copies)
+        await store.load()
+        await store.recover()
+        assert "acme/shop" in store.failures
+        if code is None:
+            assert store.policy_for("acme", "shop").disclose == "id"
+        else:
+            with pytest.raises(EdgeError, match=code):
+                store.policy_for("acme", "shop")
+
+
+async def test_an_operators_own_mistake_stops_the_start(folders: PolicyFolders, chain: Chain, actions: Actions) -> None:
+    (folders.own / "acme" / "shop.yaml").write_text("extends: preset/standard\nmod: enforce\n")
+    with pytest.raises(PolicyError, match="unknown key 'mod'"):
+        await PolicyStore(folders, chain, actions, ()).load()
+
+
 async def test_what_lies_in_both_is_refused_and_what_was_in_force_stays(
     folders: PolicyFolders, chain: Chain, actions: Actions
 ) -> None:

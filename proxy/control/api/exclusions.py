@@ -25,6 +25,7 @@ from proxy.control.operations import Call, Operation
 from proxy.control.paging import number_after
 from proxy.control.policy_desk import PolicyPlace, own_file, place_named, save_draft, signatures_of, text_in_force
 from proxy.false_positives import Excuse, mark, patched
+from proxy.held_policies import library_of
 from storage.reviews import ReviewQueue
 
 _ALL: Final = "/api/v1/tenants/{tenant}/exclusions"
@@ -95,9 +96,9 @@ async def _mark(call: Call) -> ExclusionDraft:
     place = await place_named(call, app or None)
     before = await text_in_force(call.parts, place)
     excuse = Excuse(sent.owner or call.principal.name, sent.reason, sent.until)
-    folder, named = call.parts.settings.policies_folder, (place.name, own_file(call.parts, place))
+    library, named = library_of(call.parts.settings), (place.name, own_file(call.parts, place))
     added = signatures_of(call.parts, place)
-    after = await patched(before, named, marked, excuse, call.parts.detection, folder, added)
+    after = await patched(before, named, marked, excuse, call.parts.detection, library, added)
     return await _drafted(call, place, before, after, f"{sent.reason} ({row['id']})")
 
 

@@ -163,6 +163,19 @@ async def test_a_policy_reaches_no_other_tenants_file(house: House, others_stock
         await house.do("readPolicyVersion", names(house, version=str(others_stock.version)))
 
 
+async def test_an_apps_draft_builds_on_the_tenants_policy_that_is_held(house: House, stock: Stock) -> None:
+    body = {"content": f"extends: {house.acme.slug}.yaml\n", "reason": "for the shop"}
+    with refused(422, "invalid_policy", "content") as caught:
+        await house.do("savePolicyDraft", names(house, stock.app), body=body)
+    assert "the database holds none" in caught.value.problems[0].text
+    held = house.parts.settings.data / "held-policies"
+    held.mkdir(exist_ok=True)
+    (held / f"{house.acme.slug}.yaml").write_text(GOOD)
+    saved = await house.do("savePolicyDraft", names(house, stock.app), body=body)
+    version = names(house, stock.app, version=str(saved.version.version))
+    assert (await house.do("activatePolicyVersion", version, body={"reason": "go on"})).in_force
+
+
 async def test_a_draft_reads_no_words_from_the_operators_files(house: House) -> None:
     content = GOOD + "keywords: [{name: a, file: globex/words.txt, category: custom_keyword}]\n"
     with refused(422, "invalid_policy", "content") as caught:
