@@ -25,7 +25,8 @@ from detectors.matcher import Matcher, check_pattern
 from detectors.names import OriginName, SeverityName
 from detectors.normalise import fold
 from detectors.pattern import Pattern
-from detectors.types import Category, Origin, View
+from detectors.surroundings import SURROUNDINGS
+from detectors.types import Category, Origin, Span, View
 from detectors.validators import VALIDATORS
 
 BUILT_IN: Final = Path(__file__).parent / "signatures"
@@ -121,8 +122,14 @@ class Signature(BaseModel):
             return True
         return all(t in self.decoders for t in view.transforms if t not in _READINGS)
 
-    def accepts(self, found: str) -> bool:
-        return self.validator is None or VALIDATORS[self.validator](found)
+    def accepts(self, text: str, span: Span) -> bool:
+        """Tell whether what was found at `span` passes the check, by itself and where it stands."""
+        if self.validator is None:
+            return True
+        if not VALIDATORS[self.validator](text[span.start : span.end]):
+            return False
+        surrounding = SURROUNDINGS.get(self.validator)
+        return surrounding is None or surrounding(text, span)
 
 
 _READINGS: Final = frozenset({"folded", "cleaned", "skeleton", "joined"})

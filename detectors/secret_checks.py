@@ -42,6 +42,12 @@ _NUMBERED: Final = re.compile(r"[A-Za-z]?[a-z]+\d{1,4}")
 _COMMON: Final = frozenset(
     {"undefined", "required", "optional", "string", "password", "passwd", "secret", "mypassword", "yourpassword"}
 )
+# In an address: a variable, something in brackets, a port with more behind it.
+_STAND_IN: Final = re.compile(
+    r"\A\$\w+\Z|\$\(|\$[A-Z][A-Z_]{2,}\Z|\A%\w+%\Z|\A%\(\w+\)s\Z|\A\[.*\]\Z|\A(?:\d{2,5}[:,]|pserver:)"
+)
+_NO_PASSWORDS: Final = frozenset({"x-oauth-basic", "x-access-token", "x-token-auth", "guest", "passw0rd"})
+_SHORT: Final = re.compile(r"(?i)(?!pass|pw|user|test|port|host)(?:[a-z].*[^a-z]|[^a-z].*[a-z]).*")
 
 
 def entropy(text: str) -> float:
@@ -96,6 +102,19 @@ def assigned(found: str) -> bool:
     return password(found)
 
 
+def url_password(found: str) -> bool:
+    """The same behind a user and a colon; four characters will do there, if they are no word."""
+    if _STAND_IN.search(found) or found.lower() in _NO_PASSWORDS:
+        return False
+    if len(found) < 6:
+        return len(set(found)) > 2 and _SHORT.fullmatch(found) is not None
+    return password(found)
+
+
+def address_token(found: str) -> bool:
+    return found.lower() not in _NO_PASSWORDS and unspoken(found)
+
+
 def _checksum_holds(payload: str, checksum: str) -> bool:
     """CRC-32 of the payload in base 62, digits first, then capitals: what GitHub and npm end their tokens in.
 
@@ -139,6 +158,7 @@ def _decoded(text: str) -> str:
 
 
 SECRETS: Final[Mapping[str, Check]] = {
+    "address_token": address_token,
     "assigned": assigned,
     "basic_login": basic_login,
     "discord_token": discord_token,
@@ -148,4 +168,5 @@ SECRETS: Final[Mapping[str, Check]] = {
     "password": password,
     "random": random,
     "unspoken": unspoken,
+    "url_password": url_password,
 }

@@ -60,7 +60,7 @@ def _hits(view: View, signature: Signature, matcher: Matcher, index: int) -> Ite
     for number, span in enumerate(matcher.spans(index, view.text)):
         place = view.to_source(span) if masked or number < PLACES_AT_MOST else None
         # A check costs microseconds; a text made of nothing but candidates must not buy seconds with them.
-        if number >= checked or signature.accepts(view.text[span.start : span.end]):
+        if number >= checked or signature.accepts(view.text, span):
             yield Hit(
                 rule_id=signature.id,
                 kind=signature.kind,

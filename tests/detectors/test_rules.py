@@ -11,7 +11,7 @@ import yaml
 from detectors.errors import SignatureError
 from detectors.matcher import Matcher
 from detectors.rules import RuleSet, Signature, Status, expression_of, load_signatures
-from detectors.types import Category, Direction, Kind, Origin, Place, Segment, Severity, View
+from detectors.types import Category, Direction, Kind, Origin, Place, Segment, Severity, Span, View
 
 GOOD: Final[dict[str, Any]] = {
     "id": "PS-INJ-900",
@@ -180,9 +180,18 @@ def test_an_as_is_pattern_stays_as_it_is() -> None:
 
 
 def test_a_check_decides_what_is_accepted() -> None:
-    assert _signature().accepts("anything")
-    assert _signature(validate="luhn").accepts("4111 1111 1111 1111")
-    assert not _signature(validate="luhn").accepts("4111 1111 1111 1112")
+    right, wrong = "card 4111 1111 1111 1111", "card 4111 1111 1111 1112"
+
+    assert _signature().accepts(wrong, Span(5, 24))
+    assert _signature(validate="luhn").accepts(right, Span(5, 24))
+    assert not _signature(validate="luhn").accepts(wrong, Span(5, 24))
+
+
+def test_what_stands_around_decides_too() -> None:
+    address = "ssh://deploy@git.acme.example"
+
+    assert _signature(validate="mailbox").accepts(address[6:], Span(0, 23))
+    assert not _signature(validate="mailbox").accepts(address, Span(6, 29))
 
 
 def test_severity_is_read_by_its_name() -> None:
