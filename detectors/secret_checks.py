@@ -42,6 +42,7 @@ _NUMBERED: Final = re.compile(r"[A-Za-z]?[a-z]+\d{1,4}")
 _COMMON: Final = frozenset(
     {"undefined", "required", "optional", "string", "password", "passwd", "secret", "mypassword", "yourpassword"}
 )
+_IN_WORDS: Final = re.compile(r"[a-z]{3,}")
 # In an address: a variable, something in brackets, a port with more behind it.
 _STAND_IN: Final = re.compile(
     r"\A\$\w+\Z|\$\(|\$[A-Z][A-Z_]{2,}\Z|\A%\w+%\Z|\A%\(\w+\)s\Z|\A\[.*\]\Z|\A(?:\d{2,5}[:,]|pserver:)"
@@ -100,6 +101,16 @@ def assigned(found: str) -> bool:
     if _FILE.match(found) or _FIELD.fullmatch(found) or _FACT.fullmatch(found.rstrip(".!?")):
         return False
     return password(found)
+
+
+def letters(found: str) -> bool:
+    """Twenty capitals and small letters in no order: fewer vowels, and small ones in a row, than names in code have."""
+    size, capitals = len(found), sum(map(str.isupper, found))
+    like_words = sum(map(len, _IN_WORDS.findall(found))) + sum(c in "aeiouAEIOU" for c in found)
+    if size < 20 or not 0.3 * size <= capitals <= 0.75 * size or like_words > 0.7 * size:
+        return False
+    lower = found.lower()
+    return len(set(lower)) >= 10 and "abcdef" not in lower and random(found)
 
 
 def url_password(found: str) -> bool:
@@ -164,6 +175,7 @@ SECRETS: Final[Mapping[str, Check]] = {
     "discord_token": discord_token,
     "generated": generated,
     "github_token": github_token,
+    "letters": letters,
     "npm_token": npm_token,
     "password": password,
     "random": random,
