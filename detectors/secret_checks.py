@@ -103,6 +103,13 @@ def assigned(found: str) -> bool:
     return password(found)
 
 
+def chosen(found: str) -> bool:
+    """The same with a letter and a digit, and no variable; blanks only in what is as long as generated phrases are."""
+    if not any(map(str.isalpha, found)) or not any(map(str.isdigit, found)) or _STAND_IN.search(found):
+        return False
+    return assigned(found) and (len(found) >= 40 or " " not in found)
+
+
 def letters(found: str) -> bool:
     """Twenty capitals and small letters in no order: fewer vowels, and small ones in a row, than names in code have."""
     size, capitals = len(found), sum(map(str.isupper, found))
@@ -172,6 +179,7 @@ SECRETS: Final[Mapping[str, Check]] = {
     "address_token": address_token,
     "assigned": assigned,
     "basic_login": basic_login,
+    "chosen": chosen,
     "discord_token": discord_token,
     "generated": generated,
     "github_token": github_token,

@@ -152,6 +152,7 @@ NAMED: Final[Mapping[str, Maker]] = {
     "AZURE_SHARED_ACCESS_KEY": of("<b43>="), "AZURE_SAS_SIGNATURE": of("<a41>%2B<a1>%3D"),
     "GCP_SERVICE_ACCOUNT": of("<h40>"), "CLOUDFLARE_API": of("<w40>"), "MODEL_PROVIDER_KEY": of("<a40>"),
     "DATADOG_KEY": of("<h32>"), "KUBERNETES_KEY": of("LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQo<b200>=="),
+    "DSN_PASSWORD": lambda rng: password(rng).replace("@", "-"), "PGPASS_PASSWORD": password, "URL_TOKEN": of("<a40>"),
     "NETRC_PASSWORD": password, "COMMAND_PASSWORD": password, "OTP_SECRET": of("<B32>"), "WALLET_KEY": of("0x<h64>"),
     "SEED_PHRASE": lambda rng: " ".join(rng.choices(_SEED, k=rng.choice([12, 24]))), "SESSION_COOKIE": of("<l32>"),
     "PUTTY_KEY": lambda rng: f"Private-Lines: 2\n{chosen(rng, 'b64')}\n{chosen(rng, 'b42')}==",
