@@ -143,6 +143,14 @@ def name(found: str) -> bool:
     return len(found) >= 2 and first not in _NO_NAMES
 
 
+def mail_name(found: str) -> bool:
+    """A person's, not a team's, a company's or a machine's; one word in capitals may be a name, two are a label."""
+    words = re.findall(r"[^\W\d_]+", found)
+    if sum(word.isupper() and len(word) > 1 for word in words) > 1:
+        return False
+    return len(words) > 1 and _NO_PERSONS.isdisjoint(word.lower() for word in words) and name(found)
+
+
 _NO_DOMAINS: Final = frozenset(
     {"png", "jpg", "jpeg", "gif", "webp", "svg", "avif", "heic", "ico", "pdf", "txt", "json", "yaml", "yml", "css"}
     | {"js", "mjs", "ts", "tsx", "tgz", "gz", "tar", "whl", "jar", "service", "socket", "timer", "mount", "slice"}
@@ -159,6 +167,30 @@ _NO_NAMES: Final = frozenset(
     {"the", "not", "none", "null", "true", "false", "unknown", "string", "str", "text", "name", "test", "todo", "tbd"}
     | {"it", "we", "you", "he", "she", "they", "this", "that", "there", "please", "what", "how", "why", "when", "if"}
 )
+# What stands before the address of nobody in particular.
+_NO_PERSONS: Final = frozenset(
+    """
+    account accounting accounts address admin administrator airlines alert alerts announce apache api archive
+    association author authors automation bank billing board bot bug bugs build builder care careers center centre ci
+    club code college commerce commit committee community company computing conference contact contributor
+    contributors core corp corporation council crew customer cvs daemon daily data debian delivery department dept
+    desk dev devel developer developers development digest discussion distribution docs documentation domain editor
+    editors education email engine engineering enquiries equipe events example express fedora finance foo forum
+    foundation framework from full gazette git github gitlab global gmbh gnome gnu google group gruppe guild hello
+    help helpdesk hosting hotel hr hub inc info information infrastructure install institute insurance integration
+    international internet invoice invoices it job jobs journal kde kernel kontakt lab labs last library licence
+    license limited linux list lists llc ltd magazine mail mailer mailing maintainer maintainers management manager
+    marketing media microsoft motors mozilla museum name network networks news newsletter no noreply notification
+    notifications notify office online open operations ops order orders org organization owner packagers packages
+    packaging partners payment payments people perl php platform postmaster press private production project projects
+    public python qa questions radio receipts recruiting red registry release releases reply report reports research
+    reservations restaurant review robot root rust sales school science security server service services shipping shop
+    site society software solutions source staff standards store studio studios subscriptions subsystem support suse
+    system systems task team teams tech technical technologies technology test tester testing the times today tools
+    translation translations translators travel tribune ubuntu union university updates upstream user users vendor
+    version web webmaster weekly welcome working workshop world your
+    """.split()  # noqa: SIM905 - two hundred words in quotes would be a page
+)
 
 PERSONS: Final[Mapping[str, Check]] = {
     "account": account,
@@ -170,6 +202,7 @@ PERSONS: Final[Mapping[str, Check]] = {
     "imei": card,
     "luhn": card,
     "mac": mac,
+    "mail_name": mail_name,
     "mailbox": mailbox,
     "name": name,
     "phone": phone,

@@ -32,6 +32,8 @@ from detectors.person_checks import PERSONS
         ("account", "12345678"),
         ("street", "12 Abbey Road"),
         ("name", "Ñandú"),
+        ("mail_name", "Jürgen von der Heide"),
+        ("mail_name", "WUEBBELS, Josef"),
     ],
 )
 def test_what_can_be_passes(check: str, found: str) -> None:
@@ -67,6 +69,9 @@ def test_what_can_be_passes(check: str, found: str) -> None:
         ("account", "111111"),
         ("street", "4 On The Road"),
         ("name", "None"),
+        ("mail_name", "Acme Support Team"),
+        ("mail_name", "ACME NOTICE"),
+        ("mail_name", "Your Name"),
     ],
 )
 def test_what_cannot_be_is_refused(check: str, found: str) -> None:
