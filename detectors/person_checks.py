@@ -131,6 +131,11 @@ def six_digits(found: str) -> bool:
     return len(digits_of(found)) >= 6
 
 
+def licence(found: str) -> bool:
+    """No amount of data, which stands behind DL as well."""
+    return four_digits(found) and re.fullmatch(r"[\d ]+ ?[KMGT]I?B(?:PS)?", found) is None
+
+
 def street(found: str) -> bool:
     """A street has a name of its own: "4 On The Road" is none."""
     words = found.lower().replace(",", " ").split()
@@ -200,6 +205,7 @@ PERSONS: Final[Mapping[str, Check]] = {
     "geo": position,
     "iban": account_number,
     "imei": card,
+    "licence": licence,
     "luhn": card,
     "mac": mac,
     "mail_name": mail_name,

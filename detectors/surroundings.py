@@ -19,6 +19,20 @@ _IN_USER_PART: Final = re.compile(
 )
 _REST: Final = re.compile(r"[^\s/\"'<>]*")
 _FOR_MAIL: Final = ("mailto", "sip", "sips", "xmpp")
+# A vector of a scene: named a position or location, in brackets, with a third number.
+_SCENE: Final = re.compile(r"(?i)(?:position|location|posizione)[\"']?[ \t]{0,3}[:=]?[ \t]{0,3}[\[(][ \t]{0,3}\Z")
+_THIRD: Final = re.compile(r"[ \t]{0,2},[ \t]{0,2}[-+]?\d")
+_AMOUNT: Final = re.compile(r"(?i)[ \t]?(?:[kmgt]?i?(?:bit|byte|b)s?(?:ps)?\b|/s\b)")
+_VERSION: Final = re.compile(
+    r"(?i)\b(?:version|ver|v8|v|release|rev|revision|build|firmware|oid|object identifier)"
+    r"[\"']?(?: is| to| from| of)?[ \t]{0,2}[:=/(]?[ \t]{0,2}[\"']?\Z"
+)
+_OF_A_PACKAGE: Final = re.compile(r"-[\w.~+-]*\)")
+_CURVES: Final = frozenset({"1.3.101.110", "1.3.101.111", "1.3.101.112", "1.3.101.113"})  # RFC 8410
+_NO_PATH: Final = re.compile(r"[^-+\d.,\sA-Za-z]|[A-Za-z]{2}")
+_PLAIN: Final = re.compile(r"-?\d*\.\d+")
+_NEAR: Final = 40
+_NIT: Final = re.compile(r"\b[Nn]it\b[^A-Za-z]*\Z")
 
 
 def outside_user_part(text: str, span: Span) -> bool:
@@ -37,7 +51,46 @@ def of_a_secret_user(text: str, span: Span) -> bool:
     return "sentry" not in text[span.end : span.end + 64].partition("/")[0]
 
 
+def on_the_ground(text: str, span: Span) -> bool:
+    """No vector of three numbers that a scene has as a position."""
+    return _THIRD.match(text, span.end) is None or _SCENE.search(_before(text, span)) is None
+
+
+def of_no_amount(text: str, span: Span) -> bool:
+    """DL is a download, too: no unit of data follows."""
+    return _AMOUNT.match(text, span.end) is None
+
+
+def of_a_host(text: str, span: Span) -> bool:
+    """No version, no object identifier, no numbers of a drawing that run together."""
+    before, after = _before(text, span), text[span.end : span.end + _NEAR]
+    if _VERSION.search(before) or text[span.start : span.end] in _CURVES:
+        return False
+    if before.endswith("(") and _OF_A_PACKAGE.match(after):
+        return False
+    return not _is_drawn(_NO_PATH.split(before)[-1]) and not _is_drawn(_NO_PATH.split(after)[0])
+
+
+def of_a_taxpayer(text: str, span: Span) -> bool:
+    """A nit is what reviewers pick, unless its number has the nine digits of a NIT."""
+    return _NIT.search(_before(text, span)) is None or sum(map(str.isdigit, text[span.start : span.end])) > 8
+
+
+def _before(text: str, span: Span) -> str:
+    return text[max(0, span.start - _NEAR) : span.start]
+
+
+def _is_drawn(beside: str) -> bool:
+    """Numbers with one point or two, some run together: what an SVG path is made of, and no list of hosts or times."""
+    numbers = [number for number in re.split(r"[\s,]", beside) if 0 < number.count(".") != 3]
+    return len(numbers) > 2 and any(_PLAIN.fullmatch(number) is None for number in numbers)
+
+
 SURROUNDINGS: Final[Mapping[str, Surrounding]] = {
     "address_token": of_a_secret_user,
+    "geo": on_the_ground,
+    "licence": of_no_amount,
     "mailbox": outside_user_part,
+    "public_ip": of_a_host,
+    "six_digits": of_a_taxpayer,
 }

@@ -48,3 +48,37 @@ def test_the_user_part_of_a_web_address_is_refused(text: str) -> None:
 def test_the_public_key_of_crash_reports_is_refused() -> None:
     assert _passes("address_token", "https://«4f7b8cc6db16cabf6cbabc6a3bc721b7»@dev.azure.example/acme/sentry")
     assert not _passes("address_token", "https://«4f7b8cc6db16cabf6cbabc6a3bc721b7»@o12.ingest.sentry.example/678")
+
+
+@pytest.mark.parametrize(
+    ("check", "text"),
+    [
+        ("geo", '"position": [«52.520008, 13.404954»]'),
+        ("geo", '"coordinates": [«13.404954, 52.520008», 34.0]'),
+        ("licence", "DL: «99999999»"),
+        ("public_ip", "client «83.149.9.216»-91.7.40.2"),
+        ("public_ip", "45.76.1.9, «83.149.9.216», 91.7.40.2, 77.1.2.88"),
+        ("public_ip", "load 0.12 0.03 0.00 «83.149.9.216»"),
+        ("six_digits", "nit: «900123456»"),
+        ("six_digits", "NIT # «1234567»"),
+    ],
+)
+def test_what_may_stand_there_passes(check: str, text: str) -> None:
+    assert _passes(check, text)
+
+
+@pytest.mark.parametrize(
+    ("check", "text"),
+    [
+        ("geo", '"position": [«12.345, 45.678», 1.25]'),
+        ("licence", "DL: «104857600» bytes"),
+        ("public_ip", "V8 «11.8.172.15»"),
+        ("public_ip", '"version": "«11.8.172.15»"'),
+        ("public_ip", "is «1.3.101.112»."),
+        ("public_ip", "patch («2.6.1.136»-31a7-1) experimental"),
+        ("public_ip", "1.52-.87 2.83-2.12 «3.51.98.32» 2.03.5 3.11.5 3.5 0 6.58-1.8"),
+        ("six_digits", "nit # «1234567»"),
+    ],
+)
+def test_what_is_of_another_kind_is_refused(check: str, text: str) -> None:
+    assert not _passes(check, text)
