@@ -45,7 +45,7 @@ _COMMON: Final = frozenset(
 _IN_WORDS: Final = re.compile(r"[a-z]{3,}")
 # In an address: a variable, something in brackets, a port with more behind it.
 _STAND_IN: Final = re.compile(
-    r"\A\$\w+\Z|\$\(|\$[A-Z][A-Z_]{2,}\Z|\A%\w+%\Z|\A%\(\w+\)s\Z|\A\[.*\]\Z|\A(?:\d{2,5}[:,]|pserver:)"
+    r"\A\$\w+\Z|\$\(|\$[A-Z][A-Z_]{2,}\Z|\A%\w+%\Z|\A%\(\w+\)s\Z|\A\[.*\]\Z|\A(?:\d{1,5}[:,/]|pserver:)|\A\$\w+/"
 )
 _NO_PASSWORDS: Final = frozenset({"x-oauth-basic", "x-access-token", "x-token-auth", "guest", "passw0rd"})
 _SHORT: Final = re.compile(r"(?i)(?!pass|pw|user|test|port|host)(?:[a-z].*[^a-z]|[^a-z].*[a-z]).*")

@@ -17,6 +17,11 @@ _IN_USER_PART: Final = re.compile(
     r"[^\s/:?#\"'<>{}()\[\],;|]*"
     r"|[^\s/:?#\"'<>{}()\[\],;|]*:(?!\d+[?#,;|)\]])[^\s/\"'<>{}]*"
 )
+# Of a database or a queue even a slash may be part of the password: its clients cut at the last at-sign.
+_OF_A_STORE: Final = re.compile(
+    r"(?i)(?:postgres(?:ql)?|mysql|mariadb|mongodb|mssql|rediss?|valkeys?|amqps?)(?:\+\w+)?\Z"
+)
+_IN_STORE_PART: Final = re.compile(r"[^\s/:?#\"'<>{}()\[\],;|]*:(?!\d+[/?#,;|])[^\s@\"'<>{},;&?=]*")
 _REST: Final = re.compile(r"[^\s/\"'<>]*")
 _FOR_MAIL: Final = ("mailto", "sip", "sips", "xmpp")
 # A vector of a scene: named a position or location, in brackets, with a third number.
@@ -38,7 +43,12 @@ _NIT: Final = re.compile(r"\b[Nn]it\b[^A-Za-z]*\Z")
 def outside_user_part(text: str, span: Span) -> bool:
     """No "name@host" whose at-sign ends the user part of a web address: what stands there is a password or a login."""
     begin = text.rfind("://", max(0, span.start - _REACH), span.start)
-    if begin < 0 or _IN_USER_PART.fullmatch(text, begin + 3, span.start) is None:
+    if begin < 0:
+        return True
+    parts = (
+        (_IN_USER_PART, _IN_STORE_PART) if _OF_A_STORE.search(text[max(0, begin - 24) : begin]) else (_IN_USER_PART,)
+    )
+    if not any(part.fullmatch(text, begin + 3, span.start) for part in parts):
         return True
     if text[max(0, begin - 6) : begin].lower().endswith(_FOR_MAIL):
         return True

@@ -22,6 +22,8 @@ def _passes(check: str, text: str) -> bool:
         "https://a.example:8443?to=«jane@acme.example»",
         "https://a.example:8443,«jane@acme.example»",
         '["https://a.example","«jane@acme.example»"]',
+        "redis://:b4ttery-staple@cache:6379/0,«jane@acme.example»",
+        "postgres://db:5432/shop?owner=«jane@acme.example»",
         "see https://a.example, «jane@acme.example»",
         "mailto://«jane@acme.example»",
         "smtp://«jane@acme.example»:kE9pwQz7@smtp.acme.example",
@@ -38,6 +40,7 @@ def test_an_address_of_a_person_passes(text: str) -> None:
         "https://build:«kE9pwQz7@dev.azure.example»/acme",
         "amqps://guest2:kE9!«pwQz@mq.acme.example»",
         "amqps://guest2:k,E9!«pwQz@mq.acme.example»",
+        "postgres://app:ab/«cd9xY@db.acme.example»/shop",
         "https://ci:ab@cd9!«xY2k@mq.acme.example»",
     ],
 )
