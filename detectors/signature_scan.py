@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from detectors.lexicon import NOTHING_ADDED, Lexicon
 from detectors.matcher import Matcher
@@ -28,7 +29,8 @@ class SignatureScan:
         self.ids = frozenset(signature.id for signature in signatures)
         self._folded = tuple(s for s in signatures if s.folded)
         self._as_is = tuple(s for s in signatures if not s.folded)
-        self._folded_matcher, self._as_is_matcher = build_matcher(self._folded), build_matcher(self._as_is)
+        with ThreadPoolExecutor(2) as both:  # what is not kept yet takes half a minute to compile, without the lock
+            self._folded_matcher, self._as_is_matcher = both.map(build_matcher, (self._folded, self._as_is))
 
     def hits(self, batch: Sequence[Sequence[View]], context: InspectionContext) -> Sequence[tuple[Hit, ...]]:
         """Return the hits of every signature for each segment's views, in order."""
