@@ -14,9 +14,10 @@ EGRESS := .venv-egress
 UV := $(BIN)/uv
 # Hundreds of modules are read at every start and in every test process: compiled once, not each time.
 unexport PYTHONDONTWRITEBYTECODE
-# $(call timed,name,seconds,command): run, say how long it took, fail beyond the budget.
-timed = @start=$$SECONDS; { $(3); } || exit 1; took=$$((SECONDS - start)); \
-	echo "$(1): $$took s (budget $(2) s)"; test $$took -le $(2)
+# $(call timed,name,seconds,command): run, say how long it took, fail beyond the budget, which is more on a machine that
+# is slower than the one that budgets are for (tests/pace.py).
+timed = @start=$$SECONDS; { $(3); } || exit 1; took=$$((SECONDS - start)); budget=$$($(BIN)/python -m tests.pace $(2)); \
+	echo "$(1): $$took s (budget $$budget s)"; test $$took -le $$budget
 
 # What every commit passes beside lint and types: the structure, and every signature's own examples.
 CHECKED := tests/test_structure.py tests/detectors/test_signatures.py
