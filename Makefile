@@ -10,6 +10,7 @@ DEPLOY := .venv-deploy
 PROGRAMS := prometheus promtool pgbouncer nginx shellcheck yamllint docker-compose chromium
 PEERS := .venv-peers
 TRAIN := .venv-train
+LAST ?= ops
 EGRESS := .venv-egress
 UV := $(BIN)/uv
 # Hundreds of modules are read at every start and in every test process: compiled once, not each time.
@@ -70,7 +71,7 @@ $(EGRESS)/.ready: requirements/egress.txt
 egress-test: setup $(EGRESS)/.ready ## apps that know only HTTPS_PROXY, against the running product and a real mitmproxy
 	$(call timed,egress-test,120,$(BIN)/python -m pytest -q tests/egress)
 
-test: check unit parts e2e edge control ops ## the whole test suite
+test: check unit parts e2e edge control $(LAST) ## the whole test suite
 
 unit: setup ## fast tests
 	$(call timed,unit,60,$(BIN)/python -m pytest -q -n 2 --dist loadscope --ignore tests/e2e --ignore tests/egress --ignore tests/storage $(CHECKED:%=--ignore %) $(PARTS:%=--ignore %) $(CONTROL:%=--ignore %) -m "not e2e and not slow" -x)
