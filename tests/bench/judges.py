@@ -87,7 +87,7 @@ async def _phase(product: Product, recorder: Recorder, other_key: str, script: S
     phase, end = Phase(), time.monotonic() + _SECONDS
     recorder.received.clear()
     recorder.scripts[_JUDGE] = script
-    mark = secrets.token_hex(6)
+    mark = f"on list {secrets.randbelow(10**6)}"  # of texts in which nothing but a judge could see an attack
 
     async def others(session: aiohttp.ClientSession) -> None:
         while time.monotonic() < end:
@@ -97,7 +97,7 @@ async def _phase(product: Product, recorder: Recorder, other_key: str, script: S
 
     async def judged(session: aiohttp.ClientSession) -> None:
         while time.monotonic() < end:
-            text = f"{mark} What would you say of {secrets.token_hex(4)}?"
+            text = f"What would you say of order {secrets.randbelow(10**8)} {mark}?"
             status, seconds = await _ask(session, product.url, product.key, text)
             phase.judged.append(seconds)
             phase.statuses.append(status)
