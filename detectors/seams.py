@@ -19,6 +19,7 @@ _UNBROKEN: Final = 64  # characters without a blank: no prose
 _RANK: Final = {origin: rank for rank, origin in enumerate(LEAST_TRUSTED_FIRST)}
 _TEXT, _VALUE = Kind.TEXT, Place.VALUE  # looked up on their classes, members cost ten times as much
 _origin = attrgetter("origin")
+_LONGEST_KEPT: Final = 128  # characters of a pointer
 _INDEX: Final = re.compile(r"/[0-9]+(?![^/])")
 # Under which a model reads what is said; what stands beside (ids, names, types, marks) is not part of it.
 _SPOKEN: Final = frozenset(
@@ -166,9 +167,14 @@ def _is_of(origin: Origin, part: Segment, place: str | None = None) -> bool:
     return part.origin is origin and (place is None or _is_at(place, part))
 
 
-@lru_cache(maxsize=4096)
 def _place(pointer: str) -> str:
     """Return a pointer without its numbers; nothing where nobody speaks."""
+    # Those of messages recur; one below a key of a megabyte, which a client chose, is not to be kept.
+    return _known_place(pointer) if len(pointer) <= _LONGEST_KEPT else _known_place.__wrapped__(pointer)
+
+
+@lru_cache(maxsize=4096)
+def _known_place(pointer: str) -> str:
     bare = _INDEX.sub("", pointer)
     return bare.removesuffix("/text") if bare.rpartition("/")[2] in _SPOKEN else ""
 

@@ -216,9 +216,8 @@ class SlidingWindows(Limits):
             lease.waiting += amount
         try:
             async with AsyncExitStack() as locks:
-                for lease in sorted(
-                    {lease for lease, _ in asked}, key=id
-                ):  # in one order, so that none waits in a circle
+                # In one order, so that nobody waits in a circle.
+                for lease in sorted({lease for lease, _ in asked}, key=id):
                     await locks.enter_async_context(lease.lock)
                 now = self._clock()
                 missing: list[_Asked] = []
