@@ -15,9 +15,15 @@ from detectors.errors import PromptShieldError
 from proxy.logs import LogSettings, configure_logs
 
 _HELP: Final = "An LLM firewall: serve it, test its policies, read its log."
-# Modules of this folder and what they offer: `app`, a group of commands, or a command of the module's own name.
-_COMMANDS: Final = ("serve", "engine", "egress", "scan", "doctor")
-_GROUPS: Final = {
+# Modules of this folder and what they offer: a command of the module's own name, or `app`, a group of commands.
+COMMANDS: Final = {
+    "serve": "Run the firewall until Ctrl-C or SIGTERM.",
+    "engine": "Serve detection to proxies that leave it to a process of its own.",
+    "egress": "Run mitmproxy in front of the running firewall, for apps that know only HTTPS_PROXY.",
+    "scan": "Judge JSON lines, or one text, without a server.",
+    "doctor": "Check every part and say what to do.",
+}
+GROUPS: Final = {
     "tenant": ("tenants", "Tenants."),
     "admin": ("admins", "Who may sign in to the control plane."),
     "config": ("configuration", "Check promptshield.yaml; its schema for editors."),
@@ -60,22 +66,31 @@ def main() -> None:
 
 
 def build_app(words: Sequence[str]) -> typer.Typer:
-    """Return the commands that these words can mean: the one they name, else all of them.
+    """Return the command that these words name; where they name none, what is only a list of them all.
 
     What a command needs is loaded with it, and the whole firewall takes a second to load.
     """
-    wanted = words[0] if words and words[0] in {*_COMMANDS, *_GROUPS} else None
+    wanted = next((word for word in words if not word.startswith("-")), None)
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_HELP)
     app.callback()(_nothing)  # with one command alone there would be no name to call it by
-    for name in _COMMANDS:
-        if wanted in {None, name}:
-            app.command(name)(getattr(import_module(f"proxy.cli.{name}"), name))
-    for name, (module, help_text) in _GROUPS.items():
-        if wanted in {None, name}:
-            group: typer.Typer = import_module(f"proxy.cli.{module}").app
-            _add_apart(group, name, words)
-            app.add_typer(group, name=name, help=help_text)
+    if wanted in COMMANDS:
+        app.command(wanted)(getattr(import_module(f"proxy.cli.{wanted}"), wanted))
+    elif wanted in GROUPS:
+        module, help_text = GROUPS[wanted]
+        group: typer.Typer = import_module(f"proxy.cli.{module}").app
+        _add_apart(group, wanted, words)
+        app.add_typer(group, name=wanted, help=help_text)
+    else:
+        _add_names(app)
     return app
+
+
+def _add_names(app: typer.Typer) -> None:
+    """Add what is told of commands and groups without one of them: for a list of them, and for "did you mean"."""
+    for name, help_text in COMMANDS.items():
+        app.command(name, help=help_text)(_nothing)
+    for name, (_, help_text) in GROUPS.items():
+        app.add_typer(typer.Typer(), name=name, help=help_text)
 
 
 def _add_apart(group: typer.Typer, name: str, words: Sequence[str]) -> None:

@@ -92,8 +92,8 @@ def test_heavy_libraries_are_loaded_by_nobody_who_only_reads_settings(tmp_path: 
     (tmp_path / "promptshield.yaml").write_text("sinks: [{type: s3, bucket: archive}]\n")
     script = (
         "import sys\n"
-        "from proxy.cli.main import build_app\n"
-        "build_app([])\n"
+        "from proxy.cli.main import COMMANDS, GROUPS, build_app\n"
+        "for name in (*COMMANDS, *GROUPS): build_app([name])\n"
         "from proxy.settings import load_settings\n"
         "assert load_settings().sinks[0].type == 's3'\n"
         "print(sorted({'pyarrow', 'aiobotocore', 'botocore'} & set(sys.modules)))\n"
