@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Final, NamedTuple
 
 from storage.chain import ChainName, Head, link_hash
@@ -152,6 +153,9 @@ class ChainCheck:
                 continue
             if retired.first == self._seq + 1 and self._hash_known and retired.before != self._hash:
                 self._add(DamageKind.EDIT, self._seq, self._last, "the retired links followed on another")
+            elif retired.first <= self._seq and self._last is not None:
+                # Nothing that is left or signed names this link: whoever knows the gap's ends can put any row there.
+                self._add(DamageKind.INSERTION, self._seq, self._last, "a row where links were retired")
             until = min(retired.last, last)
             self.missing_on_purpose += until - self._seq
             self._seq, self._hash, self._hash_known = until, retired.after, until == retired.last
@@ -161,7 +165,9 @@ class ChainCheck:
     def _retired_at(self, seq: int) -> RetiredRange | None:
         while self._retired and self._retired[0].last < seq:
             self._retired.pop(0)
-        return next((retired for retired in self._retired if retired.first <= seq <= retired.last), None)
+        # A database that was put back retires once more, and not in the same ranges: what begins here tells most.
+        around = [r for r in takewhile(lambda r: r.first <= seq, self._retired) if r.last >= seq]
+        return next((r for r in around if r.first == seq), around[0] if around else None)
 
     def _lose(self, last: int, kind: DamageKind) -> None:
         first = self._seq + 1

@@ -62,9 +62,10 @@ class Retirement:
     async def record(self, connection: Connection, removal: Removal) -> Sequence[RetiredRange]:
         """Sign and store the ranges that `removal` takes out of their chains; returns them, possibly none.
 
-        Call it under Role.SHIP before the rows go, in the transaction that removes them (or the first of several), with
-        a lock held that keeps rows from being added to where they are removed from: what is added in between
-        would go unrecorded, and `verify` calls that a deletion. After the commit call `publish()`.
+        Call it under Role.SHIP before the rows go, in the transaction that removes them all, with a lock held that
+        keeps rows from being added to where they are removed from: what is added in between would go unrecorded, and
+        `verify` calls that a deletion, as it calls what stays of a range an insertion. After the commit call
+        `publish()`.
         Raises UnsoundError, StorageError, DatabaseUnavailableError.
         """
         rows = await connection.fetch(

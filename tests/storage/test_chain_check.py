@@ -101,6 +101,23 @@ def test_a_retired_range_between_links_that_it_does_not_fit_is_an_edit() -> None
     assert check([*LINKS[:5], *other[10:]], Head(20, other[-1].hash), (), [retired(LINKS, 6, 10)]) == [("edit", 11)]
 
 
+@pytest.mark.parametrize(("place", "kind"), [*((place, "insertion") for place in range(6, 10)), (10, "edit")])
+def test_a_row_that_is_put_where_links_were_retired_is_found(place: int, kind: str) -> None:
+    """Whoever has the database knows the link before a gap, and can make one that follows on it."""
+    rest, gap = [*LINKS[:5], *LINKS[10:]], [retired(LINKS, 6, 10)]
+    prev = LINKS[4].hash
+    forged = Link(place, prev, link_hash(prev, place, b"forged"), "forged", b"forged", "")
+    assert check(sorted([*rest, forged]), END, signed(LINKS, 20), gap) == [(kind, place)]
+
+
+def test_a_database_put_back_has_what_was_retired_since() -> None:
+    ranges = [retired(LINKS, 6, 10)]
+    assert check(LINKS, END, signed(LINKS, 20), ranges) == []
+    again = [*ranges, retired(LINKS, 6, 7)]
+    assert check([*LINKS[:5], *LINKS[7:]], END, signed(LINKS, 20), again) == []
+    assert check([*LINKS[:7], *LINKS[9:]], END, signed(LINKS, 20), [*ranges, retired(LINKS, 8, 9)]) == []
+
+
 def test_of_two_rows_at_one_place_the_one_that_was_signed_is_genuine() -> None:
     extra = LINKS[19]._replace(decision_id="extra", hash=link_hash(LINKS[18].hash, 20, b"extra"))
     for links in ([*LINKS, extra], [*LINKS[:19], extra, LINKS[19]]):
