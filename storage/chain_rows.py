@@ -54,12 +54,13 @@ _REACH: Final = (
     "SELECT min(seq) AS first, max(seq) AS last FROM public.decisions"
     " WHERE instance = $1 AND tenant_id = $2 AND opened_at >= $3 AND opened_at < $4"
 )
+# Links count from 1, so what lies before is outside of the chain as much as what has no number.
 _UNCHAINED: Final = (
-    "SELECT count(*) FROM public.decisions WHERE instance = $1 AND tenant_id = $2 AND seq IS NULL"
+    "SELECT count(*) FROM public.decisions WHERE instance = $1 AND tenant_id = $2 AND (seq IS NULL OR seq < 1)"
     " AND opened_at >= $3 AND opened_at < $4"
 )
 _LATE: Final = (
-    "SELECT id::text FROM public.decisions WHERE instance = $1 AND tenant_id = $2 AND seq IS NULL"
+    "SELECT id::text FROM public.decisions WHERE instance = $1 AND tenant_id = $2 AND (seq IS NULL OR seq < 1)"
     " AND opened_at >= $3 AND opened_at < $4 ORDER BY opened_at, id LIMIT 1000"
 )
 _ID_AT, _TENANT_AT, _DIGEST_AT = (PLAIN.index(name) for name in ("id", "tenant_id", "personal_digest"))

@@ -9,7 +9,7 @@ from typing import Final
 
 from storage.chain import NOTHING, ChainName, Head
 from storage.chain_check import ChainCheck, Link
-from storage.damage import Damages
+from storage.damage import Damage, DamageKind, Damages
 from storage.evidence import SignedHead
 from storage.postgres import Connection, Row
 
@@ -21,6 +21,8 @@ _ROWS: Final = (
     "SELECT seq, prev, hash, at, actor, action, tenant_id, target, details::text AS details"
     " FROM private.admin_audit WHERE seq > $1 ORDER BY seq LIMIT $2"
 )
+# Links count from 1: what lies before, or has no number, is no link, and no migration left such an entry.
+_OUTSIDE: Final = "SELECT count(*) FROM private.admin_audit WHERE seq IS NULL OR seq < 1"
 
 
 async def stored_head(connection: Connection) -> Head | None:
@@ -38,6 +40,9 @@ async def check_admin_audit(connection: Connection, signed: Sequence[SignedHead]
             check.take(_link(row))
         after = rows[-1]["seq"]
     check.finish(await stored_head(connection), to_the_end=True)
+    if outside := await connection.fetchval(_OUTSIDE):
+        note = f"entries that are no links of the chain: {outside}"
+        damages.add(Damage(DamageKind.INSERTION, NAME.instance, NAME.tenant_id, None, None, note))
     return check
 
 

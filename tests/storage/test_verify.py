@@ -186,6 +186,10 @@ async def insert_outside_the_chain(a: Attacker) -> None:
     await a.insert_copy(5, a.log.record(), as_seq=None)
 
 
+async def insert_before_the_first_link(a: Attacker) -> None:
+    await a.insert_copy(5, a.log.record(), as_seq=0)
+
+
 async def truncate_rows(a: Attacker) -> None:
     await a.delete(11, 12)
 
@@ -232,6 +236,7 @@ TAMPERINGS: Final[dict[Tamper, list[tuple[str, int | None, int]]]] = {
     insert_with_a_hash_that_fits: [("insertion", 5, -1)],
     insert_at_the_end: [("insertion", 13, 0)],
     insert_outside_the_chain: [("insertion", None, -1)],
+    insert_before_the_first_link: [("insertion", None, -1)],
     truncate_rows: [("truncation", 11, 0)],
     truncate_rows_and_head: [("truncation", 11, 0)],
     truncate_everything: [("truncation", 1, 0)],

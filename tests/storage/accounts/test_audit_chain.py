@@ -97,6 +97,10 @@ async def test_the_planes_cannot_choose_a_link_or_a_time(book: AdminAudit, datab
         ("DELETE FROM private.admin_audit WHERE seq = 3", (DamageKind.DELETION, 3)),
         ("DELETE FROM private.admin_audit WHERE seq = 5", (DamageKind.TRUNCATION, 5)),
         ("UPDATE private.admin_audit_head SET seq = 4", (DamageKind.INSERTION, 5)),
+        (
+            "INSERT INTO private.admin_audit (actor, action, seq, prev, hash) VALUES ('user:eve', 'x', 0, '', '')",
+            (DamageKind.INSERTION, None),
+        ),
     ],
 )
 async def test_what_a_database_administrator_does_is_found(
@@ -104,7 +108,7 @@ async def test_what_a_database_administrator_does_is_found(
     database: Database,
     as_superuser: RunStatement,
     tampering: str,
-    damage: tuple[DamageKind, int],
+    damage: tuple[DamageKind, int | None],
 ) -> None:
     await as_superuser(_UNGUARDED)
     await as_superuser(tampering)
