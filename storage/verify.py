@@ -86,8 +86,10 @@ class Report:
 
 
 async def verify(database: Database, scope: Scope, believed: Believed) -> Report:
-    """Verify against one snapshot of the database. Raises StorageError for an unknown tenant."""
+    """Verify against one snapshot of the database. Raises StorageError for an unknown tenant, or a span of nothing."""
     damages, report = Damages(), Report()
+    if scope.span.since >= scope.span.until:
+        raise StorageError("the time range ends before it begins: there is nothing to verify")
     async with database.transaction(Role.READER, snapshot=True) as connection:
         tenant_id = await _tenant_id(connection, scope.tenant)
         stored = await _stored_logs(connection, damages)
@@ -135,9 +137,10 @@ class _Checking:
         first, last = await reach(self.connection, name, self.span) or (_NO_END, 0)
         signed = self.evidence.heads[name]
         since, until = _microseconds(self.span.since), _microseconds(self.span.until)
-        before = [s.head for s in signed if s.at <= since and s.head.seq < first]
-        behind = [s.head for s in signed if s.at >= until and s.head.seq >= last]
-        return (before[-1] if before else NOTHING), (behind[0] if behind else None)
+        start = next((s.head for s in reversed(signed) if s.at <= since and s.head.seq < first), NOTHING)
+        # Not before the start: a clock that was put back signed later links at earlier times.
+        end = next((s.head for s in signed if s.at >= until and s.head.seq >= max(last, start.seq)), None)
+        return start, end
 
     async def _check_unchained(self, name: ChainName) -> None:
         """Rows without a link are older than the first statement; later ones came past the writer."""

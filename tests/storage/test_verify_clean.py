@@ -18,7 +18,7 @@ from storage.signing import SigningKey, read_successions
 from storage.statement_file import read_statements
 from storage.subjects import personal_digest
 from storage.types import Tenant
-from storage.verify import Believed, verify
+from storage.verify import Believed, Scope, verify
 from tests.storage.chained import START, ChainedLog
 from tests.storage.conftest import MakeRecord, RunStatement
 
@@ -151,6 +151,20 @@ async def test_a_database_put_back_to_an_older_state_is_a_truncation(
     )
     assert [damage[:2] for damage in await log.found()] == [("statement", 2), ("truncation", 3)]
     assert (await log.verify(outside=False)).damages == []
+
+
+async def test_a_quiet_time_range_is_clean_also_where_the_clock_was_put_back(log: ChainedLog) -> None:
+    for moved in (timedelta(0), timedelta(hours=1), timedelta(minutes=-50)):
+        log.now += moved
+        await log.write(5)
+        await log.checkpointer.checkpoint()
+    since = log.now + timedelta(minutes=10)
+    assert await log.found(Scope(since, since + timedelta(minutes=5), log.scope.tenant)) == []
+
+
+async def test_a_time_range_that_ends_before_it_begins_is_said(log: ChainedLog) -> None:
+    with pytest.raises(StorageError, match="ends before it begins"):
+        await log.verify(Scope(START, START - timedelta(hours=1), log.scope.tenant))
 
 
 async def test_a_tenant_that_does_not_exist_is_said(log: ChainedLog) -> None:
