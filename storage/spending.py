@@ -17,13 +17,20 @@ _AT_ONCE: Final = 500
 
 
 class Spending:
-    """In millionths of a US dollar. What a worker knows of the others is a second old. Nothing here ever raises."""
+    """In millionths of a US dollar. What a worker knows of the others is a second old. Nothing here ever raises.
+
+    A Redis that says less than before has lost something (FLUSHALL, a failover): each worker brings back what it handed
+    in itself, so that new workers and sums to come hold it again.
+    """
 
     def __init__(self, redis: RedisClient, link: Link, clock: Callable[[], float] = time.time) -> None:
         self._redis, self._link, self._clock = redis, link, clock
         self._day = 0
         self._known: dict[int, int] = {}
         self._new: dict[int, int] = {}
+        self._said: dict[int, int] = {}  # what Redis answered last
+        self._own: dict[int, int] = {}  # how much of that is ours
+        self._lost: dict[int, int] = {}  # what of ours it has lost
 
     def today(self, tenant_id: int) -> int:
         """Return what a tenant has spent; from the first question on, what others spend is known too."""
@@ -50,7 +57,8 @@ class Spending:
                 return
             try:
                 with self._link.call():
-                    sums = await self._redis.add_many({_name(t, day): asked[t] for t in part}, KEPT_SECONDS)
+                    given = {_name(t, day): asked[t] + self._lost.get(t, 0) for t in part}
+                    sums = await self._redis.add_many(given, KEPT_SECONDS)
             except StorageError:
                 return  # unknown whether it was counted: it stays, because too much is better than too little
             if day == self._day:
@@ -59,17 +67,24 @@ class Spending:
     def _take_in(self, sums: dict[int, int], asked: dict[int, int]) -> None:
         for tenant, total in sums.items():
             left = self._new.get(tenant, 0) - asked[tenant]
-            self._known[tenant] = max(self._known.get(tenant, 0), total)  # also after a FLUSHALL
+            self._known[tenant] = max(self._known.get(tenant, 0) + asked[tenant], total)  # also after a FLUSHALL
+            self._note_loss(tenant, total, asked[tenant] + self._lost.get(tenant, 0))
             if left > 0:
                 self._new[tenant] = left
             else:
                 self._new.pop(tenant, None)
+
+    def _note_loss(self, tenant: int, total: int, given: int) -> None:
+        own = self._own.get(tenant, 0)
+        lost = min(own, max(0, self._said.get(tenant, 0) + given - total))
+        self._said[tenant], self._own[tenant], self._lost[tenant] = total, own + given - lost, lost
 
     def _turn(self) -> None:
         """Begin a new day."""
         day = int(self._clock() // DAY)
         if day != self._day:
             self._day, self._known, self._new = day, {}, {}
+            self._said, self._own, self._lost = {}, {}, {}
 
 
 def _name(tenant_id: int, day: int) -> str:

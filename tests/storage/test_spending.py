@@ -50,3 +50,22 @@ async def test_a_flush_and_an_outage_forget_nothing_that_a_worker_saw(valkey: Va
         worker.add(7, 5)
         await worker.flush()
         assert worker.today(7) == 105
+
+
+async def test_what_redis_lost_is_brought_back_once_by_everybody_who_handed_it_in(valkey: Valkey) -> None:
+    await valkey.answers()
+    async with connected(valkey.url) as redis:
+        one, other, fresh = (spending(redis, Clock()) for _ in range(3))
+        one.add(7, 70)
+        other.add(7, 30)
+        for worker in (one, other, one):
+            await worker.flush()
+        await redis.drop_many(["tenant:{7}:spent:19675"])
+        one.add(7, 5)
+        await one.flush()
+        assert one.today(7) == 105
+        for worker in (other, one, other, one, other):
+            await worker.flush()
+        fresh.today(7)
+        await fresh.flush()
+        assert [worker.today(7) for worker in (one, other, fresh)] == [105, 105, 105]
