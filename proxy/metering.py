@@ -154,11 +154,11 @@ class Meter:
         grant = await self._metering.limits.take(keys, [amount] * len(keys))
         if kind != COST:
             self._headers.update(rate_headers(kind, grant))
+        self._grants = (*self._grants, grant)  # before anything is awaited: whoever hangs up there is settled too
         if self._policy.webhooks:
             await self._warn(grant)
         if grant.refused is not None:
             self._refuse(grant.refused, grant.retry_after_seconds, amount)
-        self._grants = (*self._grants, grant)
 
     async def _warn(self, grant: Grant) -> None:
         """Note, once in a window's length, that most of it is used: the decision tells those who want to know.

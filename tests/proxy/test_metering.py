@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -81,6 +82,24 @@ async def test_each_limit_that_is_nearly_used_is_noted_by_a_decision_of_its_own(
         limit: Any = meter.notes.get("limit")
         noted += [limit["level"]] if limit else []
     assert sorted(noted) == ["key", "tenant"]
+
+
+async def test_who_hangs_up_while_a_limit_is_noted_as_nearly_used_gets_back_what_it_did_not_use(
+    metering: Metering, windows: SlidingWindows, identity: Identity
+) -> None:
+    class Slow:
+        async def claim(self, *_: object) -> bool:
+            raise asyncio.CancelledError
+
+    hook = "webhooks: [{url: 'https://hooks.example/x', on: [limit]}]"
+    slow: Any = Slow()
+    meter = Meter(replace(metering, warned=slow), policy(f"limits: {{tokens: 1000/hour}}\n{hook}"), identity, {})
+    await meter.enter()
+    with pytest.raises(asyncio.CancelledError):
+        await meter.spend(Estimate(100, 800), ("gpt-4o",))
+    meter.settle(0, 0)
+    await windows.restore()
+    assert used(windows) == {"tokens": 0}
 
 
 async def test_a_detour_to_a_model_of_the_same_limit_is_counted_once(
