@@ -85,10 +85,12 @@ class LineFiles:
         return sum(file.stat().st_size for file in self._files())
 
     def age(self, now: float) -> float:
-        """Seconds since this process began the current file; infinite if an earlier one did, 0 if there is none."""
+        """Seconds since this process began the current file; infinite if an earlier one did, or if the clock was put
+        back since, 0 if there is none.
+        """
         if self._file is None:
             return 0.0
-        return math.inf if self._begun is None else max(0.0, now - self._begun)
+        return math.inf if self._begun is None or now < self._begun else now - self._begun
 
     def open(self) -> None:
         """Take the folder, mend what a crash left, and learn what is there. `append` does it, too."""

@@ -176,3 +176,9 @@ def test_the_age_of_what_an_earlier_process_began_is_unknown_and_so_enough(tmp_p
     assert files.age(NOON + 5) == 0
     assert len(files.finished()) == 1
     files.close()
+
+
+def test_the_age_of_what_was_begun_before_the_clock_was_put_back_is_enough(files: LineFiles) -> None:
+    files.append(lines("a"), NOON + 30 * DAY)
+    assert files.age(NOON + 30 * DAY + 5) == 5
+    assert files.age(NOON) == math.inf
