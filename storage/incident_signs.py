@@ -109,18 +109,19 @@ class IncidentSigns:
         known = self._thresholds
         by_key = await connection.fetch(_BY_KEY, tenant_id, known.window, known.of_key, _SHOWN, _MOST)
         by_subject = await connection.fetch(_BY_SUBJECT, tenant_id, known.window, known.of_session, _SHOWN, _MOST)
-        named = [(f"key {row['key_id']}", row) for row in by_key]
-        named += [(f"session {row['subject']}", row) for row in by_subject]
+        named = [(f"key {row['key_id']}", f"key {row['key_id']}", row) for row in by_key]
+        # Whose it was stands in one place, where an erasure finds it: not in titles, events and notices.
+        named += [(f"session {row['subject']}", "one session", row) for row in by_subject]
         return [
             Sign(
                 tenant_id,
                 "repeated_blocks",
                 subject,
-                f"{row['blocks']} blocks of {subject[:20]} in {_minutes(known.window)} minutes",
+                f"{row['blocks']} blocks of {shown} in {_minutes(known.window)} minutes",
                 "medium",
                 tuple(row["decisions"]),
             )
-            for subject, row in named
+            for subject, shown, row in named
         ]
 
     async def _leaks(self, connection: Connection, tenant_id: int) -> Sequence[Sign]:

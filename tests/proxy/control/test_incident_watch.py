@@ -17,7 +17,7 @@ from proxy.control.incident_settings import IncidentSettings, NoticeSettings
 from proxy.control.incident_watch import ACTOR, IncidentWatch
 from storage.api_keys import ApiKeyStore
 from storage.decision_writer import PostgresSink
-from storage.incidents import IncidentStore
+from storage.incidents import IncidentStore, Sign
 from storage.postgres import Database
 from storage.types import Outcome, Role, Tenant
 from tests.proxy.control.stock import LEAK
@@ -117,13 +117,22 @@ async def test_one_key_and_one_session_that_are_blocked_again_and_again(
 async def test_a_person_whose_data_are_erased_is_erased_from_incidents(
     database: Database, tenant: Tenant, make_record: MakeRecord
 ) -> None:
+    store = IncidentStore(database)
     await PostgresSink(database).write([make_record(tenant.id, subjects=(SUBJECT,), **BLOCKED) for _ in range(3)])
     opened = await watch(database).run_once()
+    old = Sign(tenant.id, "repeated_blocks", "", f"9 blocks of {f'session {SUBJECT}'[:20]} in 10 minutes", "medium")
+    older = await store.open(old, ACTOR)  # as titles were told
+    assert older is not None
     async with database.transaction(Role.APP, tenant.id) as connection:
         await connection.execute("SELECT private.erase_subject($1, 'ada', 100)", bytes.fromhex(SUBJECT))
-    found = await IncidentStore(database).find(opened[0].id, tenant.id)
-    assert found is not None
-    assert found.subject == f"erased {found.id}"
+    for incident_id in (opened[0].id, older[0]):
+        found = await store.find(incident_id, tenant.id)
+        assert found is not None
+        told = f"{found} {await store.timeline(found)}"
+        assert (SUBJECT[:8] in told, "blocks of one session in 10 minutes" in told) == (False, True)
+    subject = await store.find(opened[0].id, tenant.id)
+    assert subject is not None
+    assert subject.subject == f"erased {subject.id}"
 
 
 @pytest.mark.usefixtures("no_other_incidents")
