@@ -23,7 +23,8 @@ UPDATE pg_temp.incoming AS i
 SET personal = NULL, bodies = '[]', subjects = ARRAY(
     SELECT sent FROM unnest(i.subjects) AS sent
     WHERE NOT EXISTS (
-        SELECT FROM private.erasures AS e WHERE e.tenant_id = i.tenant_id AND e.subject = decode(sent, 'hex')
+        SELECT FROM private.erasures AS e
+        WHERE e.tenant_id = i.tenant_id AND e.subject = decode(sent, 'hex') AND i.opened_at <= e.until
     )
 )
 WHERE i.id IN (

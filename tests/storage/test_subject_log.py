@@ -141,6 +141,18 @@ async def test_what_happens_after_an_erasure_is_kept(
     assert [row["personal"] for row in await found(log, ANNA)] == [{"network": "10.0.0.1"}]
 
 
+async def test_who_was_erased_before_a_decision_is_still_found_in_it_when_another_one_is_erased_from_it(
+    database: Database, log: SubjectLog, tenant: Tenant, make_record: MakeRecord, as_superuser: RunStatement
+) -> None:
+    await log.erase(BERT)
+    await as_superuser("UPDATE private.erasures SET until = until - interval '1 year'")
+    record = about(make_record(tenant.id), ANNA, BERT)
+    await log.erase(ANNA)
+    await ship(database, record)
+    assert await found(log, ANNA) == []
+    assert [row["id"] for row in await found(log, BERT)] == [record.id]
+
+
 async def test_a_shipping_in_the_midst_of_an_erasure_waits_for_it_and_misses_nothing(
     database: Database, log: SubjectLog, tenant: Tenant, make_record: MakeRecord, as_superuser: RunStatement
 ) -> None:
