@@ -40,7 +40,7 @@ def import_(
         lines = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         raise StorageError(f"{file}: {getattr(exc, 'strerror', None) or 'not UTF-8 text'}") from exc
-    ids = [line.strip() for line in lines.splitlines() if line.strip()]
+    ids = list(dict.fromkeys(line.strip() for line in lines.splitlines() if line.strip()))  # each counts once
 
     async def work(database: Database, _keys: HouseKeys, _settings: Settings) -> None:
         owner, store, noted = await find_tenant(database, tenant), ProviderObjects(database), 0
@@ -49,8 +49,8 @@ def import_(
             noted += await store.note(owner.id, upstream, names)
         said = {"kind": kind, "upstream": upstream, "ids": noted}
         await AdminAudit(database).add(actor(), "objects.import", owner.id, tenant, said)
-        print(f"{noted} of {len(set(ids))} ids noted as {kind} of {tenant} at {upstream}")
-        if noted < len(set(ids)):
+        print(f"{noted} of {len(ids)} ids noted as {kind} of {tenant} at {upstream}")
+        if noted < len(ids):
             raise StorageError("the others can be no ids, or there is no such kind: letters, digits and . _ : / + = -")
 
     with_database(config, data, work)

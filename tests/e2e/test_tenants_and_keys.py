@@ -200,3 +200,14 @@ def test_what_the_command_line_did_stands_in_the_tenants_audit(house: Product, t
     assert [(event["action"], event["target"]) for event in reversed(events)] == [
         ("tenant.create", "typed"), ("key.create", number), ("objects.import", "typed"), ("key.revoke", number)
     ]  # fmt: skip
+
+
+def test_an_id_that_can_be_none_is_said_however_often_others_are_named(house: Product, tmp_path: Path) -> None:
+    house.run("tenant", "create", "counted")
+    ids = ["no id", *(f"resp_{number}" for number in range(1000)), "resp_1"]
+    (tmp_path / "ids").write_text("\n".join(ids))
+    done = house.run(
+        *("objects", "import", str(tmp_path / "ids"), "--tenant", "counted", "--upstream", "x", "--kind", "response"),
+        check=False,
+    )
+    assert (done.returncode, done.stdout.split(" ids")[0]) == (1, "1000 of 1001")
