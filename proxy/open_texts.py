@@ -16,19 +16,19 @@ class OpenTexts:
     """The gate of one inspection. Once what is found decides it, no expensive stage looks at anything.
 
     `certain` tells whether findings do. Judges look at what `judges` wants; with `postpone` at nothing yet, and what
-    they would have looked at is `postponed`.
+    they would have looked at is `postponed`. Of several `models` that a request names any may answer.
     """
 
     def __init__(
         self,
         certain: Callable[[Sequence[Finding]], bool],
         judges: JudgePolicy | None,
-        model: str,
+        models: Sequence[str],
         content_key: bytes,
         *,
         postpone: bool = False,
     ) -> None:
-        self._certain, self._judges, self._model, self._key = certain, judges, model, content_key
+        self._certain, self._judges, self._models, self._key = certain, judges, models, content_key
         self._postpone = postpone
         self.postponed: list[Segment] = []
 
@@ -39,7 +39,10 @@ class OpenTexts:
         if stage is not Stage.JUDGE:
             return True
         judges = self._judges
-        if judges is None or not judges.wants(segment, hits, self._model, self._lot(segment, judges)):
+        if judges is None:
+            return False
+        lot = self._lot(segment, judges)
+        if not any(judges.wants(segment, hits, model, lot) for model in self._models):
             return False
         if self._postpone:
             self.postponed.append(segment)

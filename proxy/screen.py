@@ -204,7 +204,7 @@ class Screen:
             actions = {verdict.intended_action, verdict.candidate.action if verdict.candidate else ActionName.BLOCK}
             return actions == {ActionName.BLOCK}  # for the candidate, too, whose answer is compared
 
-        return OpenTexts(certain, policy.judges, facts.model, content_key, postpone=postpone)
+        return OpenTexts(certain, policy.judges, (facts.model, *facts.fallbacks), content_key, postpone=postpone)
 
     async def foresee(
         self, texts: Sequence[str], policy: Policy, tenant: str, tenant_id: int, content_key: bytes

@@ -219,6 +219,16 @@ async def test_sixteen_who_send_the_same_text_at_once_cause_one_call(
         assert ({status for status, _ in answers}, len(panel.asked(KIMI))) == ({400}, 1)
 
 
+async def test_a_judge_that_some_models_are_for_is_asked_when_one_of_them_may_take_over(
+    tmp_path: Path, detection: Detection, make_policy: MakePolicy, recorder: Recorder
+) -> None:
+    policy = make_policy('judges: {always: {model: "strong*"}, deadline: 5}')
+    async with judged(tmp_path, detection, policy, recorder, {KIMI: openrouter(ATTACK)}) as panel:
+        asks = [{"role": "user", "content": "Which train goes to Porto on a Sunday morning?"}]
+        body = {"model": "scripted", "models": ["scripted", "strong-1"], "messages": asks}
+        assert (await panel.served.ask("/v1/chat/completions", body))[0] == 400
+
+
 async def test_never_sends_nothing(
     tmp_path: Path, detection: Detection, make_policy: MakePolicy, recorder: Recorder
 ) -> None:

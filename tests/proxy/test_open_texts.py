@@ -34,7 +34,7 @@ def gate(judges: JudgePolicy | None = ALWAYS, *, certain: bool = False, postpone
     def say(_findings: Sequence[Finding]) -> bool:
         return certain
 
-    return OpenTexts(say, judges, "m", b"key", postpone=postpone)
+    return OpenTexts(say, judges, ("m", "o3"), b"key", postpone=postpone)
 
 
 def test_what_is_certain_needs_no_expensive_look() -> None:
@@ -53,6 +53,11 @@ def test_judges_look_at_what_the_policy_wants_and_refiners_at_their_own_band() -
     assert gate().wanted(Stage.JUDGE, text(), [])
     assert not gate(None).wanted(Stage.JUDGE, text(), [HIT])
     assert gate(None).wanted(Stage.REFINER, text(), [HIT])
+
+
+def test_a_text_is_for_every_model_that_may_answer_it() -> None:
+    for pattern, wanted in (("m", True), ("o*", True), ("p*", False)):
+        assert gate(JudgePolicy(Terms(), always_models=(pattern,))).wanted(Stage.JUDGE, text(), []) is wanted
 
 
 def test_what_is_put_off_is_remembered_and_not_looked_at() -> None:
