@@ -143,13 +143,13 @@ class Screen:
         postpone = judges is WhenJudged.BESIDE and policy.judges is not None and policy.judges.concurrent
         gate = None
         if judging is not None or self._chain.refines:
-            gate = self._gate(policy, facts, content_key, postpone=postpone)
+            gate = self._gate(policy, facts, content_key, postpone=postpone, sampled=sampled)
         context = InspectionContext(tenant_id, guard, self.lexicon(policy, facts.tenant, tenant_id), judging=judging)
         options = InspectionOptions(
             context,
             content_key,
             _patience(judging),
-            None if sampled else gate,
+            gate,
             left_out,
             aside,
             shared=self._shared,
@@ -198,8 +198,12 @@ class Screen:
             return None
         return self._judges.judging(policy.judges, tenant_id)
 
-    def _gate(self, policy: Policy, facts: Facts, content_key: bytes, *, postpone: bool = False) -> OpenTexts:
+    def _gate(
+        self, policy: Policy, facts: Facts, content_key: bytes, *, postpone: bool = False, sampled: bool = False
+    ) -> OpenTexts:
         def certain(findings: Sequence[Finding]) -> bool:
+            if sampled:
+                return False
             verdict = self._decide(policy, Inspection(tuple(findings)), facts)
             actions = {verdict.intended_action, verdict.candidate.action if verdict.candidate else ActionName.BLOCK}
             return actions == {ActionName.BLOCK}  # for the candidate, too, whose answer is compared

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple, cast
 
 import pytest
 
+from policies.types import Candidate
 from proxy.app import Detection
 from storage.types import Grant, LimitKey
 from tests.harness import Recorder, Script, streamed
@@ -217,6 +220,15 @@ async def test_sixteen_who_send_the_same_text_at_once_cause_one_call(
         text = "Which of the two trains to Porto is faster on a Sunday?"
         answers = await asyncio.gather(*(panel.ask(text) for _ in range(16)))
         assert ({status for status, _ in answers}, len(panel.asked(KIMI))) == ({400}, 1)
+
+
+async def test_a_sample_for_a_candidate_asks_no_judge_about_what_the_policy_does_not_leave_open(
+    tmp_path: Path, detection: Detection, make_policy: MakePolicy, recorder: Recorder
+) -> None:
+    policy = make_policy("judges: {when: [{category: jailbreak, confidence: [0.4, 0.8]}]}")
+    policy = replace(policy, candidate=Candidate(make_policy(""), date.max, sample=1.0))
+    async with judged(tmp_path, detection, policy, recorder, {KIMI: openrouter(ATTACK)}) as panel:
+        assert ((await panel.ask())[0], panel.asked(KIMI)) == (200, [])
 
 
 async def test_a_judge_that_some_models_are_for_is_asked_when_one_of_them_may_take_over(
