@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -23,6 +24,7 @@ _LEVELS: Final = frozenset({"apps", "keys", "models"})  # they hold beside a pol
 _ADDED_UP: Final = frozenset(
     {"exclusions", "webhooks", "leakage.hosts", "keywords", "rules", "disable", "tests", "extends"}
 )
+_CLASS: Final = re.compile(r"\[!?\]?[^\]]*\]")  # any of some characters: `[ab]`
 _WHOLE: Final = frozenset({"output", "candidate"})  # a child's takes the place of its parent's
 
 
@@ -92,8 +94,9 @@ class PlatformFile:
 
     def _hold_models(self, layer: Layer) -> None:
         for index, model in enumerate(layer.content.models.allow or ()):
-            # A pattern below a pattern matches it as a text does, since ceilings have no other wildcard than `*`.
-            if not any(fnmatchcase(model, top) for top in self.models):
+            # A pattern below a pattern matches it as a text does, since ceilings have no other wildcard than `*`, which
+            # alone covers what stands for one of several characters.
+            if not any(fnmatchcase(_CLASS.sub("?", model), top) for top in self.models):
                 problem = f"models.allow {model} exceeds platform ceiling ({self._where('ceilings', 'models')})"
                 raise layer.document.complain(("models", "allow", index), problem, of_key=False)
 

@@ -100,6 +100,19 @@ def test_a_locked_section_is_locked_in_all_its_keys(tmp_path: Path, key: str, ow
         load_policy(tmp_path / "acme" / "shop.yaml", "acme/shop", (), Library(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("model", "taken"),
+    [("[haiku]*", False), ("x[*haiku*]", False), ("*/claude-haiku-[45]", True), ("claude-haiku-?", True)],
+)
+def test_no_class_of_characters_gets_around_the_ceiling_of_models(tmp_path: Path, model: str, taken: bool) -> None:
+    own, platform = f'{STANDARD}models: {{allow: ["{model}"]}}\n', 'ceilings: {models: ["*haiku*"]}\n'
+    if taken:
+        assert load(tmp_path, own, platform).models == (model,)
+        return
+    with pytest.raises(PolicyError, match="exceeds platform ceiling"):
+        load(tmp_path, own, platform)
+
+
 @pytest.mark.parametrize("own", ["10/s", "600/min", "1/hour", "300/min"])
 def test_what_stays_below_is_taken(tmp_path: Path, own: str) -> None:
     assert load(
