@@ -22,10 +22,10 @@ from policies.types import PolicyLimits, Rule
 PLATFORM: Final = "platform.yaml"
 _LEVELS: Final = frozenset({"apps", "keys", "models"})  # they hold beside a policy's own
 _ADDED_UP: Final = frozenset(
-    {"exclusions", "webhooks", "leakage.hosts", "keywords", "rules", "disable", "tests", "extends"}
+    {"exclusions", "webhooks", "leakage.hosts", "judges.when", "keywords", "rules", "disable", "tests", "extends"}
 )
 _CLASS: Final = re.compile(r"\[!?\]?[^\]]*\]")  # any of some characters: `[ab]`
-_WHOLE: Final = frozenset({"output", "candidate"})  # a child's takes the place of its parent's
+_WHOLE: Final = frozenset({"output", "candidate", "risk"})  # a child's takes the place of its parent's
 
 
 class CeilingsDocument(Strict):
@@ -131,11 +131,12 @@ def _effective(layers: Sequence[Layer], key: str) -> object:
     """Return what a policy of these layers says under a key: the last word, or all words where they add up; of what
     has keys of its own, the last word under each.
     """
-    said = [value for layer in layers if (value := _dig(layer.content, key)) not in (None, (), {})]
+    said = [value for layer in layers if (value := _dig(layer.content, key)) not in (None, {})]
     if key in _ADDED_UP:
-        return said
+        return [value for value in said if value]
     if key in _WHOLE or not all(isinstance(value, dict) for value in said):
-        return said[-1] if said else None
+        # An empty list takes back what a parent says, as `panel: default` does, and is as good as none.
+        return None if not said or said[-1] == () else said[-1]
     merged: dict[str, Any] = {}
     for name, value in ((name, value) for part in said for name, value in part.items() if value is not None):
         known = merged.get(name)

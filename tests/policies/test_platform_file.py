@@ -113,6 +113,23 @@ def test_no_class_of_characters_gets_around_the_ceiling_of_models(tmp_path: Path
         load(tmp_path, own, platform)
 
 
+@pytest.mark.parametrize(
+    ("key", "own", "text"),
+    [
+        ("risk", "risk: {block_at: 4, half_life: 1h}", "risk: {half_life: 1h}"),
+        ("judges.panel", "judges: {sample: 1%, panel: [ours]}", "judges: {panel: default}"),
+        ("routes", "routes: [{path: /v1/rerank}]", "routes: []"),
+    ],
+)
+def test_what_takes_the_place_of_all_that_is_locked_is_refused(tmp_path: Path, key: str, own: str, text: str) -> None:
+    (tmp_path / "_common").mkdir()
+    (tmp_path / "_common" / "base.yaml").write_text(f"{STANDARD}{own}\n")
+    platform = f"locked: {{keys: [{key}]}}\npolicy: {{extends: _common/base.yaml}}\n"
+    load(tmp_path, "extends: _common/base.yaml\n", platform)
+    with pytest.raises(PolicyError, match=rf"acme.yaml:2: {key} is locked by the platform"):
+        load(tmp_path, f"extends: _common/base.yaml\n{text}\n", platform)
+
+
 @pytest.mark.parametrize("own", ["10/s", "600/min", "1/hour", "300/min"])
 def test_what_stays_below_is_taken(tmp_path: Path, own: str) -> None:
     assert load(
