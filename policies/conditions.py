@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from detectors.documents import nearest
-from detectors.types import Severity
+from detectors.types import Category, Direction, Origin, Place, Severity
 from policies.situation import WORDS
 
 # The package imports its command line and a terminal toolkit: 8 MB of each process, a tenth of a second of a start.
@@ -42,6 +42,12 @@ _HINTS: Final = {
     "severity": f" ({', '.join(f'{severity.name.lower()} {int(severity)}' for severity in Severity)})",
     "weekday": " (0 is Monday)",
 }
+# What these words can be at all. Of authors only: `document` is an alias that files know and findings do not.
+_CLOSED: Final = {
+    name: tuple(map(str, known))
+    for name, known in {"category": Category, "origin": Origin, "direction": Direction, "place": Place}.items()
+}
+_FAMILIES: Final = frozenset({"openai", "anthropic", "gemini", "hook"})  # of dialects, none of which is called so
 # `matches` would bring a second engine for patterns, whose price nobody here knows; conversions fail on what is odd.
 _FUNCTIONS: Final = frozenset({"size", "contains", "startsWith", "endsWith"})
 _FAILURES: Final = (ValueError, TypeError, RuntimeError, LookupError, ArithmeticError)
@@ -138,6 +144,19 @@ def _refuse_other_kinds(source: str, names: Collection[str]) -> None:
             if own != _kind_of_literal(said):
                 hint = _HINTS.get(name, f"; write {said} in {name}" if own == "a list" else "")
                 raise ValueError(f"'{name}' is {own} and never {_kind_of_literal(said)}, as {said} is{hint}")
+            _refuse_unknown(name, said)
+
+
+def _refuse_unknown(name: str, said: str) -> None:
+    """Refuse a text that a word of few values never is: it would never hold, without a word."""
+    text, known = said[1:-1], _CLOSED.get(name, ())
+    if name == "origin" and text == "document":
+        raise ValueError("'origin' is never 'document' here: write 'tool'")
+    if known and text and "\\" not in text and text not in known:
+        hint = nearest(text, known) or f" ({', '.join(known)})"
+        raise ValueError(f"'{name}' is never {said}{hint}")
+    if name == "dialect" and text in _FAMILIES:
+        raise ValueError(f"'dialect' is what the log has, such as openai_chat: write dialect.startsWith({said})")
 
 
 def _kind_of(value: object) -> str:
