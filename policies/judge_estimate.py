@@ -50,7 +50,8 @@ class JudgeEstimate:
         if stopped:
             return
         found = any(match.holds(f.segment, f.hit) for match in self._judges.when for f in findings)
-        self.decisions += 1 if found else self._expected(recorded.model)
+        models = (recorded.model, *recorded.circumstances().fallbacks)
+        self.decisions += 1 if found else max(map(self._expected, models))
 
     def _expected(self, model: str) -> float:
         """Return how likely a request is read for what it is: each has a text of its user's, most of them one new."""

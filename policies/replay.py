@@ -253,4 +253,5 @@ def _facts_read(policy: Policy) -> tuple[str, ...]:
         read |= {"at"} if where.time is not None else set()
         read |= {"cost"} if where.min_cost else set()
         read |= {"risk"} if where.min_risk else set()
+    read |= {"fallbacks"} if "model" in read else set()  # of which any may be the model that is meant
     return tuple(sorted(read & set(known)))

@@ -60,9 +60,9 @@ def test_models_that_are_always_judged_are_told_by_their_rows(make_policy: MakeP
     judging = estimate(
         make_policy("extends: preset/standard\njudges: {when: [{category: pii}], always: {model: [gpt-*]}}")
     )
-    for model in ("gpt-small", "claude"):
-        judging.note(ROW._replace(model=model), [], stopped=False)
-    assert (judging.reads_every_row, judging.decisions) == (True, 1)
+    for model, facts in (("gpt-small", "{}"), ("claude", "{}"), ("claude", '{"fallbacks": ["gpt-big"]}')):
+        judging.note(ROW._replace(model=model, facts=facts), [], stopped=False)
+    assert (judging.reads_every_row, judging.decisions) == (True, 2)
 
 
 def test_the_price_is_what_judged_decisions_of_the_same_traffic_cost(

@@ -164,6 +164,15 @@ def test_what_was_found_at_another_risk_is_decided_by_itself(
     assert [replay.decide(one).action for one in rows] == [ActionName.ALLOW, ActionName.BLOCK, ActionName.ALLOW]
 
 
+def test_what_was_found_with_other_models_to_take_over_is_decided_by_itself(
+    make_policy: MakePolicy, make_finding: MakeFinding, catalogue: Catalogue, actions: Actions, row: Row
+) -> None:
+    policy = make_policy("rules: [{id: strong, when: {category: pii, model: 'strong-*'}, action: block}]")
+    mail, replay = make_finding(category=Category.PII, rule="PS-PII-001"), Replay(policy, catalogue, actions)
+    rows = [row(policy, mail, facts=facts) for facts in ("{}", '{"fallbacks": ["strong-1"]}', "{}")]
+    assert [replay.decide(one).action for one in rows] == [ActionName.ALLOW, ActionName.BLOCK, ActionName.ALLOW]
+
+
 def test_an_excused_finding_counts_again_without_its_exclusion(
     make_policy: MakePolicy, make_finding: MakeFinding, catalogue: Catalogue, actions: Actions, row: Row
 ) -> None:
