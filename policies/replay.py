@@ -90,7 +90,9 @@ class Replay:
         known: Iterable[Policy] = (),
     ) -> None:
         self._policy, self._catalogue, self._actions, self._samples = policy, catalogue, actions, samples
-        self._knowledge = Knowledge.of(policy, tuple(known))
+        known = tuple(known)
+        self._knowledge = Knowledge.of(policy, known)
+        self._noted = _noted(policy, known)
         self._known: dict[tuple[object, ...], tuple[ActionName, str]] = {}
         self._facts = _facts_read(policy)
         self._by_content = any(exclusion.content is not None for exclusion in policy.exclusions)
@@ -161,7 +163,7 @@ class Replay:
     def _decide(self, recorded: Recorded) -> tuple[ActionName, str, Doubt | None]:
         scores = scores_of(recorded.scores)
         facts = recorded.circumstances()
-        doubt = self._doubt(scores, facts)
+        doubt = self._doubt(scores, facts, recorded.policy_revision)
         unscanned = recorded.coverage if _UNSCANNED.search(recorded.coverage) else _directions(recorded.coverage)
         alike = tuple(self._key_of(score) for score in scores)
         key = (alike, unscanned, tuple(recorded.degraded), self._circumstances_key(facts))
@@ -181,7 +183,7 @@ class Replay:
         """Decide by whole findings, which leave no doubt but of what was never recorded."""
         facts = recorded.circumstances()
         action, rule = self._verdict(seen, facts)
-        return Redecided(action, rule, None if action in STOPS else self._doubt((), facts))
+        return Redecided(action, rule, None if action in STOPS else self._doubt((), facts, recorded.policy_revision))
 
     def _verdict(self, inspected: Sequence[Inspection], facts: Facts) -> tuple[ActionName, str]:
         action, rule = ActionName.ALLOW, ""
@@ -192,12 +194,15 @@ class Replay:
                 rule = next((item.rule for item in verdict.judged if item.action is action), "")
         return action, rule
 
-    def _doubt(self, scores: Sequence[Score], facts: Facts) -> Doubt | None:
+    def _doubt(self, scores: Sequence[Score], facts: Facts, revision: str) -> Doubt | None:
         for score in scores:
             if score.times > 1 and (self._reads_confidence or self._excuses_one_of(score)):
                 return Doubt.REPEATED
         if ("network" in self._facts and not facts.network) or ("language" in self._facts and not facts.language):
             return Doubt.UNKNOWN_FACT
+        for name, noted in self._noted.items():
+            if name in self._facts and not getattr(facts, name) and revision not in noted:
+                return Doubt.UNKNOWN_FACT
         return None
 
     def _excuses_one_of(self, score: Score) -> bool:
@@ -218,6 +223,17 @@ class Replay:
         samples = self.tally.samples.setdefault(key, [])
         if len(samples) < self._samples:
             samples.append(recorded.id)
+
+
+def _noted(policy: Policy, known: Sequence[Policy]) -> dict[str, frozenset[str]]:
+    """Return under which revisions it was noted what a tenant had spent and what its sender's risk was, if only none:
+    nobody else counts them. Without `risk` of its own a policy knows none.
+    """
+    there = [*known, *(one.candidate.policy for one in known if one.candidate)]
+    noted = {"cost": frozenset({policy.revision, *(one.revision for one in there if one.reads_cost)})}
+    if policy.risk is not None:
+        noted["risk"] = frozenset({policy.revision, *(one.revision for one in there if one.risk is not None)})
+    return noted
 
 
 def _names(exclusion: Exclusion, score: Score) -> bool:

@@ -173,6 +173,19 @@ def test_what_was_found_with_other_models_to_take_over_is_decided_by_itself(
     assert [replay.decide(one).action for one in rows] == [ActionName.ALLOW, ActionName.BLOCK, ActionName.ALLOW]
 
 
+@pytest.mark.parametrize("more", ["", "risk: {block_at: 4}\n"])
+def test_what_was_spent_or_risked_where_nobody_noted_it_is_undecidable(
+    make_policy: MakePolicy, make_finding: MakeFinding, catalogue: Catalogue, actions: Actions, row: Row, more: str
+) -> None:
+    word = "min_risk: 2" if more else "min_cost: 2"
+    policy = make_policy(f"{more}rules: [{{id: dear, when: {{category: pii, {word}}}, action: block}}]")
+    noted = make_policy(f"{more}rules: [{{id: other, when: {{category: pii, {word}}}, action: flag}}]")
+    mail = make_finding(category=Category.PII, rule="PS-PII-001")
+    replay = Replay(policy, catalogue, actions, known=[POLICIES[0], noted])
+    doubts = [replay.decide(row(then, mail)).doubt for then in (POLICIES[0], noted, policy)]
+    assert doubts == [Doubt.UNKNOWN_FACT, None, None]
+
+
 def test_an_excused_finding_counts_again_without_its_exclusion(
     make_policy: MakePolicy, make_finding: MakeFinding, catalogue: Catalogue, actions: Actions, row: Row
 ) -> None:
