@@ -155,6 +155,8 @@ def _refuse_unknown(name: str, said: str) -> None:
     if known and text and "\\" not in text and text not in known:
         hint = nearest(text, known) or f" ({', '.join(known)})"
         raise ValueError(f"'{name}' is never {said}{hint}")
+    if name == "route" and text.startswith("/"):
+        raise ValueError(f"'route' begins with its method, such as {said[0]}POST {said[1:]}")
     if name == "dialect" and text in _FAMILIES:
         raise ValueError(f"'dialect' is what the log has, such as openai_chat: write dialect.startsWith({said})")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from detectors.names import SeverityName
 from detectors.types import Direction, Severity
@@ -18,6 +18,7 @@ from policies.schema_words import (
     Dialects,
     Keys,
     Languages,
+    Listed,
     Names,
     Networks,
     Origins,
@@ -28,6 +29,15 @@ from policies.schema_words import (
     Zone,
 )
 from policies.types import ActionName, Route, Rule
+
+
+def _route(name: str) -> str:
+    if name.startswith("/"):
+        raise ValueError(f"a route begins with its method, such as 'POST {name}', or '* {name}' for any")
+    return name
+
+
+RouteNames = Annotated[tuple[Annotated[str, AfterValidator(_route)], ...], *Listed]
 
 
 class TimeDocument(Strict):
@@ -67,7 +77,7 @@ class WhenDocument(Strict):
     model: Names = ()
     upstream: Names = ()
     dialect: Dialects = ()
-    route: Names = ()
+    route: RouteNames = ()
     key: Keys = ()
     app: Names = ()
     role: Names = ()

@@ -54,6 +54,7 @@ REFUSED = {
     "'document' == origin": "'origin' is never 'document' here: write 'tool'",
     "direction != 'answer'": "'direction' is never 'answer' (request, response)",
     "dialect == 'openai'": "write dialect.startsWith('openai')",
+    "route in ['/v1/embeddings']": "'route' begins with its method, such as 'POST /v1/embeddings'",
     "1 / hour > 0": "division by zero",
     'tags[0] == "a"': "index out of bounds",
     'model.matches("(a+)+$")': "'matches' cannot be used here",

@@ -64,6 +64,10 @@ ERRORS = {
     ),
     "an unknown category": (RULE.replace("WHEN", "category: jailbrake"), "(did you mean 'jailbreak'?)"),
     "an unknown origin": (RULE.replace("WHEN", "origin: [user, tol]"), "(did you mean 'tool'?)"),
+    "a route without its method": (
+        RULE.replace("WHEN", "route: /v1/embeddings"),
+        "a route begins with its method, such as 'POST /v1/embeddings'",
+    ),
     "an unknown direction": (RULE.replace("WHEN", "direction: requests"), "(did you mean 'request'?)"),
     "an unknown severity": (RULE.replace("WHEN", "min_severity: hihg"), "(did you mean 'high'?)"),
     "an empty list": (RULE.replace("WHEN", "category: []"), "3: rules.0.when.category: "),
