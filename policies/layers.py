@@ -21,6 +21,7 @@ _SHIPPED: Final = {"preset": PRESETS, "pack": PACKS}
 # Files of the operator that others extend stand in folders that no tenant can have: `_common/europe.yaml`.
 _SHARED_FILE: Final = re.compile(r"_[a-z0-9_-]{1,40}/[a-z0-9][a-z0-9._-]{0,62}\.yaml")
 _MOST_LAYERS: Final = 32
+_KINDS: Final = ("preset", "pack", "file")  # the later has the last word
 Stamp = tuple[int, int, int]
 Value = TypeVar("Value")
 
@@ -84,6 +85,7 @@ class Library:
             inherited = self._parent(document, parent, at, (*above, name))
             known = {layer.name for layer in layers}
             layers += [layer for layer in inherited if layer.name not in known]
+        layers.sort(key=lambda layer: _KINDS.index(layer.kind))  # whatever the order in which they are named
         if len(layers) >= _MOST_LAYERS:
             raise document.complain(("extends",), f"extends more than {_MOST_LAYERS} files")
         ancestors = frozenset(layer.name for layer in layers)

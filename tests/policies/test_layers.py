@@ -69,6 +69,16 @@ def test_two_files_that_mean_different_things_by_one_rule_conflict(tmp_path: Pat
     assert settled["europe"] is ActionName.FLAG
 
 
+@pytest.mark.parametrize(
+    "parents", ["_a/x.yaml, preset/standard", "preset/standard, _a/x.yaml", "_a/x.yaml, pack/gdpr"]
+)
+def test_a_file_goes_before_presets_and_packs_wherever_it_is_named(tmp_path: Path, parents: str) -> None:
+    stricter = "failure_mode: closed\nrules:\n- {id: credentials, when: {category: credential}, action: block}\n"
+    files = {"_a/x.yaml": stricter, "acme.yaml": f"extends: [{parents}]\n"}
+    settled = {rule.id: rule.action for rule in load(tmp_path, "acme", files).policy.rules}
+    assert settled["credentials"] is ActionName.BLOCK
+
+
 def test_what_is_extended_is_read_once_and_again_when_it_changes(tmp_path: Path) -> None:
     library = Library(tmp_path)
     files = {"_a/x.yaml": BASE, "acme.yaml": "extends: _a/x.yaml\n", "globex.yaml": "extends: _a/x.yaml\n"}
