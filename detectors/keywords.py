@@ -10,6 +10,7 @@ from detectors.literals import LiteralMatcher
 from detectors.normalise import fold
 from detectors.types import Span
 
+KEYWORD: Final = "KEYWORD"  # the kind of what is found
 MOST_PLACES: Final = 1000  # of one text; what is beyond is told without a place
 # Scripts that put no space between words: there every character may begin or end one. Korean puts particles behind.
 _UNSPACED: Final = ("CJK ", "HIRAGANA", "KATAKANA", "HANGUL", "THAI", "LAO ", "KHMER", "MYANMAR")

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from detectors.types import ATTACK, Category, Direction, Origin
 from policies.types import ActionName, Policy, Rule
 
-# What carries data out does it in an address, and nothing of an address leaves before its end.
-_PHRASES: Final = ATTACK - {Category.EXFILTRATION}
+# What carries data out does it in an address, and nothing of an address leaves before its end. What a policy lists
+# (`keywords`) may be several words.
+PHRASES: Final = (ATTACK - {Category.EXFILTRATION}) | {Category.KEYWORD}
 
 
-def waits_for_phrases(policy: Policy) -> bool:
-    """Tell whether a rule stops or edits answers for what they say, and not only for secrets and addresses in them."""
-    return any(_stops_phrases(rule) for rule in policy.rules)
+def waits_for_phrases(policy: Policy, kinds: Collection[str]) -> bool:
+    """Tell whether a rule stops or edits answers for what they say, and not only for secrets and addresses in them.
+
+    `kinds` are those of phrases: canaries, quotes and secrets are waited for by themselves.
+    """
+    return any(_stops_phrases(rule, kinds) for rule in policy.rules)
 
 
-def _stops_phrases(rule: Rule) -> bool:
+def _stops_phrases(rule: Rule, kinds: Collection[str]) -> bool:
     match = rule.match
     return (
         rule.action.weight > ActionName.FLAG.weight
         and match.direction is not Direction.REQUEST
         and (not match.origin or Origin.ASSISTANT in match.origin)
-        and not match.kind  # canaries and quotes, which are waited for by themselves
-        and (not match.category or not match.category.isdisjoint(_PHRASES))
+        and (not match.kind or not match.kind.isdisjoint(kinds))
+        and (not match.category or not match.category.isdisjoint(PHRASES))
     )

@@ -146,7 +146,7 @@ def _sum_up(exchange: Exchange, screen: StreamScreen) -> None:
 def _glance_of(parts: Parts, exchange: Exchange, policy: Policy) -> Glancing:
     """How a stream of this exchange is looked at: not at all where the policy reads nothing, or wants all judged."""
     identity = exchange.identity
-    if policy.mode is Mode.OFF or identity is None or waits_for_phrases(policy):
+    if policy.mode is Mode.OFF or identity is None or waits_for_phrases(policy, parts.screen.phrases):
         return left_to_the_judge
     tenant, lexicon = identity.tenant_id, parts.screen.lexicon(policy, identity.tenant, identity.tenant_id)
     return lambda segment, before: parts.screen.glance(segment, before, tenant, exchange.guard, lexicon)

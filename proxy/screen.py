@@ -108,6 +108,11 @@ class Screen:
         return self._chain.revision
 
     @property
+    def phrases(self) -> frozenset[str]:
+        """The kinds of phrases, for which a glance at a stream does not wait."""
+        return frozenset() if self._chain.glance is None else self._chain.glance.phrases
+
+    @property
     def refused_packs(self) -> Mapping[str, str]:
         """Operators' signatures of which the last good ones stay: why, by tenant (`""`: everybody's)."""
         return {} if self._added is None else self._added.failures

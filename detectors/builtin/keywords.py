@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
+from detectors.keywords import KEYWORD
 from detectors.lexicon import Lexicon
 from detectors.rules import RuleSet
 from detectors.signature_scan import SignatureScan
@@ -47,7 +48,7 @@ def _hits(view: View, lexicon: Lexicon) -> Iterator[Hit]:
         listed = lexicon.keywords[number]
         yield Hit(
             listed.rule_id,
-            "KEYWORD",
+            KEYWORD,
             Category.KEYWORD,
             listed.severity,
             1.0,

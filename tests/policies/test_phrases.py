@@ -8,10 +8,12 @@ from policies.loader import load_preset
 from policies.phrases import waits_for_phrases
 from tests.policies.conftest import MakePolicy
 
+KINDS = frozenset({"DAN", "KEYWORD"})
+
 
 @pytest.mark.parametrize("preset", ["standard", "strict", "monitor"])
 def test_the_presets_do_not(preset: str) -> None:
-    assert not waits_for_phrases(load_preset(f"preset/{preset}").policy)
+    assert not waits_for_phrases(load_preset(f"preset/{preset}").policy, KINDS)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +28,9 @@ def test_the_presets_do_not(preset: str) -> None:
         ("{category: jailbreak, origin: tool}", "block", False),
         ("{category: [pii, credential, exfiltration]}", "block", False),
         ("{kind: SYSTEM_PROMPT}", "block", False),
+        ("{kind: [EMAIL, DAN]}", "block", True),
+        ("{category: jailbreak, kind: DAN}", "mask", True),
+        ("{category: [pii, keyword]}", "mask", True),
     ],
 )
 def test_a_rule_that_stops_what_an_answer_says_does(
@@ -33,4 +38,4 @@ def test_a_rule_that_stops_what_an_answer_says_does(
 ) -> None:
     policy = make_policy(f"rules: [{{id: a, when: {when}, action: {action}}}]")
 
-    assert waits_for_phrases(policy) is waits
+    assert waits_for_phrases(policy, KINDS) is waits

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from detectors.rules import load_signatures
 from detectors.types import Category
+from policies.loader import load_policy_text
+from policies.types import Policy
+from proxy.app import Detection
+from tests.harness import Recorder, streamed
 from tests.labelled.generate import lines
+from tests.proxy.judged import judged
 from tests.proxy.test_streaming import Run, ended, run, said
 
 __all__ = ["run"]  # a fixture
@@ -36,3 +44,30 @@ async def test_examples_and_labelled_lines_are_masked_as_in_the_whole_text(run: 
 
 async def _cut(run: Run, text: str, size: int) -> str:
     return (await run(*said(text, size), *ended())).text()
+
+
+@pytest.fixture(scope="module")
+def recorder() -> Iterator[Recorder]:
+    with Recorder() as recorder:
+        yield recorder
+
+
+def listing() -> Policy:
+    """A policy that masks in answers what it lists, in several words."""
+    rule = "{id: names, when: {category: keyword, direction: response}, action: mask}"
+    text = f"extends: preset/standard\nkeywords: [{{id: names, words: [staff no 123 b]}}]\nrules: [{rule}]\n"
+    return load_policy_text(text, Path("a.yaml"), "a").policy
+
+
+async def test_what_an_operator_looks_for_is_masked_though_it_comes_word_by_word(
+    tmp_path: Path, detection: Detection, recorder: Recorder
+) -> None:
+    policy = listing()
+    async with judged(tmp_path, detection, policy, recorder, {}) as panel:
+        words = ("It is ", "Staff ", "No ", "123 ", "B ", "who ", "said ", "so.")
+        recorder.scripts["/v1/chat/completions"] = streamed(*words, pause=0.01)
+        body = {"model": "scripted", "stream": True, "messages": [{"role": "user", "content": "Who said so?"}]}
+        key = {"x-promptshield-key": "acme-key"}
+        async with panel.served.client.post("/v1/chat/completions", json=body, headers=key) as answer:
+            said = await answer.text()
+    assert ("123" in said, "[KEYWORD]" in said or "[STAFF]" in said) == (False, True)
