@@ -144,9 +144,13 @@ def _sum_up(exchange: Exchange, screen: StreamScreen) -> None:
 
 
 def _glance_of(parts: Parts, exchange: Exchange, policy: Policy) -> Glancing:
-    """How a stream of this exchange is looked at: not at all where the policy reads nothing, or wants all judged."""
+    """How a stream of this exchange is looked at: not at all where the policy reads nothing, or wants all judged; nor
+    where operators' signatures are read, of which a glance knows no beginnings.
+    """
     identity = exchange.identity
     if policy.mode is Mode.OFF or identity is None or waits_for_phrases(policy, parts.screen.phrases):
         return left_to_the_judge
     tenant, lexicon = identity.tenant_id, parts.screen.lexicon(policy, identity.tenant, identity.tenant_id)
+    if lexicon.packs:
+        return left_to_the_judge
     return lambda segment, before: parts.screen.glance(segment, before, tenant, exchange.guard, lexicon)

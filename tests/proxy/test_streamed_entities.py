@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
+from detectors.build import build_views
+from detectors.packs import load_pack
 from detectors.rules import load_signatures
 from detectors.types import Category
 from policies.loader import load_policy_text
@@ -59,10 +63,35 @@ def listing() -> Policy:
     return load_policy_text(text, Path("a.yaml"), "a").policy
 
 
+def packed(folder: Path) -> Policy:
+    """A policy that masks personal data, also of a kind that its operator has a signature for."""
+    signature = {
+        "id": "OP-PII-001",
+        "title": "Staff number",
+        "description": "A number of our staff.",
+        "status": "stable",
+        "category": "pii",
+        "kind": "STAFF",
+        "severity": "high",
+        "confidence": 0.9,
+        "level": 1,
+        "views": ["as_is"],
+        "pattern": "Staff No [0-9]{3} [A-Z]",
+        "examples": {"match": ["Staff No 123 B", "Staff No 124 B"], "no_match": ["Staff No 3", "staff"]},
+    }
+    (folder / "staff.yaml").write_text(yaml.safe_dump(signature))
+    pack = load_pack(folder, build_views())
+    assert pack is not None
+    policy = load_policy_text("extends: preset/strict\n", Path("a.yaml"), "a").policy
+    return replace(policy, lexicon=policy.lexicon.with_packs([pack]))
+
+
+@pytest.mark.parametrize("by", ["a list", "a pack"])
 async def test_what_an_operator_looks_for_is_masked_though_it_comes_word_by_word(
-    tmp_path: Path, detection: Detection, recorder: Recorder
+    tmp_path: Path, detection: Detection, recorder: Recorder, by: str
 ) -> None:
-    policy = listing()
+    (tmp_path / "signatures").mkdir()
+    policy = listing() if by == "a list" else packed(tmp_path / "signatures")
     async with judged(tmp_path, detection, policy, recorder, {}) as panel:
         words = ("It is ", "Staff ", "No ", "123 ", "B ", "who ", "said ", "so.")
         recorder.scripts["/v1/chat/completions"] = streamed(*words, pause=0.01)
