@@ -25,11 +25,15 @@ from detectors.types import (
     Span,
 )
 from policies.engine import Actions, decide
+from policies.matcher import TimeWindow
 from policies.types import ActionName, Facts, Mode, Policy, Rule
 
 # Compared by what they do, or no wish of the author's.
 _BY_MEANING: Final = frozenset({"id", "revision", "rules", "exclusions", "mode"})
 _STEP: Final = 0.01
+# What conditions call otherwise than facts are called.
+_FACTS: Final = {"key": "key_id", "min_cost": "cost", "min_risk": "risk", "role": "roles", "time": "at"}
+_WEEK: Final = 8 * 24 * 60  # minutes: a week, and a day for clocks that are put forward
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +165,13 @@ def _circumstances(rules: Iterable[Rule], at: float) -> list[Facts]:
         given: dict[str, Any] = {}
         for field in fields(where):
             wanted = getattr(where, field.name)
-            name = {"key": "key_id", "min_cost": "cost", "role": "roles"}.get(field.name, field.name)
+            name = _FACTS.get(field.name, field.name)
             if not wanted or name not in known:
                 continue
             if name == "roles":
                 given[name] = (min(wanted),)
+            elif isinstance(wanted, TimeWindow):
+                given[name] = _moment_in(wanted, at)
             elif isinstance(wanted, frozenset | tuple):
                 first = min(wanted, key=str)
                 given[name] = str(first).partition("/")[0] if name == "network" else _plain(first)
@@ -173,6 +179,12 @@ def _circumstances(rules: Iterable[Rule], at: float) -> list[Facts]:
                 given[name] = wanted
         found.append(replace(plain, **given))
     return list(dict.fromkeys(found))
+
+
+def _moment_in(window: TimeWindow, at: float) -> float:
+    """Return the first minute from `at` on that lies in a window."""
+    minute = at - at % 60
+    return next((moment for step in range(_WEEK) if window.contains(moment := minute + 60 * step)), at)
 
 
 def _plain(value: object) -> object:

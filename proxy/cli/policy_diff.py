@@ -57,7 +57,7 @@ def _change_lines(change: Change) -> Iterator[str]:
 
 def _circumstances(change: Change) -> str:
     facts = change.facts
-    named = ("app", "model", "upstream", "dialect", "route", "roles", "language", "network")
+    named = ("app", "model", "upstream", "dialect", "route", "roles", "language", "network", "cost", "risk")
     given = [
         f"{name} {', '.join(value) if isinstance(value, tuple) else value}"
         for name in named

@@ -41,6 +41,14 @@ def test_a_change_comes_with_a_text_in_which_it_shows(compare: Compare) -> None:
     assert "4111" in change.case.example
 
 
+@pytest.mark.parametrize("when", ["min_risk: 2", "min_cost: 5", 'time: {from: "22:00", to: "22:05", days: [sun]}'])
+def test_what_holds_in_some_circumstances_alone_is_tried_in_them(compare: Compare, when: str) -> None:
+    (change,) = compare(
+        STANDARD, f"{STANDARD}rules: [{{id: r, when: {{kind: IBAN, direction: request, {when}}}, action: block}}]"
+    ).changes
+    assert (change.after, change.rule_after) == (ActionName.BLOCK, "r")
+
+
 def test_a_threshold_that_only_models_reach_is_seen(compare: Compare) -> None:
     lower = "rules: [{id: r, when: {category: harmful_request, min_confidence: 0.33}, action: block}]"
     higher = lower.replace("0.33", "0.44")
