@@ -88,7 +88,9 @@ def _promote_file(
     source = Library().find(
         document, named.policy, ("candidate", "policy"), tenant or policy_id(file).partition("/")[0]
     )
-    name = policy_id(file)
+    name, text = policy_id(file), read_policy(source)
+    if load_policy_text(text, file, name).policy.revision != candidate.policy.revision:
+        raise PolicyError(file, None, f"would look for other words than {source}: put its word files beside it first")
     signatures = installed_signatures(load_settings(config, data=data), detection, tenant or name)
     checked(load_named(source, detection).looking_for(signatures), detection)
     if wanted:
@@ -100,7 +102,7 @@ def _promote_file(
         with_database(config, data, work)
     previous = file.with_name(f".{file.name}.previous")
     replace_policy(previous, read_policy(file))
-    replace_policy(file, read_policy(source))
+    replace_policy(file, text)
     print(f"{file} is now what {source} says; the text before: {previous}")
 
 

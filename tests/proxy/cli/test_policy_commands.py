@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from proxy.app import Detection, load_detection
-from proxy.cli import policy, policy_check, policy_coverage, policy_diff, policy_explain, policy_test
+from proxy.cli import policy, policy_check, policy_coverage, policy_diff, policy_explain, policy_promote, policy_test
 from proxy.cli.policy_files import policy_id
 
 MASKING = "extends: preset/standard\nrules: [{id: persons, when: {category: pii}, action: mask}]\n"
@@ -24,7 +24,7 @@ def detection() -> Detection:
 
 @pytest.fixture(autouse=True)
 def loaded_once(detection: Detection, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (policy_check, policy_coverage, policy_diff, policy_explain, policy_test):
+    for module in (policy_check, policy_coverage, policy_diff, policy_explain, policy_promote, policy_test):
         monkeypatch.setattr(module, "load_detection", lambda: detection)
 
 
@@ -178,3 +178,20 @@ def test_a_file_below_a_tenants_folder_is_an_apps(tmp_path: Path) -> None:
         "else",
     ]
     assert run("check", bot).exit_code == 0
+
+
+def test_a_candidate_takes_its_policys_place_with_the_words_that_it_was_tried_with(file: Path) -> None:
+    listed = f"{MASKING}keywords: [{{id: names, file: names.txt}}]\n"
+    before = f"{listed}candidate: {{policy: _next/acme.yaml, until: 2999-01-01}}\n"
+    file.write_text(before)
+    tried = file.parent / "_next" / "acme.yaml"
+    tried.parent.mkdir()
+    tried.write_text(listed)
+    file.with_name("names.txt").write_text("falcon\n")
+    tried.with_name("names.txt").write_text("osprey\n")
+    refused = run("promote", file)
+    assert f"{file}: would look for other words than {tried}" in str(refused.exception)
+    assert file.read_text() == before
+    file.with_name("names.txt").write_text("osprey\n")
+    assert run("promote", file).exit_code == 0
+    assert file.read_text() == listed
