@@ -36,6 +36,8 @@ _COMMON: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {code: frozenset(words.split()) for code, words in _WORDS.items()}
 )
 
+LANGUAGES: Final = frozenset({*_COMMON, *(code for code, _ in _SCRIPTS)})  # all that is ever guessed
+
 
 def guess_language(text: str) -> str:
     """Return one of fifteen codes (ISO 639-1); English where nothing tells. Reads the first 2,000 characters."""

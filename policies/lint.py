@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any, Final
 
 from detectors.documents import nearest
+from detectors.language import LANGUAGES
 from detectors.models.harm_model import SEVERITY as HARM_SEVERITY
 from detectors.models.harm_model import USERS
 from detectors.rules import RuleSet, Signature
@@ -37,7 +38,7 @@ def remarks(loaded: LoadedPolicy, rules: RuleSet, today: date) -> tuple[Remark, 
 
 
 def _about(rule: Rule, rules: Sequence[Rule], signatures: Sequence[Signature]) -> Iterator[Remark]:
-    unreachable = _unreachable(rule.match, signatures) or _never_asked(rule.match)
+    unreachable = _unreachable(rule.match, signatures) or _never_asked(rule.match) or _never_guessed(rule)
     if unreachable is not None:
         yield Remark(rule.id, f"rule '{rule.id}' can never apply: {unreachable}")
         return
@@ -58,11 +59,13 @@ def _why(other: Rule, rule: Rule) -> str:
 
 def _unreachable(match: Match, signatures: Sequence[Signature]) -> str | None:
     """Return why nothing that is ever found can match, None if something can."""
-    known = {signature.kind for signature in signatures}
-    for kind in match.kind:
-        hint = "" if kind in known else nearest(kind, sorted(known))
-        if hint and len(match.kind) == 1:
-            return f"no signature finds kind '{kind}'{hint}"
+    kinds = {signature.kind for signature in signatures}
+    tags = {tag for signature in signatures for tag in signature.tags}
+    for what, wanted, known in (("finds kind", match.kind, kinds), ("has the tag", match.tag, tags)):
+        for name in wanted if len(wanted) == 1 else ():
+            hints = [nearest(spelled, sorted(known)) for spelled in (name, name.lower(), name.upper())]
+            if name not in known and (hint := next(filter(None, hints), "")):
+                return f"no signature {what} '{name}'{hint}"
     only = bool(match.category) and match.category <= _BY_SIGNATURES
     named = bool(match.rule) and match.rule <= {signature.id for signature in signatures}
     if not only and not named:
@@ -85,6 +88,14 @@ def _never_asked(match: Match) -> str | None:
     if match.min_severity > HARM_SEVERITY:
         return f"a harmful_request has the severity {HARM_SEVERITY.name.lower()}"
     return None
+
+
+def _never_guessed(rule: Rule) -> str | None:
+    """Return why nobody is ever taken to speak what a rule asks for."""
+    wanted = rule.where.language if rule.where is not None else frozenset[str]()
+    if not wanted or not wanted.isdisjoint(LANGUAGES):
+        return None
+    return f"no request is taken to be in '{min(wanted)}' (only {', '.join(sorted(LANGUAGES))})"
 
 
 def _may_match(match: Match, signature: Signature) -> bool:

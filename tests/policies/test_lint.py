@@ -25,6 +25,12 @@ def texts(rules: RuleSet, *lines: str) -> list[str]:
     [
         ("{id: r, when: {category: pii, min_confidence: 0.99}, action: mask}", "no detector is surer than"),
         ("{id: r, when: {kind: EMIAL}, action: mask}", "did you mean 'EMAIL'"),
+        ("{id: r, when: {kind: email}, action: mask}", "did you mean 'EMAIL'"),
+        (
+            "{id: r, when: {tag: OWASP.LLM01}, action: block}",
+            "no signature has the tag 'OWASP.LLM01' (did you mean 'owasp.l",
+        ),
+        ("{id: r, when: {category: jailbreak, language: sv}, action: block}", "no request is taken to be in 'sv'"),
         ("{id: r, when: {rule: PS-INJ-001, min_severity: critical}, action: block}", "no signature finds"),
         ("{id: r, when: {category: credential, kind: JWT}, action: flag}", "rule 'credentials' asks for mask"),
         ("{id: r, when: {category: credential, min_confidence: 0.5}, action: mask}", "rule 'credentials' before it"),
@@ -41,6 +47,8 @@ def test_a_rule_that_can_never_decide_is_told_with_the_reason(rules: RuleSet, ru
         "{id: r, when: {category: prompt_injection, min_confidence: 1.0}, action: block}",
         "{id: r, when: {category: credential}, action: block}",
         "{id: r, when: {category: pii, direction: request}, action: mask}",
+        "{id: r, when: {tag: owasp.llm01, language: [sv, de]}, action: block}",
+        "{id: r, when: {tag: judge.ours}, action: block}",
         "{id: credentials, when: {category: credential, min_confidence: 0.9}, action: mask}",
     ],
 )
