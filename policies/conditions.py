@@ -195,8 +195,12 @@ def _timed(program: cel.Program, values: dict[str, Any]) -> tuple[float, Any]:
 
 
 def _shortened(problem: str) -> str:
-    """The first line of what the library says, without the source that it repeats and the names of its grammar."""
+    """The first line of what the library says, without the source that it repeats, the names of its grammar, and
+    conversions that cannot be used here.
+    """
     line = problem.splitlines()[0] if problem else "no condition"
+    if line.startswith(("No such overload", "Unsupported operation")):
+        return "it calculates or compares what does not go together (no whole numbers with fractions: 100.0, not 100)"
     line = re.sub(r"^Failed to parse expression .*?: ERROR: <input>:", "", line)
     line = re.sub(r",? ?expecting [{'].*", "", line)
     line = line.replace("mismatched input '<EOF>'", "it ends too early").replace("'<EOF>'", "its end")
