@@ -30,7 +30,7 @@ class Window:
         self._open = False  # a finding goes on to where the text ends, or did when it was looked at
         self._found = False  # what is held is found already, perhaps by words that were let go
         self._reach = reach
-        self._look_at = self._least = 0  # how much must be held for another look, now and when a token has ended
+        self._look_at = self._soon = 0  # how much must be held for another look, now and when a token has ended
 
     @property
     def held(self) -> int:
@@ -71,7 +71,7 @@ class Window:
         self.text += text
         self._unjudged += len(text)
         if not self._open and text.strip(_UNBROKEN):  # a token ended
-            self._look_at = self._least
+            self._look_at = min(self._look_at, self._soon)
 
     def let_go(self, settled: int) -> str:
         """Return what of `newest` is settled, after a glance at it, with nothing in it."""
@@ -106,10 +106,11 @@ class Window:
             if self._held_from < span.end <= end:
                 start = max(span.start, self._held_from) - self._held_from
                 released = released[:start] + replacement + released[span.end - self._held_from :]
-        # What goes on and on is looked at again once it has grown by a quarter: linear work in all.
-        goes_on = self._open or end == self._held_from
-        self._least = least
-        self._look_at = max(least, (len(self.text) - end) * 5 // 4) if goes_on else least
+        # What goes on and on is looked at again once it has grown by a quarter, or where words end in it, and it is
+        # long, by a sixteenth: linear work in all.
+        goes_on, left = self._open or end == self._held_from, len(self.text) - end
+        self._soon = max(least, left * 17 // 16) if goes_on and left > self._reach else least
+        self._look_at = max(least, left * 5 // 4) if goes_on else least
         self._forget(end, [span for span, _ in replacements])
         return released
 

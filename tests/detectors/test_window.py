@@ -205,6 +205,17 @@ def test_a_token_that_goes_on_and_on_is_looked_at_again_only_when_it_has_grown()
     assert looks < 40
 
 
+def test_words_that_end_in_something_long_have_it_looked_at_again_only_when_it_has_grown() -> None:
+    window, looks = Window(), 0
+    for line in ["-----BEGIN KEY-----\n", *["aB3d\n"] * 12_000]:
+        window.push(line)
+        if window.due:
+            window.release([], final=False, settled=0)  # as a glance says of the beginning of a key
+            looks += 1
+
+    assert looks < 150
+
+
 def test_a_long_stream_is_held_in_little_memory() -> None:
     window = Window()
     for _ in range(5000):
