@@ -93,6 +93,7 @@ class Window:
         return self._release(replacements, self._newest_from + settled)
 
     def _release(self, replacements: Sequence[tuple[Span, str]], end: int, least: int = 0) -> str:
+        end = max(end, self._held_from)  # what may be beginning in front of what is held has left
         if end < len(self.text) and self.text[end] in _UNBROKEN:
             end = self._held_from + len(self.text[self._held_from : end].rstrip(_UNBROKEN))
         self._open = False

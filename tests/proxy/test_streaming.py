@@ -128,6 +128,13 @@ async def test_a_phrase_that_nobody_waits_for_ends_the_stream_when_it_is_judged(
     assert len(went.text()) < len(ATTACK) + 256 + 80
 
 
+@pytest.mark.parametrize("size", [1, 2])
+async def test_blanks_that_come_apart_come_once(run: Run, size: int) -> None:
+    text = "One line, \nanother:  \r\n\tx = {} \r\n# \n\xa0end \n"
+
+    assert (await run(*said(text, size), *ended())).text() == text
+
+
 async def test_text_held_back_is_at_most_a_few_words(run: Run) -> None:
     went = await run(*said(BENIGN), chunks=[*map(sse, said(BENIGN))])
 
