@@ -104,7 +104,10 @@ class HeldTexts:
         await self._judged(walk, "", 0)
 
     async def _glance_over(self, standing: tuple[str, ...], channel: str, window: Window) -> Seen:
-        """Glance at the beginning of a text as what it goes on with continues: half of a number is in there."""
+        """Glance at the beginning of a text as what it goes on with continues (half of a number is in there), and by
+        itself: behind a letter no key begins.
+        """
+        alone = await self._glance(_segment(channel, window.newest), window.before)
         looks = [await self._glance(_segment(channel, before + window.text), before) for before in standing]
         inside = len(window.text) - len(window.newest)
         settled = [
@@ -112,8 +115,10 @@ class HeldTexts:
             for before, seen in zip(standing, looks, strict=True)
             if seen.settled is not None
         ]
-        plain = all(seen.plain for seen in looks)
-        return Seen(plain, min(settled) if len(settled) == len(looks) else None)
+        plain = alone.plain and all(seen.plain for seen in looks)
+        if alone.settled is None or len(settled) < len(looks):
+            return Seen(plain, None)
+        return Seen(plain, min(*settled, alone.settled))
 
     async def _release(self, channel: str, *, final: bool = False, settled: int | None = None) -> str:
         window = self._windows[channel]

@@ -173,6 +173,19 @@ async def test_what_is_cut_in_pieces_does_not_arrive_whole(
 
 
 @pytest.mark.parametrize("way", WAYS)
+async def test_what_a_text_begins_with_is_found_though_it_is_none_behind_the_text_before(
+    play: Callable[..., Any], way: str
+) -> None:
+    codec, told = WAYS[way]
+
+    end, sent = await play(codec, told("What you asked for is", f"{KEY} as said"), judged=False)
+
+    assert end is StreamEnd.FINISHED
+    assert "[AWS_ACCESS_KEY]" in sent
+    assert KEY not in sent
+
+
+@pytest.mark.parametrize("way", WAYS)
 async def test_ordinary_texts_in_pieces_arrive_whole(play: Callable[..., Any], way: str) -> None:
     codec, told = WAYS[way]
     texts = [
