@@ -9,6 +9,7 @@ from detectors.types import Direction, Origin, Unscanned
 from policies.types import BlockAs
 from proxy.codec import Frame, JsonObject, Piece, Refusal
 from proxy.pointer import escape
+from proxy.providers._loose_texts import LooseTexts
 from proxy.providers._openai_media import walk_media
 from proxy.providers._openai_shapes import VOCABULARY, is_fact, refusal_body, usage_of
 from proxy.providers._openai_stream import DONE, ChatStream, event_of
@@ -19,6 +20,7 @@ _NAME: Final = re.compile(r"[a-z_.]{1,64}")
 _TEXT: Final = "delta"  # the one channel
 _LAST: Final = frozenset({"transcript.text.done", "speech.audio.done"})
 _COMPLETE: Final = frozenset({"image_generation.completed", "image_edit.completed"})
+_ENTIRE: Final = _LAST | _COMPLETE | {"error"}  # each says all that it says
 _FACTS: Final = frozenset({"type", "segment_id"})
 _LONGEST_COPY: Final = 4 << 20  # characters; no event that repeats more could be read
 
@@ -35,6 +37,7 @@ class EventStream(ChatStream):
         self._media, self._kind = media, "transcript.text.delta"
         self._heard, self._said, self._size = list[str](), list[str](), 0
         self._copy: JsonObject | None = None
+        self._loose = LooseTexts()
         self._named = self._complete = self._silent = False
 
     def read(self, event: str, data: str) -> Frame:
@@ -52,6 +55,8 @@ class EventStream(ChatStream):
         if kind in _LAST:
             self._take_copy(document)
         rest = self._rest(document)
+        if rest.segments and kind not in _ENTIRE:  # one segment of a transcript goes on where another ended
+            self._loose.read(rest, kind)
         return Frame(
             document,
             pieces,

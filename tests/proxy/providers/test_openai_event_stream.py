@@ -108,3 +108,28 @@ def test_events_of_an_unknown_type_are_read_whole() -> None:
 
     assert [segment.text for segment in frame.rest.segments] == ["words", "//uQxAAAAAAA"]
     assert Unscanned.MEDIA not in frame.rest.unscanned
+
+
+async def test_a_secret_split_over_two_segments_ends_the_stream(run: Run) -> None:
+    texts = ["The key is AKIAZ7Q2X", "W4M3NP5RT6V as said", "and that is all."]
+    segments = [
+        {"type": "transcript.text.segment", "id": f"seg_{n}", "start": n, "end": n + 1, "speaker": "A", "text": text}
+        for n, text in enumerate(texts)
+    ]
+
+    events, end = await run(*segments, done(" ".join(texts)))
+
+    assert events[:-1] == segments[:1]
+    assert end is StreamEnd.CUT
+
+
+async def test_ordinary_segments_come_as_they_are(run: Run) -> None:
+    segments = [
+        {"type": "transcript.text.segment", "id": f"seg_{n}", "start": n, "end": n + 1, "speaker": "A", "text": text}
+        for n, text in enumerate(["The harbour opens at nine.", "Call 030", "if it does not."])
+    ]
+
+    events, end = await run(*segments, done("Nothing."))
+
+    assert events == [*segments, done("Nothing.")]
+    assert end is StreamEnd.FINISHED
