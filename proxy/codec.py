@@ -81,8 +81,9 @@ class Frame:
 
     `document` is the event without the channel texts in `pieces`, and `rest` what else of it is to be scanned; `bare`
     tells that nothing worth sending is left in it. `ends` holds the prefixes of the channels that are complete with
-    this event. `finishing` marks one that tells how an answer ended, `last` the event after which nothing may follow,
-    `failed` one by which the upstream gave up.
+    this event, `over` of those that were before it: what is left of them goes out in front of its pieces. `finishing`
+    marks one that tells how an answer ended, `last` the event after which nothing may follow, `failed` one by which
+    the upstream gave up.
     """
 
     document: JsonObject
@@ -94,6 +95,7 @@ class Frame:
     bare: bool = False
     failed: bool = False
     usage: Usage | None = None
+    over: tuple[str, ...] = ()
 
 
 class EventParser(Protocol):

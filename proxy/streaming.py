@@ -159,6 +159,8 @@ class StreamScreen:
     async def _screen(self, frame: Frame, ready: list[bytes]) -> bytes:
         """Add what a frame releases to what is `ready`; return its own event, empty where nothing is left of it."""
         self.usage = frame.usage or self.usage
+        for channel in self._ending(frame.over) if frame.over else ():
+            ready += await self._finish(channel)
         for piece in frame.pieces:
             self._waits_since.setdefault(piece.channel, time.perf_counter())
             released = await self._texts.push(piece, ends=piece.channel.startswith(frame.ends))

@@ -47,6 +47,7 @@ class ChatStream:
         self._recurring = Recurring()
         self._around: dict[str, tuple[bytes, bytes]] = {}  # by channel: an event of its text, cut where that stands
         self._tools: dict[str, str] = {}  # by the channel of a call's arguments, up to its last step
+        self._calls: dict[str, str] = {}  # by the place of a call: its id
 
     def parser(self) -> SseParser:
         return SseParser()
@@ -78,11 +79,13 @@ class ChatStream:
         self._around.clear()
         pieces: list[Piece] = []
         ends: list[str] = []
+        over: list[str] = []
         for position, choice in _choices(document):
             index = _index(choice, position)
             self._begun.add(index)
             self._unfinished.add(index)
             choice.pop("logprobs", None)  # text held back must not arrive by another door
+            over += self._over_before(choice, index)
             pieces += _take_texts(choice, str(index))
             for place, name in _named_tools(choice, str(index)).items():
                 # Clients join what comes of a name: two parts of one name no tool of the policy's.
@@ -100,6 +103,7 @@ class ChatStream:
             bare=not rest.segments and _is_bare(document),
             failed=bool(document.get("error")),
             usage=usage_of(document),
+            over=tuple(over),
         )
 
     def strand(self, channel: str) -> str:
@@ -131,6 +135,19 @@ class ChatStream:
                 below = [{"index": int(step), **below} if isinstance(below, dict) else below]
         choice = {"index": int(index), **self.nothing_said(), "finish_reason": None, **below}
         return event_of({**self._envelope, "choices": [choice]})
+
+    def _over_before(self, choice: JsonObject, index: int) -> Iterator[str]:
+        """Yield the places where another call begins than before, as upstreams have it that count no calls.
+
+        An id alone tells nothing, because some have a new one in every chunk.
+        """
+        for place, call in _listed_calls(choice, str(index)):
+            inner, number = call.get("function"), call.get("id")
+            if isinstance(inner, dict) and inner.get("name") and isinstance(number, str) and number:
+                anew = str(inner.get("arguments")).lstrip().startswith("{")
+                if anew and self._calls.get(place, number) != number:
+                    yield f"{place}/"
+                self._calls[place] = number
 
     def nothing_said(self) -> JsonObject:
         """Return what a choice of this kind of chunk has that says nothing."""
@@ -196,16 +213,22 @@ def _named_tools(value: Any, path: str) -> dict[str, str]:
     if not isinstance(delta, dict):
         return tools
     holders = [(f"{path}/delta/function_call", delta.get("function_call"))]
-    calls = delta.get("tool_calls")
-    for position, call in enumerate(calls if isinstance(calls, list) else ()):
-        if isinstance(call, dict):
-            place = f"{path}/delta/tool_calls/{_index(call, position)}"
-            holders += [(f"{place}/{kind}", call.get(kind)) for kind in ("function", "custom")]
+    for place, call in _listed_calls(value, path):
+        holders += [(f"{place}/{kind}", call.get(kind)) for kind in ("function", "custom")]
     for place, holder in holders:
         name = holder.get("name") if isinstance(holder, dict) else None
         if isinstance(name, str) and name:
             tools[place] = name
     return tools
+
+
+def _listed_calls(choice: JsonObject, path: str) -> Iterator[tuple[str, JsonObject]]:
+    """Yield the calls of a choice, with their places."""
+    delta = choice.get("delta")
+    calls = delta.get("tool_calls") if isinstance(delta, dict) else None
+    for position, call in enumerate(calls if isinstance(calls, list) else ()):
+        if isinstance(call, dict):
+            yield f"{path}/delta/tool_calls/{_index(call, position)}", call
 
 
 def _step(key: str | int) -> str:

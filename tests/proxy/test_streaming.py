@@ -128,6 +128,31 @@ async def test_a_phrase_that_nobody_waits_for_ends_the_stream_when_it_is_judged(
     assert len(went.text()) < len(ATTACK) + 256 + 80
 
 
+async def test_calls_that_nobody_counted_stay_apart(run: Run) -> None:
+    calls = [
+        {"id": f"call_{n}", "type": "function", "function": {"name": f"f{n}", "arguments": f'{{"to": "{to}"}}'}}
+        for n, to in enumerate([MAIL, "me"])
+    ]
+
+    went = await run(*(chunk({"tool_calls": [call]}) for call in calls), *ended("tool_calls"))
+
+    told = [call["function"] for choice in went.choices() for call in choice["delta"].get("tool_calls", ())]
+    assert [call["name"] for call in told if "name" in call] == ["f0", "f1"]
+    assert [call["arguments"] for call in told] == ["", '{"to": "[EMAIL]"}', "", '{"to": "me"}']
+
+
+async def test_a_call_that_has_another_id_each_time_is_still_held_whole(run: Run) -> None:
+    parts = ['{"to": "anna.exam', 'ple@example.org"}']
+    calls = [
+        {"index": 0, "id": f"call_{n}", "type": "function", "function": {"name": "send", "arguments": part}}
+        for n, part in enumerate(parts)
+    ]
+
+    went = await run(*(chunk({"tool_calls": [call]}) for call in calls), *ended("tool_calls"))
+
+    assert went.arguments() == ['{"to": "[EMAIL]"}']
+
+
 @pytest.mark.parametrize("size", [1, 2])
 async def test_blanks_that_come_apart_come_once(run: Run, size: int) -> None:
     text = "One line, \nanother:  \r\n\tx = {} \r\n# \n\xa0end \n"
