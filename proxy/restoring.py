@@ -22,6 +22,9 @@ _HOST_GOES_ON: Final = re.compile(r"[.+_%][^\W_]|-\S|@|(?!s(?:[^\w.-]|$))[A-Za-z
 _AHEAD: Final = 2  # characters that this looks at
 _JSON_BEGUN: Final = re.compile(r"\s{0,64}(?:[\[{]\s{0,64})?")
 _JSON: Final = re.compile(r"\s{0,64}(?:\{\s{0,64}[\"}]|\[\s{0,64}[\"{\[\]0-9-])")
+# What begins like an array and is over, with more behind it: the number of a source, say.
+_NO_JSON: Final = re.compile(r'\s{0,64}\[[^"\[\]{}]{0,64}\]\s{0,64}\S')
+_LONGEST_START: Final = 256  # characters in which this is seen
 _LITERAL: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _KEY_ENDS: Final = re.compile(r"\s*:")
 _LONGEST_JSON: Final = 256 * 1024  # characters held until they are a whole document
@@ -94,12 +97,13 @@ class ChannelRestorer:
         if self._text is not None:
             return self._text.push(text)
         self._held.append(text)
+        starts = self._size < _LONGEST_START
         self._size += len(text)
-        if not (self._whole or self._is_json):
+        if starts and not self._whole:
             beginning = "".join(self._held)
             if _JSON_BEGUN.fullmatch(beginning):
                 return ""
-            self._is_json = _JSON.match(beginning) is not None
+            self._is_json = _JSON.match(beginning) is not None and not _NO_JSON.match(beginning)
         if self._whole or (self._is_json and self._size <= _LONGEST_JSON):
             return ""
         return self._begin_text("".join(self._held))

@@ -117,6 +117,18 @@ def test_of_any_value_the_strings_come_back_and_the_keys_stay() -> None:
     assert restored_value(value, ISSUED) == {"to": MAIL, NAME: [MAIL, 1, None, {"deep": 'a a"b\\c\nd'}]}
 
 
+@pytest.mark.parametrize("start", ["[1] ", "[1, 2]: ", "\n[ 12 ] "])
+@pytest.mark.parametrize("size", [1, 3, 400])
+def test_a_text_that_begins_with_the_number_of_a_source_is_told_as_it_comes(start: str, size: int) -> None:
+    text = f"{start}says {NAME}. {'All of it is known. ' * 20}"
+    channel = ChannelRestorer(ISSUED, Surroundings())
+
+    told = "".join(channel.push(text[i : i + size]) for i in range(0, len(text), size))
+
+    assert told == text.replace(NAME, MAIL)
+    assert channel.finish() == ""
+
+
 def test_no_more_is_held_back_than_a_placeholder_can_be() -> None:
     restorer, text, most = TextRestorer(ISSUED, Surroundings()), f"so [so {NAME} or [{NAME[1:20]} " * 20, 0
     for position, letter in enumerate(text):
