@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from mitmproxy import http, tcp, tls
+from mitmproxy import ctx, http, tcp, tls
 from mitmproxy.proxy import server_hooks
 
 OUR_HEADERS: Final = "x-promptshield-"
@@ -164,7 +164,11 @@ class Egress:
         self._telling = asyncio.get_running_loop().create_task(self._tell_forever())
 
     def done(self) -> None:
+        """Let nothing pass once we are gone: mitmproxy takes an addon out when its file changes, and goes on."""
         _LOG.warning('{"event":"egress ends","connections":%s}', json.dumps(dict(self.counts)))
+        if not ctx.master.should_exit.is_set():
+            _LOG.error('{"event":"egress ends, because its addon was replaced or removed: start it again"}')
+            os._exit(1)  # at once: a connection may be waiting
 
     def _host(self, address: str, sni: str) -> str | None:
         names = (name.lower().rstrip(".") for name in (sni, address))

@@ -53,9 +53,7 @@ def recorder(provider: Recorder) -> Recorder:
 def product(provider: Recorder) -> Iterator[Product]:
     with tempfile.TemporaryDirectory(prefix="ps-egress-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o755)  # the engines' account must be able to pass
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         hosts = f"{{api.openai.com: {{base_url: '{provider.url}'}}}}"
         extra = f"egress: {{port: {port}, hosts: {hosts}, allow_networks: [127.0.0.1/32, '::1/128']}}\n"
         with Product(Path(name) / "data", workers=1, extra=extra) as product:
@@ -73,14 +71,22 @@ def way(product: Product) -> Iterator[Way]:
             [*command, "--mitmdump", str(MITMDUMP)], stdout=opened, stderr=opened, env=product.environ()
         )
     try:
-        _wait_for(port, process)
+        wait_for(port, process)
         yield Way(port, authority, product.key, log)
     finally:
         process.terminate()
         process.wait(20)
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Return once somebody listens there."""
     deadline = time.monotonic() + 30
     while True:
         assert process.poll() is None

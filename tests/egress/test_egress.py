@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import http.server
 import json
+import os
 import re
+import shutil
 import ssl
 import subprocess
 import sys
@@ -22,7 +24,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.egress.conftest import MITMDUMP, Way
+from proxy.cli.egress import ADDON
+from tests.egress.conftest import MITMDUMP, Way, free_port, wait_for
 from tests.harness import Product, Recorder, streamed
 
 APP = Path(__file__).parent / "app.py"
@@ -253,3 +256,26 @@ def test_whatever_fails_in_the_addon_nothing_passes(tmp_path: Path) -> None:
         "tls_failed_client": "killed",
         "tcp_start": "killed",
     }
+
+
+@pytest.mark.parametrize(
+    "change", [Path.unlink, Path.touch, lambda addon: addon.write_text("import nobody_has_this\n")]
+)
+def test_the_proxy_ends_when_its_addon_is_taken_from_it(tmp_path: Path, change: Callable[[Path], Any]) -> None:
+    plane, addon, log, port = tmp_path / "addon.json", tmp_path / "addon.py", tmp_path / "log", free_port()
+    plane.write_text(json.dumps({"plane": "http://127.0.0.1:9", "token": "t", "hosts": {"api.openai.com": {}}}))
+    shutil.copy(ADDON, addon)
+    options = ["--listen-host", "127.0.0.1", "--listen-port", str(port), "--set", f"confdir={tmp_path}"]
+    with log.open("w") as opened:
+        process = subprocess.Popen(
+            [str(MITMDUMP), "-s", str(addon), *options], stdout=opened, stderr=opened,
+            env={**os.environ, "PROMPTSHIELD_EGRESS": str(plane)},
+        )  # fmt: skip
+    try:
+        wait_for(port, process)
+        change(addon)
+        assert process.wait(20) == 1
+    finally:
+        process.kill()
+        process.wait(20)
+    assert "start it again" in log.read_text()
