@@ -102,6 +102,12 @@ def dump(document: object) -> bytes:
     return orjson.dumps(document, default=_fragment, option=orjson.OPT_PASSTHROUGH_DATACLASS)
 
 
+def same_as(document: object) -> bytes:
+    """Return what all documents have in common, and no others, that are equal but for the order of their keys."""
+    option = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_SORT_KEYS
+    return orjson.dumps(document, default=_fragment, option=option)
+
+
 def is_json(text: str) -> bool:
     """Tell whether a string is itself a JSON object or array, as tool arguments are."""
     if text.lstrip()[:1] not in {"{", "["}:

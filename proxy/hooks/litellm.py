@@ -10,6 +10,7 @@ from detectors.types import LEAST_TRUSTED_FIRST, Direction, Origin, Place, Unsca
 from proxy.codec import Codec, Headers, JsonObject
 from proxy.hook import Asked, Hook, Reply
 from proxy.hooks._contract import Contract, plain_walk, walk_texts
+from proxy.json_document import same_as
 from proxy.pointer import resolve
 from proxy.providers.openai_chat import CODEC as CHAT
 from proxy.walk import Walk
@@ -42,8 +43,8 @@ class LiteLlm(Contract):
             walk = plain_walk(direction)
         places = _places(texts, walk)  # of what can be given back: calls and pictures beside them cannot
         # Calls of tools are the model's words, and LiteLLM takes none of them back, but those in the messages.
-        known = [made for message in document.get("messages", ()) for made in _calls_of(message)]
-        document["tool_calls"] = [made for made in _list(call, "tool_calls") if made not in known]
+        known = {same_as(made) for message in document.get("messages", ()) for made in _calls_of(message)}
+        document["tool_calls"] = [made for made in _list(call, "tool_calls") if same_as(made) not in known]
         walk.visit(document["tool_calls"], Origin.ASSISTANT, "/tool_calls")
         _walk_images(walk, _list(call, "images"))
         walk_texts(walk, ((place, text) for place, text in zip(places, texts, strict=True) if place.startswith(_OWN)))
