@@ -39,6 +39,8 @@ class Portkey(Contract):
         if isinstance(body, dict) and body:
             codec = _codec(codecs, call.get("requestType"))
             return Asked(body, codec.segments(body, direction), ("/",))
+        if body:  # `text` is made of what Portkey knows in `json`, so it may well be empty
+            raise EdgeError(400, "invalid_request", f"'{side}.json' must be an object.", f"{side}.json")
         text = carried.get("text")
         if not isinstance(text, str):
             raise EdgeError(400, "invalid_request", f"'{side}' has neither 'json' nor 'text'.", side)
