@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from detectors.errors import EdgeError
-from detectors.types import Category, Direction
+from detectors.types import Category, Direction, Origin
 from proxy.codec import Codec, JsonObject
 from proxy.hook import Asked, Hook, Reply
-from proxy.hooks._contract import Contract, plain_walk, walk_texts
+from proxy.hooks._contract import Contract, plain_walk
+from proxy.providers._openai_request import walk_part
 
 
 class Moderations(Contract):
@@ -23,11 +24,12 @@ class Moderations(Contract):
         inputs: list[Any] = given if isinstance(given, list) else [given]
         if not inputs or not all(isinstance(item, str | dict) for item in inputs):
             raise EdgeError(400, "invalid_request", "'input' must be a text or a list of texts or parts.", "input")
-        document = {"input": inputs}
-        walk = walk_texts(
-            plain_walk(Direction.REQUEST), ((f"/input/{index}", item) for index, item in enumerate(inputs))
-        )
-        return Asked(document, walk)
+        walk = plain_walk(Direction.REQUEST)
+        for index, item in enumerate(inputs):
+            start = len(walk.segments)
+            walk_part(walk, item, Origin.USER, f"/input/{index}")
+            walk.message(start)
+        return Asked({"input": inputs}, walk)
 
     def answer(self, reply: Reply) -> JsonObject:
         scores = reply.told()
