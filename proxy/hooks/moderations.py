@@ -39,7 +39,10 @@ class Moderations(Contract):
             "categories": {name: reply.stops and name in scores for name in names},
             "category_scores": {name: scores.get(name, 0.0) for name in names},
         }
-        return {"id": f"modr-{reply.decision_id}", "model": "promptshield", "results": [result]}
+        # Of a list of texts, clients look for each one's result at its place.
+        given = reply.document["input"]
+        results = [result] * (len(given) if all(isinstance(item, str) for item in given) else 1)
+        return {"id": f"modr-{reply.decision_id}", "model": "promptshield", "results": results}
 
 
 HOOK: Hook = Moderations()

@@ -225,6 +225,16 @@ def test_a_text_of_a_tool_is_held_to_the_rules_for_tools(product: Product) -> No
     assert ask(product, NEIGHBOURS["litellm"].path, call)[1]["action"] == "BLOCKED"
 
 
+def test_each_of_several_texts_has_a_result_at_its_place(product: Product) -> None:
+    def flags(*inputs: object) -> list[bool]:
+        answer = ask(product, NEIGHBOURS["moderations"].path, {"input": inputs})[1]
+        return [result["flagged"] for result in answer["results"]]
+
+    assert flags("hello", "hi") == [False, False]
+    assert flags("hello", ATTACK, "hi") == [True, True, True]
+    assert flags({"type": "text", "text": "hello"}, {"type": "text", "text": ATTACK}) == [True]
+
+
 @pytest.mark.parametrize("path", ["/hooks/", "/hooks/litellm", "/hooks/nobody/v1/guard", "/hooks/lakera/v2/guard/x"])
 def test_no_other_path_below_the_hooks_leads_anywhere(product: Product, path: str) -> None:
     assert ask(product, path, {"messages": chat("hello")})[0] == 404
