@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
+from detectors.lone_thread import LoneThread
 from detectors.types import Segment
 
 Result = TypeVar("Result")
@@ -18,18 +17,18 @@ FINDING: Final = LONG_TEXT // MANY_SEGMENTS  # characters that take about as lon
 
 
 class Aside:
-    """One thread, started when it is first needed (so after a fork), for work that would hold up the loop.
+    """One thread for work that would hold up the loop.
 
     One is enough: two of them would only take the interpreter's lock from each other, and pattern matching alone,
     which needs no lock, is the smaller part.
     """
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ps-aside")
+        self._thread = LoneThread("ps-aside")
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Return what `work` returns. A caller that is cancelled waits no longer; work that had begun runs out."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        return await self._thread.run(work)
 
     async def run_if_long(self, size: int, work: Callable[[], Result]) -> Result:
         """Return what `work` over `size` bytes or characters returns, done at once if it takes no time worth a hop."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
+
+from detectors.lone_thread import LoneThread
 
 Result = TypeVar("Result")
 
@@ -19,11 +19,11 @@ class TooManyWaitError(Exception):
 
 
 class Turns:
-    """One thread, started when it is first needed (so after a fork). At most `most` wait for it or have it."""
+    """One thread. At most `most` wait for it or have it."""
 
     def __init__(self, most: int) -> None:
         self._most, self._taken = most, 0
-        self._thread = ThreadPoolExecutor(1, "ps-turns", initializer=_give_way)
+        self._thread = LoneThread("ps-turns", _give_way)
 
     async def take(self, work: Callable[[], Result]) -> Result:
         """Return what `work` returns. Raises TooManyWaitError. Who is cancelled loses his turn, if it has not begun."""
@@ -31,7 +31,7 @@ class Turns:
             raise TooManyWaitError
         self._taken += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            return await self._thread.run(work)
         finally:
             self._taken -= 1
 
