@@ -112,10 +112,25 @@ def _asked(said: str | Sequence[JsonObject], origin: Origin) -> Asked:
 
 
 def _messages(said: Any) -> list[JsonObject]:
-    """Return messages as they were given. Raises ValueError for what are none."""
+    """Return messages as they were given. Raises ValueError for what are none, or hold what is no JSON."""
     if isinstance(said, Sequence) and said and all(isinstance(message, dict) for message in said):
+        for index, message in enumerate(said):
+            for key, value in message.items():
+                _expect_json(value, f"[{index}].{key}")
         return list(said)
     raise ValueError('a text is expected, or a list of messages such as {"role": "user", "content": "..."}')
+
+
+def _expect_json(value: object, where: str) -> None:
+    """Raise ValueError for what a walk would pass over: bytes, tuples, a client library's own objects."""
+    if isinstance(value, dict):
+        for key, child in value.items():
+            _expect_json(child, f"{where}.{key}")
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            _expect_json(child, f"{where}[{index}]")
+    elif value is not None and not isinstance(value, str | int | float):
+        raise ValueError(f"messages{where}: plain JSON is expected, not {type(value).__name__}")
 
 
 def _masking(edit: Edit) -> Edit:

@@ -102,6 +102,18 @@ async def test_what_is_neither_text_nor_messages_is_refused_in_words(said: Any) 
         await evaluate(said)
 
 
+class Called:
+    """Stands for an object of a client library, such as a tool call of an answer."""
+
+    arguments = ATTACK
+
+
+@pytest.mark.parametrize("hidden", [(ATTACK,), ATTACK.encode(), {ATTACK}, Called()])
+async def test_what_a_walk_would_pass_over_is_refused_with_its_place(hidden: Any) -> None:
+    with pytest.raises(ValueError, match=rf"messages\[1\]\.tool_calls\[0\].*not {type(hidden).__name__}"):
+        await evaluate([{"role": "user", "content": "hi"}, {"role": "assistant", "tool_calls": [hidden]}])
+
+
 async def test_an_unknown_origin_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(ValueError, match=r"one of .*document"):
         await evaluate("hello", origin="documnt")
