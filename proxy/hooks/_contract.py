@@ -53,7 +53,13 @@ def object_of(call: JsonObject, key: str) -> JsonObject:
     return value
 
 
-def conversation(messages: list[JsonObject]) -> Asked:
+def model_of(call: Any) -> str:
+    """Return the model that a body names, empty where it names none."""
+    model = call.get("model") if isinstance(call, dict) else None
+    return model if isinstance(model, str) else ""
+
+
+def conversation(messages: list[JsonObject], model: str = "") -> Asked:
     """Return a conversation to be judged: as a request, but for a last message of the model's, which is an answer."""
     said = messages[-1:] if messages and messages[-1].get("role") == "assistant" else []
     asked = messages[: len(messages) - len(said)]
@@ -63,7 +69,7 @@ def conversation(messages: list[JsonObject]) -> Asked:
         answer = CHAT.segments({"choices": document["choices"]}, Direction.RESPONSE)
         answer.graft(walk, "")
         walk = answer
-    return Asked(document, walk)
+    return Asked(document, walk, model=model)
 
 
 def walk_texts(walk: Walk, texts: Iterable[tuple[str, Any]], origin: Origin | None = None) -> Walk:

@@ -9,7 +9,7 @@ from detectors.errors import EdgeError
 from detectors.types import LEAST_TRUSTED_FIRST, Direction, Origin, Place, Unscanned
 from proxy.codec import Codec, Headers, JsonObject
 from proxy.hook import Asked, Hook, Reply
-from proxy.hooks._contract import Contract, plain_walk, walk_texts
+from proxy.hooks._contract import Contract, model_of, plain_walk, walk_texts
 from proxy.json_document import same_as
 from proxy.pointer import resolve
 from proxy.providers.openai_chat import CODEC as CHAT
@@ -48,9 +48,8 @@ class LiteLlm(Contract):
         walk.visit(document["tool_calls"], Origin.ASSISTANT, "/tool_calls")
         _walk_images(walk, _list(call, "images"))
         walk_texts(walk, ((place, text) for place, text in zip(places, texts, strict=True) if place.startswith(_OWN)))
-        model = call.get("model")
         editable = (_OWN, "/messages/", "/tools/")
-        return Asked(document, walk, editable, places, model if isinstance(model, str) else "")
+        return Asked(document, walk, editable, places, model_of(call))
 
     def answer(self, reply: Reply) -> JsonObject:
         if reply.stops:

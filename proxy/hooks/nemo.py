@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from detectors.types import Direction
 from proxy.codec import Codec, JsonObject
 from proxy.hook import Asked, Hook, Reply
-from proxy.hooks._contract import Contract, conversation, messages_of
+from proxy.hooks._contract import Contract, conversation, messages_of, model_of
 
 
 class Nemo(Contract):
@@ -17,7 +17,7 @@ class Nemo(Contract):
     paths = ("/v1/checks", "/v1/guardrail/checks")
 
     def read(self, path: str, call: JsonObject, codecs: Sequence[Codec]) -> Asked:
-        return conversation(messages_of(call))
+        return conversation(messages_of(call), model_of(call))
 
     def answer(self, reply: Reply) -> JsonObject:
         status = "blocked" if reply.stops else "success"

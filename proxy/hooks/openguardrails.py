@@ -10,7 +10,7 @@ from detectors.types import Direction, Severity
 from policies.types import ActionName
 from proxy.codec import Codec, JsonObject
 from proxy.hook import Asked, Hook, Reply
-from proxy.hooks._contract import Contract, object_of
+from proxy.hooks._contract import Contract, model_of, object_of
 
 _STEPS: Final = {"step/request": Direction.REQUEST, "step/response": Direction.RESPONSE}
 # What `llm_protocol` says, and which of our codecs reads such bodies.
@@ -39,7 +39,7 @@ class OpenGuardrails(Contract):
         if codec is None:
             known = ", ".join(_PROTOCOLS)
             raise EdgeError(400, "invalid_request", f"'llm_protocol' must be one of {known}.", "llm_protocol")
-        return Asked(payload, codec.segments(payload, direction), ("/",))
+        return Asked(payload, codec.segments(payload, direction), ("/",), model=model_of(payload))
 
     def answer(self, reply: Reply) -> JsonObject:
         decision = "block" if reply.stops else "modify" if reply.edited else "allow"

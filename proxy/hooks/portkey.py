@@ -9,7 +9,7 @@ from detectors.errors import EdgeError
 from detectors.types import Direction
 from proxy.codec import Codec, JsonObject, Target
 from proxy.hook import Asked, Hook, Reply
-from proxy.hooks._contract import Contract, object_of, plain_walk, walk_texts
+from proxy.hooks._contract import Contract, model_of, object_of, plain_walk, walk_texts
 
 # What `requestType` says, and the path at which our codecs know such a body.
 _PATHS: Final = {
@@ -38,7 +38,7 @@ class Portkey(Contract):
         body = carried.get("json")
         if isinstance(body, dict) and body:
             codec = _codec(codecs, call.get("requestType"))
-            return Asked(body, codec.segments(body, direction), ("/",))
+            return Asked(body, codec.segments(body, direction), ("/",), model=_model(call, body))
         if body:  # `text` is made of what Portkey knows in `json`, so it may well be empty
             raise EdgeError(400, "invalid_request", f"'{side}.json' must be an object.", f"{side}.json")
         text = carried.get("text")
@@ -61,6 +61,12 @@ class Portkey(Contract):
 
     def status(self, status: int) -> int:
         return 200
+
+
+def _model(call: JsonObject, body: JsonObject) -> str:
+    """Return the model that the request asks for; an answer may name a version of it."""
+    request = call.get("request")
+    return model_of(request.get("json") if isinstance(request, dict) else None) or model_of(body)
 
 
 def _codec(codecs: Sequence[Codec], kind: Any) -> Codec:

@@ -235,6 +235,25 @@ def test_each_of_several_texts_has_a_result_at_its_place(product: Product) -> No
     assert flags({"type": "text", "text": "hello"}, {"type": "text", "text": ATTACK}) == [True]
 
 
+@pytest.mark.parametrize(
+    ("name", "about"),
+    [
+        ("litellm", lambda call: call),
+        ("nemo", lambda call: call),
+        ("openguardrails", lambda call: call["payload"]),
+        ("portkey", lambda call: call["request"]["json"]),
+    ],
+)
+def test_rules_know_the_model_that_a_call_is_about(product: Product, name: str, about: Callable[[Json], Json]) -> None:
+    call = NEIGHBOURS[name].call("Write to anna.smith@gmail.com")
+    about(call)["model"] = "nobodys-model"
+    product.policy("extends: preset/standard\nrules: [{id: m, when: {model: nobodys-*}, action: block}]\n")
+    try:
+        assert not NEIGHBOURS[name].allows(ask(product, NEIGHBOURS[name].path, call)[1])
+    finally:
+        product.policy("extends: preset/standard\n")
+
+
 @pytest.mark.parametrize("path", ["/hooks/", "/hooks/litellm", "/hooks/nobody/v1/guard", "/hooks/lakera/v2/guard/x"])
 def test_no_other_path_below_the_hooks_leads_anywhere(product: Product, path: str) -> None:
     assert ask(product, path, {"messages": chat("hello")})[0] == 404
