@@ -50,8 +50,11 @@ class Plane(NamedTuple):  # no dataclass: mitmproxy loads scripts in a way that 
     def path(self, host: str, path: str) -> str:
         """Return a path of the service as the data plane has it, which refuses what it does not know."""
         mount, prefix = self.hosts[host]["mount"], self.hosts[host]["prefix"]
-        below = f"/v1{path.removeprefix(prefix)}" if prefix and path.startswith(f"{prefix}/") else path
-        return f"{mount}{below}"
+        if mount == "/gemini" or not path.startswith(f"{prefix}/"):
+            return f"{mount}{path}"
+        if not prefix and path.startswith("/v1/"):  # a service at its host's root takes both
+            return f"{mount}{path}"
+        return f"{mount}/v1{path.removeprefix(prefix)}"
 
 
 def fails_closed(hook: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:

@@ -41,7 +41,7 @@ KNOWN_HOSTS: Final[Mapping[str, EgressHost]] = MappingProxyType(
             dialect="gemini", base_url="https://generativelanguage.googleapis.com/v1beta"
         ),
         "openrouter.ai": _openai("https://openrouter.ai/api/v1"),
-        "api.deepseek.com": _openai("https://api.deepseek.com/v1"),
+        "api.deepseek.com": _openai("https://api.deepseek.com"),
         "api.groq.com": _openai("https://api.groq.com/openai/v1"),
         "api.mistral.ai": _openai("https://api.mistral.ai/v1"),
         "api.together.xyz": _openai("https://api.together.xyz/v1"),

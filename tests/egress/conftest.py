@@ -54,7 +54,8 @@ def product(provider: Recorder) -> Iterator[Product]:
     with tempfile.TemporaryDirectory(prefix="ps-egress-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o755)  # the engines' account must be able to pass
         port = free_port()
-        hosts = f"{{api.openai.com: {{base_url: '{provider.url}'}}}}"
+        root = provider.url.removesuffix("/v1")
+        hosts = f"{{api.openai.com: {{base_url: '{provider.url}'}}, llm.root.example: {{base_url: '{root}'}}}}"
         extra = f"egress: {{port: {port}, hosts: {hosts}, allow_networks: [127.0.0.1/32, '::1/128']}}\n"
         with Product(Path(name) / "data", workers=1, extra=extra) as product:
             yield product

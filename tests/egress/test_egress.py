@@ -124,6 +124,16 @@ def test_a_path_that_no_codec_reads_is_refused_in_shape(way: Way, recorder: Reco
     assert recorder.received == []
 
 
+@pytest.mark.parametrize("path", ["/chat/completions", "/v1/chat/completions"])
+def test_a_service_at_the_root_of_its_host_is_read_with_its_version_and_without(
+    way: Way, recorder: Recorder, path: str
+) -> None:
+    proxy = ["-x", f"http://{way.key}:@127.0.0.1:{way.port}", "--cacert", str(way.authority)]
+    body = json.dumps({"model": "scripted", "messages": [{"role": "user", "content": "hello"}]})
+    assert b"hello" in curl(way, *proxy, f"https://llm.root.example{path}", "-d", body).stdout
+    assert [received.path for received in recorder.received] == ["/chat/completions"]
+
+
 def test_websockets_and_http2_have_their_outcome(way: Way, recorder: Recorder) -> None:
     proxy = ["-x", f"http://{way.key}:@127.0.0.1:{way.port}", "--cacert", str(way.authority), "-w", "%{http_code}"]
     upgrade = ["-H", "Connection: Upgrade", "-H", "Upgrade: websocket", "-H", "Sec-WebSocket-Version: 13"]

@@ -10,6 +10,7 @@ from proxy.egress.settings import KNOWN_HOSTS, EgressSettings
 
 def test_paths_of_known_hosts_lose_what_stands_before_the_version() -> None:
     assert KNOWN_HOSTS["openrouter.ai"].prefix == "/api/v1"
+    assert KNOWN_HOSTS["api.deepseek.com"].prefix == ""  # its documents say no version
     assert KNOWN_HOSTS["generativelanguage.googleapis.com"].prefix == ""  # Google's have several versions
 
 
