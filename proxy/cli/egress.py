@@ -46,8 +46,19 @@ def egress(
     os.execve(command[0], command, {**os.environ, "PROMPTSHIELD_EGRESS": str(told)})  # noqa: S606 - no shell is wanted
 
 
+def _plane(settings: Settings, given: str) -> str:
+    """Return where the data plane is. Raises SettingsError for TLS: keys and texts would go there in the clear."""
+    listener = settings.proxy
+    host = f"[{listener.host}]" if ":" in listener.host else listener.host
+    where = given or f"{'http' if listener.tls is None else 'https'}://{host}:{listener.port}"
+    if not where.startswith("http://"):
+        problem = f"{where} speaks TLS, which egress mode does not on its way there: name a plain address by --proxy"
+        raise SettingsError("egress", None, problem)
+    return where
+
+
 def _told(settings: Settings, plane: str) -> str:
-    where = plane or f"http://{settings.proxy.host}:{settings.proxy.port}"
+    where = _plane(settings, plane)
     hosts = {name: {"mount": f"/{host.dialect}", "prefix": host.prefix} for name, host in settings.egress.read.items()}
     token = open_house_keys(settings.keys_folder).egress_token()
     return json.dumps({"plane": where, "token": token, "hosts": hosts})

@@ -47,6 +47,10 @@ class Plane(NamedTuple):  # no dataclass: mitmproxy loads scripts in a way that 
         url = urlsplit(given["plane"])
         return cls(url.hostname or "127.0.0.1", url.port or 80, given["token"], given["hosts"])
 
+    @property
+    def authority(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
     def path(self, host: str, path: str) -> str:
         """Return a path of the service as the data plane has it, which refuses what it does not know."""
         mount, prefix = self.hosts[host]["mount"], self.hosts[host]["prefix"]
@@ -184,7 +188,7 @@ class Egress:
         path, question, query = request.path.partition("?")
         request.path = f"{plane.path(host, path)}{question}{query}"
         request.scheme, request.host, request.port = "http", plane.host, plane.port
-        request.headers["host"] = f"{plane.host}:{plane.port}"
+        request.headers["host"] = plane.authority
         request.headers["x-promptshield-key"] = key
         request.headers["x-promptshield-egress"] = f"{host} {plane.token}"
         request.headers["x-promptshield-egress-client"] = (flow.client_conn.peername or ("",))[0]
@@ -233,7 +237,7 @@ class Egress:
         if not header.isprintable():  # a host's name is its client's to write
             return b"", b""
         head = (
-            f"{what} HTTP/1.1\r\nHost: {plane.host}:{plane.port}\r\nConnection: close\r\nContent-Length: 0\r\n"
+            f"{what} HTTP/1.1\r\nHost: {plane.authority}\r\nConnection: close\r\nContent-Length: 0\r\n"
             f"{header}\r\nx-promptshield-egress: {next(iter(plane.hosts))} {plane.token}\r\n\r\n"
         )
         try:
