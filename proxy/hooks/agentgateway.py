@@ -8,7 +8,7 @@ from typing import Final
 from detectors.types import Direction
 from proxy.codec import Codec, JsonObject
 from proxy.hook import Asked, Hook, Reply
-from proxy.hooks._contract import Contract, messages_of, object_of
+from proxy.hooks._contract import Contract, messages_of, model_of, object_of
 from proxy.providers.openai_chat import CODEC as CHAT
 
 _REQUEST: Final = "/request"
@@ -23,8 +23,8 @@ class AgentGateway(Contract):
     def read(self, path: str, call: JsonObject, codecs: Sequence[Codec]) -> Asked:
         body = object_of(call, "body")
         key, direction = ("messages", Direction.REQUEST) if path == _REQUEST else ("choices", Direction.RESPONSE)
-        document = {key: messages_of(body, key)}
-        return Asked(document, CHAT.segments(document, direction), (f"/{key}/",))
+        messages_of(body, key)
+        return Asked(body, CHAT.segments(body, direction), ("/",), model=model_of(body))
 
     def answer(self, reply: Reply) -> JsonObject:
         if reply.stops:
