@@ -23,6 +23,7 @@ SIGNALS: Final = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signa
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NAME: Final = 15
 _SETTLED: Final = 10.0  # a process that lived this long (seconds) is replaced at once
+_DOUBLED: Final = 7  # times that a wait is doubled, which brings it to its longest; 2.0 ** 1024 is no number
 _LOG: Final = structlog.get_logger("promptshield.supervisor")
 
 Main = Callable[[], Coroutine[Any, Any, Any]]
@@ -74,7 +75,7 @@ class Process:
         now = time.monotonic()
         lived = now - self.started
         self.pid, self.failures = 0, 0 if lived > _SETTLED else self.failures + 1
-        self.again_at = now + (min(0.1 * 2**self.failures, 10.0) if self.failures > 1 else 0.0)
+        self.again_at = now + (min(0.1 * 2 ** min(self.failures, _DOUBLED), 10.0) if self.failures > 1 else 0.0)
         code = os.waitstatus_to_exitcode(status)
         if code:
             _LOG.warning("process ended", process=self.name, code=code, lived=round(lived, 1))

@@ -104,7 +104,6 @@ TESTED_ELSEWHERE = {
     "proxy/health.py": "tests/e2e",
     "proxy/worker.py": "tests/e2e",
     "proxy/supervisor.py": "tests/e2e",
-    "proxy/processes.py": "tests/e2e",
     "proxy/installation.py": "tests/e2e",
     "proxy/held_policies.py": "tests/e2e",
     "proxy/demo_answer.py": "tests/proxy/test_demo_upstream.py",

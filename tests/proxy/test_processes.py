@@ -1,0 +1,31 @@
+"""Processes of the supervisor: when one that falls is put up again."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from proxy import processes
+from proxy.processes import Process
+
+
+async def nothing() -> None: ...
+
+
+def waits(times: int, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return how long (seconds) a process that dies at once waits for its next start, after each of `times` deaths."""
+    monkeypatch.setattr(processes, "time", SimpleNamespace(monotonic=lambda: 0.0))
+    process, found = Process("worker 0", nothing), []
+    for _ in range(times):
+        process.note_exit(1 << 8)
+        found.append(process.again_at)
+    return found
+
+
+def test_a_process_that_dies_at_once_is_started_less_and_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert waits(9, monkeypatch) == [0.0, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0, 10.0]
+
+
+def test_a_process_that_has_died_for_hours_is_still_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert waits(1100, monkeypatch)[-1] == 10.0
