@@ -8,9 +8,10 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, MutableMapping
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TextIO
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
@@ -56,6 +57,22 @@ class Burst:
         return event
 
 
+class LogStream:
+    """Writes lines to a stream that is open. One that is full, or that nobody reads any more, loses them: a log must
+    not stop what it tells of.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def msg(self, line: str) -> None:
+        with suppress(OSError):
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+
+    debug = info = warning = error = critical = msg
+
+
 class LogFile:
     """Appends lines, each with one write, so that processes share a file. One of them rotates; all notice."""
 
@@ -65,7 +82,7 @@ class LogFile:
         self._looked = 0.0
 
     def msg(self, line: str) -> None:
-        """Write one line. A disk that is full loses it: a log must not stop what it tells of."""
+        """Write one line. A disk that is full loses it."""
         now = time.monotonic()
         if self._opened < 0 or now - self._looked > 1:
             self._looked = now
@@ -122,6 +139,7 @@ class _Libraries(logging.Handler):
 def configure_logs(settings: LogSettings) -> LogFile | None:
     """Send every line where the settings say; return the file that the calling process may rotate."""
     file = None if settings.file is None else LogFile(settings.file, settings.rotate, settings.keep)
+    logger = LogStream(sys.stderr) if file is None else file
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.level]),
         processors=[
@@ -130,7 +148,7 @@ def configure_logs(settings: LogSettings) -> LogFile | None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr) if file is None else lambda *_: file,
+        logger_factory=lambda *_: logger,
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_Libraries()], force=True)

@@ -128,8 +128,9 @@ def _become_child(parent: int, name: str, main: Main) -> None:
         cause = _first_of(exc)
         _LOG.error("process failed", process=name, error=type(cause).__name__, place=_place(cause))
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):  # full, or nobody reads it any more
+                stream.flush()
         os._exit(code)
 
 

@@ -6,7 +6,7 @@ import os
 import pwd
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
@@ -30,8 +30,12 @@ DataOption = Annotated[Path | None, typer.Option("--data", help="Data folder (de
 
 
 def progress(line: str) -> None:
-    """Tell the person at the terminal what takes a moment; standard output stays clean for results."""
-    print(f"  {line}", file=sys.stderr, flush=True)
+    """Tell the person at the terminal what takes a moment; standard output stays clean for results.
+
+    Where nobody can be told any more, what is told of goes on.
+    """
+    with suppress(OSError):
+        print(f"  {line}", file=sys.stderr, flush=True)
 
 
 def with_database(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import detectors
 import policies
 import proxy
 import storage
-from proxy.logs import Burst, LogFile, LogSettings, configure_logs
+from proxy.logs import Burst, LogFile, LogSettings, LogStream, configure_logs
 
 # What a line may say beside its event. Each is a name, a number or a code of ours, or why a file of an operator's
 # cannot be used; none ever holds what a client or a provider wrote.
@@ -92,6 +93,16 @@ def test_a_long_file_is_moved_aside_and_the_oldest_goes(tmp_path: Path) -> None:
 
 def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     LogFile(tmp_path / "no" / "such" / "folder.log", 10, 1).msg("lost")
+
+
+def test_standard_error_on_a_full_disk_stops_nothing() -> None:
+    written = 0
+    with suppress(OSError), Path("/dev/full").open("w") as full:  # closing it fails
+        log = LogStream(full)
+        while written < 2000:
+            log.msg("lost, and what was lost before is not in its way")
+            written += 1
+    assert written == 2000
 
 
 def test_every_line_is_of_a_fixed_event_and_declared_fields() -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -29,3 +33,26 @@ def test_a_process_that_dies_at_once_is_started_less_and_less_often(monkeypatch:
 
 def test_a_process_that_has_died_for_hours_is_still_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
     assert waits(1100, monkeypatch)[-1] == 10.0
+
+
+def test_a_child_that_cannot_say_its_last_words_ends_all_the_same() -> None:
+    forking = """
+import os, sys
+from proxy.processes import Process
+
+async def main():
+    sys.stdout.write("kept until it is flushed")
+
+process = Process("x", main)
+try:
+    process.start()
+except OSError:
+    sys.stderr.write("went on as its parent")
+    os._exit(1)
+sys.stderr.write(str(os.waitstatus_to_exitcode(os.waitpid(process.pid, 0)[1])))
+"""
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-c", forking]
+        buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, text=True, env=buffered)
+    assert done.stderr == "0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from detectors.errors import StorageError
 from proxy.cli import audit, keys, signatures, tenants
+from proxy.cli.common import progress
 from tests.proxy.test_operator_packs import write
 
 
@@ -46,3 +48,12 @@ def test_signatures_of_tenants_are_checked_with_the_installations(tmp_path: Path
     code, lines = check()
     assert code == 1
     assert "id 'OP-INJ-001' is taken by another pack" in lines[1]
+
+
+def test_progress_that_nobody_can_be_told_of_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    went_on = False
+    with suppress(OSError), Path("/dev/full").open("w") as full:  # closing it fails
+        monkeypatch.setattr("sys.stderr", full)
+        progress("stopping")
+        went_on = True
+    assert went_on
