@@ -95,16 +95,17 @@ class LogFile:
     debug = info = warning = error = critical = msg
 
     def rotate(self) -> None:
-        """Move a file that is too long aside, and the oldest away. To be called by one process alone."""
-        try:
+        """Move a file that is too long aside, and the oldest away. To be called by one process alone.
+
+        In a folder that takes no other files it grows on.
+        """
+        older = [self._file, *(self._file.with_name(f"{self._file.name}.{n}") for n in range(1, self._keep + 1))]
+        with suppress(OSError):
             if self._file.stat().st_size < self._rotate_at:
                 return
-        except OSError:
-            return
-        older = [self._file, *(self._file.with_name(f"{self._file.name}.{n}") for n in range(1, self._keep + 1))]
-        for newer, old in reversed(list(pairwise(older))):
-            if newer.exists():
-                newer.replace(old)
+            for newer, old in reversed(list(pairwise(older))):
+                if newer.exists():
+                    newer.replace(old)
 
     def _reopen(self) -> None:
         try:

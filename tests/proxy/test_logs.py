@@ -91,6 +91,16 @@ def test_a_long_file_is_moved_aside_and_the_oldest_goes(tmp_path: Path) -> None:
     assert (tmp_path / "a.log.1").read_text() == "line number 4\n"
 
 
+def test_a_file_that_cannot_be_moved_aside_grows_on(tmp_path: Path) -> None:
+    log = LogFile(tmp_path / "a.log", rotate=10, keep=1)
+    (tmp_path / "a.log.1" / "in the way").mkdir(parents=True)  # as in a folder that the account may not write
+    log.msg("line number 1")
+    log.rotate()
+    log.msg("line number 2")
+
+    assert (tmp_path / "a.log").read_text() == "line number 1\nline number 2\n"
+
+
 def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     LogFile(tmp_path / "no" / "such" / "folder.log", 10, 1).msg("lost")
 
