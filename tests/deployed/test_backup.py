@@ -84,3 +84,16 @@ def test_what_was_backed_up_comes_back(folder: Path, *, to_a_moment: bool) -> No
     with server(binaries, folder / "second") as url:
         rows = asyncio.run(ask(url, "SELECT n FROM kept ORDER BY n"))
     assert [row["n"] for row in rows] == ([1, 2] if to_a_moment else [1, 2, 3])
+
+
+def test_a_segment_that_comes_again_is_done_and_another_of_its_name_is_not(tmp_path: Path) -> None:
+    (tmp_path / "wal").mkdir()
+    segment = tmp_path / "segment"
+
+    def archive(content: str) -> int:
+        segment.write_text(content)
+        command = [str(BACKUP / "archive-wal.sh"), str(tmp_path / "wal"), str(segment), "0001"]
+        return subprocess.run(command, check=False, capture_output=True).returncode
+
+    assert [archive("one"), archive("one"), archive("other") != 0] == [0, 0, True]
+    assert (tmp_path / "wal" / "0001").read_text() == "one"
