@@ -11,6 +11,7 @@ tar -xzf "$backup/base/base.tar.gz" -C "$target"
 mkdir -p "$target/pg_wal"
 tar -xzf "$backup/base/pg_wal.tar.gz" -C "$target/pg_wal"
 if [ -n "$wal" ]; then
+    wal=$(cd "$wal" && pwd) # Postgres asks from its own folder, and takes what it does not find for the end
     {
         echo "restore_command = 'cp \"$wal/%f\" \"%p\"'"
         echo "recovery_target_action = 'promote'"

@@ -61,7 +61,8 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("to_a_moment", [False, True])
-def test_what_was_backed_up_comes_back(folder: Path, *, to_a_moment: bool) -> None:
+@pytest.mark.parametrize("base", ["/", ""], ids=["by its whole path", "by its path from here"])
+def test_what_was_backed_up_comes_back(folder: Path, base: str, *, to_a_moment: bool) -> None:
     binaries = installed_binaries().postgres_program("initdb").parent
     run(binaries / "initdb", "-D", folder / "first", "-U", "owner", "-A", "trust", "--no-sync")
     archive = f"archive_command = '{BACKUP}/archive-wal.sh {folder}/wal %p %f'"
@@ -80,7 +81,8 @@ def test_what_was_backed_up_comes_back(folder: Path, *, to_a_moment: bool) -> No
         asyncio.run(ask(url, "INSERT INTO kept VALUES (3)"))
         asyncio.run(ask(url, "SELECT pg_switch_wal()"))
 
-    run(BACKUP / "restore.sh", backup, folder / "second", folder / "wal", *([moment] if to_a_moment else []))
+    wal = base + str(folder / "wal").removeprefix("/")  # scripts run in /
+    run(BACKUP / "restore.sh", backup, folder / "second", wal, *([moment] if to_a_moment else []))
     with server(binaries, folder / "second") as url:
         rows = asyncio.run(ask(url, "SELECT n FROM kept ORDER BY n"))
     assert [row["n"] for row in rows] == ([1, 2] if to_a_moment else [1, 2, 3])
