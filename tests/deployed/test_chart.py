@@ -75,6 +75,18 @@ def test_a_pod_has_time_to_drain_and_to_ship(whole: dict[str, Any]) -> None:
     assert settings["metrics"] == {"tenants": 200}
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [{"workers": 5}, {"drain": {"grace": 20, "seconds": 110}}, {"settings": {"log": {"level": "debug"}}}],
+    ids=["workers", "drain", "settings"],
+)
+def test_other_settings_are_other_pods(whole: dict[str, Any], changed: dict[str, Any]) -> None:
+    other = {f"{d['kind']}/{d['metadata']['name']}": d for d in render({**EVERYTHING, **changed})["documents"]}
+
+    for name in ("StatefulSet/ps", "Deployment/ps-engine"):
+        assert other[name]["spec"]["template"] != whole[name]["spec"]["template"]
+
+
 def test_the_rules_of_the_chart_are_those_that_promtool_tried(whole: dict[str, Any]) -> None:
     assert whole["PrometheusRule/ps"]["spec"] == yaml.safe_load((ROOT / "deploy/prometheus/alerts.yaml").read_text())
 

@@ -27,3 +27,16 @@ capabilities: {drop: [ALL]}
   valueFrom: {secretKeyRef: {name: {{ .Values.secret }}, key: engine-token}}
 {{- end }}
 {{- end }}
+{{- /* promptshield.yaml: what values say, below what the chart itself decides. */}}
+{{- define "promptshield.settings" -}}
+{{- $tls := dict "certificate" "/etc/promptshield/tls/tls.crt" "key" "/etc/promptshield/tls/tls.key" }}
+{{- $proxy := dict "host" "0.0.0.0" "port" 8000 }}
+{{- if .Values.tls.secret }}{{ $_ := set $proxy "tls" $tls }}{{ end }}
+{{- $edge := dict "grace" .Values.drain.grace "drain" .Values.drain.seconds }}
+{{- $own := dict "proxy" $proxy "control" (dict "host" "0.0.0.0" "port" 8001) "workers" .Values.workers "edge" $edge "policies" "/etc/promptshield/policies" }}
+{{- if .Values.engine.enabled }}
+{{- $engine := dict "host" "0.0.0.0" "port" 8002 "url" (printf "http://%s-engine:8002" (include "promptshield.name" .)) "token" "${ENGINE_TOKEN}" }}
+{{- $_ := set $own "engine" $engine }}
+{{- end }}
+{{- toYaml (mergeOverwrite (deepCopy .Values.settings) $own) }}
+{{- end }}
