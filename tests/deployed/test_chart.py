@@ -75,6 +75,14 @@ def test_a_pod_has_time_to_drain_and_to_ship(whole: dict[str, Any]) -> None:
     assert settings["metrics"] == {"tenants": 200}
 
 
+def test_a_control_plane_that_nobody_may_reach_is_closed_to_everybody() -> None:
+    documents = render({"networkPolicy": {"monitoring": []}})["documents"]
+    (policy,) = [document for document in documents if document["kind"] == "NetworkPolicy"]
+
+    # A rule whose list of peers is empty lets everybody in.
+    assert [rule["ports"][0]["port"] for rule in policy["spec"]["ingress"]] == [8000]
+
+
 @pytest.mark.parametrize(
     "changed",
     [{"workers": 5}, {"drain": {"grace": 20, "seconds": 110}}, {"settings": {"log": {"level": "debug"}}}],
