@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from configparser import ConfigParser
 from pathlib import Path
 from typing import Final
 
@@ -56,6 +57,13 @@ def test_compose_runs_the_proxy_unprivileged_and_publishes_it_to_this_machine_on
     published = [port for s in COMPOSE["services"].values() for port in s.get("ports", ())]
     assert published
     assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_the_pooler_of_compose_keeps_passwords_as_its_own_settings_need_them() -> None:
+    """Its image writes the login down by AUTH_TYPE, as MD5 where there is none: no SCRAM login begins with that."""
+    settings = ConfigParser()
+    settings.read(DEPLOY / "pgbouncer" / "pgbouncer.ini")
+    assert COMPOSE["services"]["pgbouncer"]["environment"]["AUTH_TYPE"] == settings["pgbouncer"]["auth_type"]
 
 
 def test_the_settings_of_the_image_load(tmp_path: Path) -> None:
