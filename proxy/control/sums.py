@@ -15,6 +15,8 @@ from proxy.metric_names import BOUNDS, BY_NAME, METRICS, OTHER, Kind, Merge, Met
 HEARTBEAT_LOST: Final = 5.0  # seconds after which a worker's gauges no longer count
 _BREAKER: Final = "circuit_breaker_state"
 _CAREFUL: Final = tuple(map(str, (BreakerState.CLOSED, BreakerState.HALF_OPEN, BreakerState.OPEN)))
+# Values of these come and go, and only gauges have them: what counts is how many there are now.
+_PASSING: Final = ("revision",)
 ALL_TENANTS: Final = "all"  # what `tenant_id` says where tenants are not told apart
 Labels = tuple[str, ...]
 
@@ -87,6 +89,8 @@ class Sums:
     def gauges(self) -> Iterator[Sample]:
         """Yield what live workers said, merged as the metric asks."""
         merged: dict[tuple[str, Labels], float] = {}
+        for label in _PASSING:
+            self._named[label].clear()
         for worker in self.live():
             active = [(("tenant_active_connections", (t,)), float(n)) for t, n in self._active[worker].items()]
             for (name, labels), value in [*self._gauges[worker].items(), *active]:

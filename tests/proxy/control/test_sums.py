@@ -190,3 +190,12 @@ def test_what_is_not_our_format_or_a_newer_one_is_dropped(sums: Sums, tell: Tell
     assert [row[-1] for _, row in sums.histograms("promptshield_overhead_seconds")] == [1]
     assert sums.counters("tenant_requests_total") == [(("acme",), 1)]
     assert Sample("no_such_gauge", 1) not in list(sums.gauges())
+
+
+def test_a_policy_that_changed_often_still_tells_its_revision(sums: Sums, tell: Tell, clock: Clock) -> None:
+    worker = WorkerMetrics(0)
+    for number in range(2 * BOUNDS["revision"]):
+        worker.gauge("promptshield_policy_info", 1, ("acme", f"r{number}"))
+        tell(worker)
+        assert gauges(sums, "promptshield_policy_info") == {("acme", f"r{number}"): 1}
+        clock.now += 1
