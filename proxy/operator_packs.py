@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -48,6 +49,7 @@ class OperatorPacks:
         self._failures: dict[str, SignatureError] = {}
         self._lexicons: dict[tuple[str, str], Lexicon] = {}
         self._generation = 0
+        self._told = ""  # why the folders cannot be listed
 
     @property
     def generation(self) -> int:
@@ -99,8 +101,16 @@ class OperatorPacks:
                 raise why
 
     async def reload(self) -> PacksReport:
-        """Look at the folders once; what changed is compiled beside the traffic. A bad pack leaves its last good."""
-        stamps = await asyncio.to_thread(_stamps, self._folder)
+        """Look at the folders once; what changed is compiled beside the traffic. A bad pack leaves its last good.
+
+        A folder that cannot be listed is not an empty one: everything stays in force.
+        """
+        try:
+            stamps = await asyncio.to_thread(_stamps, self._folder)
+        except SignatureError as exc:
+            told, self._told = self._told, str(exc)
+            return PacksReport((), (), {} if told == self._told else {EVERYBODY: self._told})
+        self._told = ""
         if stamps == self._stamps:
             return PacksReport((), (), {})
         return await asyncio.to_thread(self._look, stamps)
@@ -169,18 +179,31 @@ def load_folders(folders: Sequence[Path], views: ViewBuilder) -> tuple[Signature
 
 
 def _stamps(folder: Path) -> Stamps:
-    """Return every folder that holds signatures, with what changes when one of its files does."""
-    found: dict[str, tuple[int, ...]] = {}
+    """Return every folder that holds signatures, with what changes when one of its files does.
+
+    Raises SignatureError where one cannot be listed.
+    """
+    names = [EVERYBODY, *(entry.name for entry in _entries(folder) if entry.is_dir() and entry.name[0] != ".")]
+    stamps = {name: _stamp(folder / name) for name in names}
+    return {name: stamp for name, stamp in stamps.items() if stamp}
+
+
+def _stamp(folder: Path) -> tuple[int, ...]:
+    stamp: list[int] = []
+    for entry in _entries(folder):
+        if entry.is_file() and (entry.name.endswith(".yaml") or entry.name == "pack.json"):
+            with suppress(FileNotFoundError):  # gone between the listing and the look
+                status = entry.stat()
+                stamp += [hash(entry.name), status.st_mtime_ns, status.st_ctime_ns, status.st_size]
+    return tuple(stamp)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """Return what lies in a folder, by name; nothing in one that is not there."""
     try:
-        names = [EVERYBODY, *(entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != ".")]
-        for name in names:
-            stamp: list[int] = []
-            for entry in sorted(os.scandir(folder / name if name else folder), key=lambda entry: entry.name):
-                if entry.is_file() and (entry.name.endswith(".yaml") or entry.name == "pack.json"):
-                    status = entry.stat()
-                    stamp += [hash(entry.name), status.st_mtime_ns, status.st_ctime_ns, status.st_size]
-            if stamp:
-                found[name] = tuple(stamp)
+        with os.scandir(folder) as listed:
+            return sorted(listed, key=lambda entry: entry.name)
     except FileNotFoundError:
-        return found  # no folder, no packs; a file that is gone by now is seen at the next look
-    return found
+        return []
+    except OSError as exc:
+        raise SignatureError(folder, None, f"cannot be listed: {exc.strerror}") from exc

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -44,9 +45,10 @@ class Vitals:
         metrics.gauge("promptshield_held_bytes", room.size)
         metrics.gauge("promptshield_worker_tasks", len(asyncio.all_tasks()), self._worker)
         if sys.platform == "linux":
-            pages = int((_PROC / "statm").read_text().split()[1])
-            metrics.gauge("promptshield_worker_resident_bytes", pages * os.sysconf("SC_PAGE_SIZE"), self._worker)
-            metrics.gauge("promptshield_worker_open_files", len(os.listdir(_PROC / "fd")), self._worker)
+            with suppress(OSError):  # clients have taken the last descriptor, and a look takes one
+                pages = int((_PROC / "statm").read_text().split()[1])
+                metrics.gauge("promptshield_worker_resident_bytes", pages * os.sysconf("SC_PAGE_SIZE"), self._worker)
+                metrics.gauge("promptshield_worker_open_files", len(os.listdir(_PROC / "fd")), self._worker)
 
     def tell_policies(self, policies: Mapping[str, Policy], failed: int) -> None:
         """Say which revisions are in force, how many files do not load, and when exclusions end."""

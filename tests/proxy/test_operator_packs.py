@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from typing import Self
 
 import pytest
 import yaml
@@ -126,3 +129,53 @@ async def test_what_the_installation_gives_up_a_tenant_may_take(tmp_path: Path, 
 
     assert (await packs.reload()).loaded == ("acme",)
     assert (ids(packs, "acme"), packs.failures) == ({"OP-INJ-001"}, {})
+
+
+async def test_a_folder_that_cannot_be_listed_changes_nothing_and_is_told_once(
+    tmp_path: Path, views: ViewBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "s" / "acme", 1)
+    packs = OperatorPacks(tmp_path / "s", views)
+    await packs.reload()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", _no_more_files)
+        told = [(await packs.reload()).failures for _ in range(2)]
+
+    assert told == [{"": f"{tmp_path / 's'}: cannot be listed: Too many open files"}, {}]
+    assert (await packs.reload()).removed == ()
+    assert ids(packs, "acme") == {"OP-INJ-001"}
+
+
+def _no_more_files(_: Path) -> None:
+    raise OSError(errno.EMFILE, "Too many open files")
+
+
+class Listed(list[os.DirEntry[str]]):
+    """What a folder held a moment ago."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+async def test_a_file_that_goes_while_folders_are_looked_at_takes_nothing_along(
+    tmp_path: Path, views: ViewBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "s" / "acme", 1)
+    packs = OperatorPacks(tmp_path / "s", views)
+    await packs.reload()
+    unfinished, scandir = tmp_path / "s" / "unfinished.yaml", os.scandir
+    unfinished.write_text("of an editor that saves")
+    looks: list[Path] = []
+
+    def lose(folder: Path) -> Listed:
+        listed = Listed(scandir(folder))
+        looks.append(folder)
+        if len(looks) == 2:  # the first was for the folders' names
+            unfinished.unlink()
+        return listed
+
+    monkeypatch.setattr(os, "scandir", lose)
+    assert (await packs.reload()).removed == ()
+    assert ids(packs, "acme") == {"OP-INJ-001"}

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 
 from policies.types import Policy
 from proxy.metrics import WorkerMetrics
@@ -33,6 +37,19 @@ async def test_a_worker_says_how_full_and_how_large_it_is() -> None:
     ]  # fmt: skip
     assert found["promptshield_worker_resident_bytes", "3"] > 1 << 20
     assert found["promptshield_worker_open_files", "3"] > 2
+
+
+async def test_a_worker_without_a_descriptor_left_says_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics = WorkerMetrics(0)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "listdir", _no_more_files)
+        Vitals(metrics, 0, Room(1, 1)).tell()
+
+    assert said(metrics)["promptshield_in_flight_limit",] == 1
+
+
+def _no_more_files(_: Path) -> None:
+    raise OSError(errno.EMFILE, "Too many open files")
 
 
 async def test_cpu_time_is_told_once() -> None:
