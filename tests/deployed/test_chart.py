@@ -95,6 +95,13 @@ def test_other_settings_are_other_pods(whole: dict[str, Any], changed: dict[str,
         assert other[name]["spec"]["template"] != whole[name]["spec"]["template"]
 
 
+def test_whoever_reads_the_settings_has_what_they_name(whole: dict[str, Any]) -> None:
+    for name in ("StatefulSet/ps", "Deployment/ps-engine"):
+        (container,) = whole[name]["spec"]["template"]["spec"]["containers"]
+        assert container["envFrom"] == [{"secretRef": {"name": "promptshield-providers", "optional": True}}]
+    assert "envFrom" not in str(render({"providers": {"secret": ""}})["documents"])
+
+
 def test_the_rules_of_the_chart_are_those_that_promtool_tried(whole: dict[str, Any]) -> None:
     assert whole["PrometheusRule/ps"]["spec"] == yaml.safe_load((ROOT / "deploy/prometheus/alerts.yaml").read_text())
 

@@ -27,6 +27,13 @@ capabilities: {drop: [ALL]}
   valueFrom: {secretKeyRef: {name: {{ .Values.secret }}, key: engine-token}}
 {{- end }}
 {{- end }}
+{{- /* Whatever settings name as ${NAME}: the engine reads the same file, and starts on no name that it lacks. */}}
+{{- define "promptshield.providers" -}}
+{{- with .Values.providers.secret }}
+envFrom:
+  - secretRef: {name: {{ . }}, optional: true}
+{{- end }}
+{{- end }}
 {{- /* promptshield.yaml: what values say, below what the chart itself decides. */}}
 {{- define "promptshield.settings" -}}
 {{- $tls := dict "certificate" "/etc/promptshield/tls/tls.crt" "key" "/etc/promptshield/tls/tls.key" }}
