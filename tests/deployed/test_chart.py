@@ -113,6 +113,7 @@ def test_the_rules_of_the_chart_are_those_that_promtool_tried(whole: dict[str, A
         ({"workers": 0}, "workers"),
         ({"policies": {"ACME.yaml": ""}}, "ACME.yaml"),
         ({"journal": {"size": "lots"}}, "size"),
+        ({"drain": {"ship": 10}}, "ship"),  # killed while it ships
     ],
 )
 def test_a_value_that_is_none_is_told_by_its_name(values: dict[str, Any], told: str) -> None:
