@@ -119,9 +119,9 @@ class Supervisor:
         """Let workers finish, then the control plane ship what is left, then the engines. A second signal hurries."""
         control = [p for p in self._others if p.name == "control"]
         others = [p for p in self._others if p.name != "control"]
-        _end(self._workers, self._settings.edge.grace, kill=False)
+        hurried = _end(self._workers, self._settings.edge.grace, kill=False)
         stop_listening(self._listening)
-        _end(self._workers, self._settings.edge.drain + 5)
+        _end(self._workers, 0 if hurried else self._settings.edge.drain + 5)
         _end(control, _LAST_PATIENCE)
         _end(others, 2)
         if self._engines is not None:
@@ -213,15 +213,16 @@ def insist_on_c_parser() -> None:
         raise SettingsError("environment", None, problem + "AIOHTTP_NO_EXTENSIONS")
 
 
-def _end(processes: Sequence[Process], patience: float, *, kill: bool = True) -> None:
-    """Ask them to end, wait, and kill what is left. A signal while waiting means at once."""
+def _end(processes: Sequence[Process], patience: float, *, kill: bool = True) -> bool:
+    """Ask them to end, wait, and kill what is left. A signal while waiting means at once: return whether one came."""
+    hurried = False
     for process in processes:
         process.signal(signal.SIGTERM)
     deadline = time.monotonic() + patience
     while any(process.pid for process in processes) and time.monotonic() < deadline:
         received = signal.sigtimedwait(SIGNALS, 0.1)
         if received is not None and received.si_signo in {signal.SIGTERM, signal.SIGINT}:
-            deadline = time.monotonic()
+            hurried, deadline = True, time.monotonic()
         for process in processes:
             process.reap()
     for process in processes if kill else ():
@@ -229,3 +230,4 @@ def _end(processes: Sequence[Process], patience: float, *, kill: bool = True) ->
         if process.pid:
             os.waitpid(process.pid, 0)
             process.pid = 0
+    return hurried

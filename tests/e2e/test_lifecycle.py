@@ -94,6 +94,30 @@ def test_sigterm_lets_a_stream_finish(folder: Path, upstream: Recorder) -> None:
     assert b"word59" in rest
 
 
+def test_a_second_sigterm_cuts_streams_also_while_new_requests_are_still_let_in(
+    folder: Path, upstream: Recorder
+) -> None:
+    upstream.scripts["scripted"] = streamed(*["word "] * 400, pause=0.02)
+    with Product(
+        folder / "hurried", upstream=upstream.url, workers=1, extra="edge: {grace: 3, drain: 30}\n"
+    ) as product:
+        command = [
+            "curl", "-sN", f"{product.url}/chat/completions", "-H", f"Authorization: Bearer {product.key}",
+            "-d", '{"model":"scripted","stream":true,"messages":[{"role":"user","content":"hi"}]}',
+        ]  # fmt: skip
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as stream:
+            assert stream.stdout is not None
+            assert product.process is not None
+            assert stream.stdout.readline()
+            product.process.send_signal(signal.SIGTERM)
+            while get(product.url.removesuffix("/v1") + "/health/readiness")[0] == 200:
+                pass
+            assert product.stop() == 0
+            rest = stream.stdout.read()
+    upstream.scripts.clear()
+    assert b"[DONE]" not in rest
+
+
 def test_a_killed_supervisor_leaves_nothing_behind(folder: Path, upstream: Recorder) -> None:
     product = Product(folder / "killed", upstream=upstream.url, workers=1)
     product.start()
