@@ -102,6 +102,12 @@ def test_whoever_reads_the_settings_has_what_they_name(whole: dict[str, Any]) ->
     assert "envFrom" not in str(render({"providers": {"secret": ""}})["documents"])
 
 
+def test_a_pod_has_five_minutes_to_compile_before_it_is_held_to_be_dead(whole: dict[str, Any]) -> None:
+    for name in ("StatefulSet/ps", "Deployment/ps-engine"):
+        (container,) = whole[name]["spec"]["template"]["spec"]["containers"]
+        assert container["startupProbe"]["periodSeconds"] * container["startupProbe"]["failureThreshold"] == 300
+
+
 def test_the_rules_of_the_chart_are_those_that_promtool_tried(whole: dict[str, Any]) -> None:
     assert whole["PrometheusRule/ps"]["spec"] == yaml.safe_load((ROOT / "deploy/prometheus/alerts.yaml").read_text())
 
