@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import resource
 import signal
 import sys
 import time
@@ -26,6 +27,7 @@ _SETTLED: Final = 10.0  # a process that lived this long (seconds) is replaced a
 _DOUBLED: Final = 7  # times that a wait is doubled, which brings it to its longest; 2.0 ** 1024 is no number
 _LOG: Final = structlog.get_logger("promptshield.supervisor")
 
+_DESCRIPTORS: Final = 65_536  # no process has more files open than that
 Main = Callable[[], Coroutine[Any, Any, Any]]
 
 
@@ -47,6 +49,17 @@ def share_memory() -> None:
     with suppress(AttributeError):  # another libc than glibc
         ctypes.CDLL(None).malloc_trim(0)
     gc.freeze()
+
+
+def take_descriptors() -> None:
+    """Let this process and its children have as many files open as they may: an exchange takes two connections, and
+    systems begin with 1,024, which is room for half of `edge.in_flight`.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):  # a system that has its own idea of the most
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @dataclass(slots=True)

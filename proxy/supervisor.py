@@ -37,7 +37,7 @@ from proxy.installation import (
 )
 from proxy.listening import insist_on_free, is_ready, open_channel, open_listeners, stop_listening
 from proxy.logs import LogFile
-from proxy.processes import SIGNALS, Main, Process, apart, share_memory
+from proxy.processes import SIGNALS, Main, Process, apart, share_memory, take_descriptors
 from proxy.published_schema import publish_schema
 from proxy.settings import Settings
 from proxy.worker import WorkerPlace, run_worker
@@ -79,6 +79,7 @@ class Supervisor:
         if self._settings.proxy.tls is not None:
             Certificate(self._settings.proxy.tls)  # a bad pair is to be told now, not by each worker
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        take_descriptors()
         settings, made = self._settings, None
         insist_on_free(settings.proxy, settings.control)
         house_keys = open_house_keys(settings.keys_folder)

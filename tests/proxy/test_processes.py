@@ -56,3 +56,15 @@ sys.stderr.write(str(os.waitstatus_to_exitcode(os.waitpid(process.pid, 0)[1])))
         buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, text=True, env=buffered)
     assert done.stderr == "0"
+
+
+def test_a_process_has_as_many_files_open_as_it_may() -> None:
+    taking = """
+import resource
+from proxy.processes import take_descriptors
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (128, 512))
+take_descriptors()
+print(resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+    assert subprocess.check_output([sys.executable, "-c", taking], text=True) == "(512, 512)\n"
