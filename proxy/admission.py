@@ -7,18 +7,18 @@ from collections.abc import Callable, Mapping
 from detectors.errors import EdgeError, IdentityError
 from policies.candidates import in_force
 from policies.types import Policy
-from proxy.accounting import is_retry, take_over
-from proxy.assessing import assess
+from proxy.bodies.walk import Walk
 from proxy.codec import Codec, JsonObject, Target
-from proxy.estimating import estimate
 from proxy.exchange import Exchange
 from proxy.identity import Presented
 from proxy.key_limits import hold_to_models
-from proxy.limit_plan import PER_DOLLAR
-from proxy.metering import Meter
+from proxy.limits.accounting import is_retry, take_over
+from proxy.limits.assessing import assess
+from proxy.limits.estimating import estimate
+from proxy.limits.metering import Meter
+from proxy.limits.plan import PER_DOLLAR
 from proxy.parts import Parts
-from proxy.remembrance import client_at
-from proxy.walk import Walk
+from proxy.recording.remembrance import client_at
 
 
 async def admit(parts: Parts, exchange: Exchange, presented: Presented) -> None:

@@ -11,21 +11,21 @@ from detectors.errors import UpstreamError
 from detectors.types import Direction
 from proxy.closing import finish_bytes
 from proxy.codec import Codec, Target
-from proxy.estimating import size_of
 from proxy.exchange import Exchange
 from proxy.file_answer import FileAnswer
 from proxy.foreseeing import foresee, spoken
+from proxy.limits.estimating import size_of
 from proxy.output_check import joined, said_texts, verdict_on
 from proxy.parts import Parts
 from proxy.provider_state import note_creations
-from proxy.pseudonym_keeping import restoration_of
-from proxy.relaying import answer_stream
+from proxy.pseudonyms.keeping import restoration_of
 from proxy.responses import upstream_headers
 from proxy.screen import Screened
 from proxy.screening import policy_of, refuse, screen_document
-from proxy.sse import SSE, begins_stream
-from proxy.upstream import UpstreamAnswer
-from proxy.upstream_reading import error_code, once, read_error, relayed_status, timed, whole
+from proxy.streams.relaying import answer_stream
+from proxy.streams.sse import SSE, begins_stream
+from proxy.upstreams.reading import error_code, once, read_error, relayed_status, timed, whole
+from proxy.upstreams.upstream import UpstreamAnswer
 from storage.types import Outcome
 
 

@@ -18,8 +18,9 @@ from policies.build import build_actions
 from policies.engine import Actions
 from policies.folders import PolicyFolders
 from policies.store import PolicyStore
-from proxy.additions import Additions, additions
-from proxy.attack_keeping import AttackKeeping
+from proxy.additions.additions import Additions, additions
+from proxy.additions.attack_keeping import AttackKeeping
+from proxy.additions.operator_packs import OperatorPacks
 from proxy.codec import Codec
 from proxy.egress.door import open_door
 from proxy.engine.client import EngineClient
@@ -28,31 +29,29 @@ from proxy.held_policies import held_folder
 from proxy.hook import Hook
 from proxy.identity import KeyDirectory
 from proxy.issuer_keys import IssuerKeys
-from proxy.judge_settings import JudgeSettings
-from proxy.judges import Judges
-from proxy.metrics import WorkerMetrics
-from proxy.operator_packs import OperatorPacks
+from proxy.judging.judges import Judges
+from proxy.judging.settings import JudgeSettings
+from proxy.limits.worker_limits import WorkerLimits, build_limits
 from proxy.parts import Parts
 from proxy.pool.connection_pool import ConnectionPool
 from proxy.releases import Releases
 from proxy.request_reader import CodecReader
 from proxy.screen import Screen
 from proxy.settings import Settings, load_settings
+from proxy.telemetry.metrics import WorkerMetrics
+from proxy.telemetry.tracing import build_tracing
 from proxy.tenant_tokens import TenantTokens
-from proxy.tracing import build_tracing
-from proxy.upstream import Upstreams
-from proxy.upstream_health import UpstreamHealth
+from proxy.upstreams.health import UpstreamHealth
+from proxy.upstreams.upstream import Upstreams
 from proxy.warming import Warming
-from proxy.worker_limits import WorkerLimits, build_limits
-from storage.api_keys import ApiKeyStore
 from storage.attacks import AttackStore
 from storage.cache import LruFindingsCache
-from storage.data_keys import DataKeys
 from storage.embedded import EngineUrls
-from storage.house_keys import HouseKeys
-from storage.journal import Journal
+from storage.journal.journal import Journal
 from storage.judge_breakers import JudgeBreakers
-from storage.key_encryption import key_ring_source
+from storage.keys.data_keys import DataKeys
+from storage.keys.encryption import key_ring_source
+from storage.keys.house_keys import HouseKeys
 from storage.pinned_findings import PinnedFindings
 from storage.postgres import Database
 from storage.provider_objects import ProviderObjects
@@ -60,7 +59,8 @@ from storage.redis_client import RedisClient
 from storage.reviews import ReviewQueue
 from storage.revisions import read_revisions
 from storage.shared_cache import SharedFindingsCache
-from storage.tenant_issuers import TenantIssuers
+from storage.tenants.api_keys import ApiKeyStore
+from storage.tenants.issuers import TenantIssuers
 from storage.types import Limits
 
 

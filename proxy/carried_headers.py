@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from detectors.types import Direction, Kind, Origin, Place, Segment
+from proxy.bodies.walk import Walk
 from proxy.codec import Codec
 from proxy.exchange import Exchange, digest
 from proxy.screen import Screen, WhenJudged
-from proxy.walk import Walk
 
 # Everything else a client sends in headers stays here: keys, cookies, forwarding traces, switches of other gateways.
 _CARRIED: Final = ("openai-beta", "http-referer", "x-title", "user-agent")

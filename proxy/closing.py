@@ -11,16 +11,16 @@ from aiohttp import web
 
 from detectors.errors import JournalError
 from policies.types import AuditLevel, Disclose, Verdict
-from proxy.accounting import account, note_attempt
+from proxy.bodies.json_document import dump
 from proxy.codec import JsonObject
 from proxy.exchange import Exchange
-from proxy.generation import Generation, gen_ai_labels
 from proxy.hook import spoken_status
-from proxy.json_document import dump
-from proxy.metrics import Finished
+from proxy.limits.accounting import account, note_attempt
 from proxy.parts import Parts
-from proxy.record import record_of
+from proxy.recording.record import record_of
 from proxy.responses import JSON, body_response, error_response, json_response, retry_headers
+from proxy.telemetry.generation import Generation, gen_ai_labels
+from proxy.telemetry.metrics import Finished
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 

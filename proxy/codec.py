@@ -10,9 +10,9 @@ from detectors.frozen import statically_frozen
 from detectors.types import Direction
 from policies.routes import OpenRoute
 from policies.types import BlockAs, Disclose, Verdict
-from proxy.restorable import Layout, Use
-from proxy.sse import SseEvent
-from proxy.walk import Walk
+from proxy.bodies.walk import Walk
+from proxy.pseudonyms.restorable import Layout, Use
+from proxy.streams.sse import SseEvent
 
 JsonObject = dict[str, Any]
 Headers = Mapping[str, str]

@@ -16,8 +16,8 @@ from aiohttp.web_protocol import RequestHandler
 from multidict import CIMultiDictProxy
 
 from detectors.errors import EdgeError
+from proxy.bodies.json_document import JsonError, parse
 from proxy.codec import Target
-from proxy.json_document import JsonError, parse
 from proxy.pool.deadline import Deadline
 from proxy.refusals import Refusals
 from proxy.responses import error_response

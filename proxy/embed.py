@@ -23,12 +23,12 @@ from detectors.build import rule_ids
 from detectors.types import Direction, Origin
 from policies.loader import load_policy, load_preset, preset_names
 from policies.types import Edit, Facts, Policy, Pseudonym, Verdict
+from proxy.additions.operator_packs import load_folders
 from proxy.app import Detection, load_detection
+from proxy.bodies.pointer import apply_edits
 from proxy.codec import JsonObject
 from proxy.hook import Asked
 from proxy.hooks._contract import conversation, plain_walk, walk_texts
-from proxy.operator_packs import load_folders
-from proxy.pointer import apply_edits
 from proxy.screen import Screen
 
 _ORIGINS: Final = (*(str(origin) for origin in Origin), "document")

@@ -10,7 +10,6 @@ from aiohttp import web
 from detectors.types import Direction
 from policies.types import Policy, StopReason, Verdict
 from proxy.admission import admit, hold_texts
-from proxy.assessing import assess
 from proxy.closing import close, finish
 from proxy.codec import Refusal, Target
 from proxy.edge import expected_size, read_body, read_json
@@ -18,6 +17,7 @@ from proxy.exchange import Exchange
 from proxy.hook import MOUNT, Asked, Hook, Reply, spoken_status
 from proxy.identity import presented_key
 from proxy.key_limits import hold_to_scopes, scope_of_hook
+from proxy.limits.assessing import assess
 from proxy.overload import Place
 from proxy.parts import Parts
 from proxy.providers._openai_shapes import VOCABULARY, param_of, refusal_body

@@ -14,15 +14,15 @@ from detectors.judges.types import Call
 from detectors.types import DetectorRun, Direction
 from detectors.undecided import STILL_JUDGING
 from policies.types import ActionName, Facts, Policy, Verdict
+from proxy.bodies.walk import Walk
 from proxy.codec import JsonObject, Usage, Words
-from proxy.metering import Meter
-from proxy.pseudonyms import Pseudonyms
-from proxy.risk import Risk
+from proxy.limits.metering import Meter
+from proxy.limits.risk import Risk
+from proxy.pseudonyms.pseudonyms import Pseudonyms
 from proxy.screen import Screened
 from proxy.settings import UpstreamSettings
-from proxy.tally import sum_runs
-from proxy.tracing import Trace
-from proxy.walk import Walk
+from proxy.streams.tally import sum_runs
+from proxy.telemetry.tracing import Trace
 from storage.types import Identity, ObjectName, Outcome
 from storage.uuid7 import uuid7
 

@@ -6,9 +6,9 @@ import re
 from typing import Any, Final, Self
 
 from detectors.types import Direction, Origin, Unscanned
-from proxy.jsonl import Lines, read_documents, write_lines
-from proxy.plain_text import text_of
-from proxy.walk import Walk
+from proxy.bodies.jsonl import Lines, read_documents, write_lines
+from proxy.bodies.plain_text import text_of
+from proxy.bodies.walk import Walk
 
 _MEDIA_TYPE: Final = re.compile(r"(?:audio|image|video)/[a-z0-9.+-]{1,60}")
 _TEXT: Final = "text/plain; charset=utf-8"

@@ -11,11 +11,11 @@ from typing import Final
 
 from detectors.types import Origin, Place
 from policies.types import Mode
-from proxy.estimating import size_of
+from proxy.bodies.walk import Walk
 from proxy.exchange import Exchange
+from proxy.limits.estimating import size_of
 from proxy.parts import Parts
 from proxy.screen import MOST_FORESEEN
-from proxy.walk import Walk
 
 _KEPT_TO_ITSELF: Final = ("reason", "think", "thought")  # what models say to themselves hardly ever comes back
 

@@ -11,9 +11,9 @@ from proxy.codec import Codec, Target
 from proxy.exchange import Exchange, digest
 from proxy.identity import Presented
 from proxy.parts import Parts
-from proxy.record import opened_of
+from proxy.recording.record import opened_of
 from proxy.settings import UpstreamSettings
-from proxy.upstream import UpstreamAnswer, UpstreamRequest
+from proxy.upstreams.upstream import UpstreamAnswer, UpstreamRequest
 
 
 def choose_upstreams(parts: Parts, exchange: Exchange, codec: Codec) -> Sequence[UpstreamSettings]:

@@ -9,10 +9,10 @@ from detectors.canary import canary_of, canary_sentence, without_sentence
 from detectors.types import Direction, Kind, Origin, Place, Segment
 from policies.preamble import framed, without_preamble
 from policies.types import Mode, Policy
+from proxy.bodies.pointer import resolve_parent
+from proxy.bodies.walk import Walk
 from proxy.codec import Codec, JsonObject
 from proxy.exchange import Exchange
-from proxy.pointer import resolve_parent
-from proxy.walk import Walk
 
 
 def guard_answer(exchange: Exchange, policy: Policy, codec: Codec, document: JsonObject, walk: Walk) -> None:

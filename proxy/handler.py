@@ -14,7 +14,6 @@ from detectors.types import Direction
 from policies.types import Verdict
 from proxy.admission import admit, admit_body, hold_to_policy
 from proxy.answering import answer
-from proxy.beside import send_while_judged
 from proxy.closing import close, finish
 from proxy.codec import Codec, Target, Words
 from proxy.detour import Detour
@@ -26,17 +25,18 @@ from proxy.forward import choose_upstreams, forward
 from proxy.guarding import guard_answer
 from proxy.hook import choose_hook, spoken_status
 from proxy.identity import presented_key
+from proxy.judging.beside import send_while_judged
 from proxy.key_limits import hold_to_scopes, names_of
-from proxy.model_list import claims_models, list_models
 from proxy.overload import RETRY_HEADERS, Place, Room
 from proxy.parts import Parts
 from proxy.provider_state import hold_references
-from proxy.pseudonym_keeping import keep_with_conversations
+from proxy.pseudonyms.keeping import keep_with_conversations
 from proxy.refusals import METRIC, reason_of
 from proxy.responses import retry_headers
 from proxy.routing import choose_codec, default_codec, error_codec, open_route
 from proxy.screen import WhenJudged
 from proxy.screening import refuse, screen_document
+from proxy.upstreams.model_list import claims_models, list_models
 from storage.types import Outcome
 
 _LOG: Final = structlog.get_logger("promptshield.proxy")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol, runtime_checkable
 
 from policies.types import ActionName, Disclose, Edit, Verdict
+from proxy.bodies.walk import Walk
 from proxy.codec import Codec, Headers, JsonObject, Target, Words
-from proxy.walk import Walk
 
 MOUNT: Final = "/hooks/"
 

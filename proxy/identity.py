@@ -16,8 +16,8 @@ from detectors.errors import EdgeError, IdentityError, StorageError
 from proxy.codec import Headers
 from proxy.key_limits import has_expired
 from proxy.tenant_tokens import looks_like_token
-from storage.api_keys import hash_key, well_formed
 from storage.revisions import Revisions
+from storage.tenants.api_keys import hash_key, well_formed
 from storage.types import Identity
 
 OUR_HEADER: Final = "x-promptshield-key"

@@ -15,7 +15,7 @@ import orjson
 from detectors.errors import UnavailableError
 from proxy.tenant_tokens import unverifiable
 from storage.egress import Destination, Egress
-from storage.tenant_issuers import Issuer
+from storage.tenants.issuers import Issuer
 
 JsonObject = dict[str, Any]
 Network = IPv4Network | IPv6Network

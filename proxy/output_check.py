@@ -12,7 +12,7 @@ from policies.types import Effect, Mode, Policy, Verdict
 from proxy.codec import JsonObject, StreamReader
 from proxy.exchange import Exchange
 from proxy.parts import Parts
-from proxy.restorable import SPOKEN, Layout
+from proxy.pseudonyms.restorable import SPOKEN, Layout
 
 # What a model thinks, or why it declines, is no answer.
 _ASIDE: Final = frozenset({"refusal", "reasoning", "reasoning_content", "summary", "instructions", "thought"})

@@ -11,16 +11,16 @@ from proxy.edge_settings import EdgeSettings
 from proxy.egress.door import Door
 from proxy.hook import Hook
 from proxy.identity import KeyDirectory
-from proxy.metering import Metering
-from proxy.metrics import WorkerMetrics
+from proxy.limits.metering import Metering
 from proxy.releases import Releases
 from proxy.screen import Screen
-from proxy.tracing import Tracing
-from proxy.upstream import UpstreamPool, Upstreams
-from proxy.upstream_health import UpstreamHealth
-from storage.data_keys import DataKeys
-from storage.house_keys import HouseKeys
-from storage.journal import Journal
+from proxy.telemetry.metrics import WorkerMetrics
+from proxy.telemetry.tracing import Tracing
+from proxy.upstreams.health import UpstreamHealth
+from proxy.upstreams.upstream import UpstreamPool, Upstreams
+from storage.journal.journal import Journal
+from storage.keys.data_keys import DataKeys
+from storage.keys.house_keys import HouseKeys
 from storage.provider_objects import ProviderObjects
 
 

@@ -9,7 +9,7 @@ from policies.types import References
 from proxy.codec import Codec, Reference
 from proxy.exchange import Exchange
 from proxy.parts import Parts
-from proxy.pseudonym_keeping import keep_pseudonyms, recall_pseudonyms
+from proxy.pseudonyms.keeping import keep_pseudonyms, recall_pseudonyms
 from proxy.settings import UpstreamSettings
 from storage.types import ObjectName
 

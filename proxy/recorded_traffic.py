@@ -14,9 +14,9 @@ from policies.replay import Replay, Tally
 from policies.types import Policy
 from proxy.app import Detection
 from proxy.rescanning import AT_ONCE, Rescan
+from storage.decisions.recorded import quiet_decisions, recorded_decisions
 from storage.postgres import Database, Row
-from storage.recorded_decisions import quiet_decisions, recorded_decisions
-from storage.tenants import TenantStore
+from storage.tenants.tenants import TenantStore
 from storage.types import Tenant
 
 _PAUSE_AFTER: Final = 500  # decisions, after which others are served

@@ -13,15 +13,15 @@ from detectors.lexicon import Lexicon
 from detectors.types import Coverage, Direction, InspectionContext, Kind, Origin, Place, Segment, Stage
 from policies.recorded import Catalogue, Recorded, scores_of
 from proxy.app import Detection
+from proxy.bodies.json_document import JsonError, parse
+from proxy.bodies.walk import Walk
 from proxy.codec import Codec, Target
-from proxy.json_document import JsonError, parse
 from proxy.screen import with_seams
-from proxy.sse import SseError, begins_stream
-from proxy.walk import Walk
-from storage.bodies import Body, read_bodies_of_tenant
-from storage.data_keys import DataKeys
+from proxy.streams.sse import SseError, begins_stream
+from storage.decisions.bodies import Body, read_bodies_of_tenant
+from storage.keys.data_keys import DataKeys
+from storage.keys.sealed_body import BodyForm
 from storage.postgres import Database
-from storage.sealed_body import BodyForm
 
 AT_ONCE: Final = 100  # decisions whose bodies are held in memory
 Seen = tuple[Inspection, ...]

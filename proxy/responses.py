@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from proxy.json_document import dump
+from proxy.bodies.json_document import dump
 from proxy.providers._openai_shapes import error_body
 from proxy.whole_answer import WholeAnswer
 from storage.types import Grant

@@ -34,10 +34,10 @@ from detectors.types import (
 from policies.candidates import decide_both
 from policies.engine import Actions
 from policies.types import ActionName, Facts, Mode, Policy, Verdict
-from proxy.additions import Additions
-from proxy.judges import Judges
-from proxy.open_texts import OpenTexts
-from proxy.walk import Walk
+from proxy.additions.additions import Additions
+from proxy.bodies.walk import Walk
+from proxy.judging.judges import Judges
+from proxy.judging.open_texts import OpenTexts
 from proxy.warming import Sample
 
 Later = Callable[[], Coroutine[Any, Any, "Screened"]]

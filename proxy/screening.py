@@ -15,19 +15,19 @@ from detectors.language import guess_language
 from detectors.types import Direction
 from policies.candidates import is_sampled
 from policies.types import BlockAs, Edit, Policy, StopReason, Verdict
-from proxy.assessing import weigh_risk
+from proxy.bodies.pointer import UneditableError, apply_edits
+from proxy.bodies.walk import Walk
 from proxy.closing import finish
 from proxy.codec import Codec, Refusal
 from proxy.detour import Detour
 from proxy.exchange import Exchange
 from proxy.guarding import take_back
+from proxy.limits.assessing import weigh_risk
 from proxy.parts import Parts
-from proxy.pointer import UneditableError, apply_edits
-from proxy.pseudonym_keeping import name_values
-from proxy.remembrance import remember
+from proxy.pseudonyms.keeping import name_values
+from proxy.recording.remembrance import remember
 from proxy.responses import SOON_DECIDED, retry_headers
 from proxy.screen import Screened, WhenJudged
-from proxy.walk import Walk
 from storage.types import Outcome
 
 Editable = Callable[[Iterable[Edit]], bool]  # whether all of these can be carried out by whoever is to

@@ -31,12 +31,12 @@ from proxy.control.settings import ControlSettings
 from proxy.edge_settings import EdgeSettings, ProxyListener
 from proxy.egress.settings import EgressSettings
 from proxy.engine_settings import EngineSettings
-from proxy.judge_settings import JudgesSettings, with_judges
-from proxy.logs import LogSettings
-from proxy.prices import PriceSettings
-from proxy.tracing_settings import TracingSettings
-from proxy.upstream_defaults import default_upstreams, with_threshold
-from storage.journal import Sync
+from proxy.judging.settings import JudgesSettings, with_judges
+from proxy.limits.prices import PriceSettings
+from proxy.telemetry.logs import LogSettings
+from proxy.telemetry.tracing_settings import TracingSettings
+from proxy.upstreams.defaults import default_upstreams, with_threshold
+from storage.journal.journal import Sync
 from storage.sink import SinkSettings, models_of, refuse_equal_names
 
 DEFAULT_FILE: Final = Path("promptshield.yaml")

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 import jwt
 
 from detectors.errors import IdentityError
-from storage.tenant_issuers import OUR_AUDIENCE, Issuer
+from storage.tenants.issuers import OUR_AUDIENCE, Issuer
 from storage.types import Identity
 
 JsonObject = dict[str, Any]

@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 from detectors.errors import SignatureError
-from storage.signing import SigningKey, is_signed, key_id
+from storage.chains.signing import SigningKey, is_signed, key_id
 
 MANIFEST: Final = "pack.json"
 _MOST: Final = 1 << 20

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import storage.sinks
 from detectors.documents import Document, nearest
-from storage.chain import RememberedHeads
+from storage.chains.chain import RememberedHeads
 from storage.postgres import Database
 from storage.types import Sink
 

@@ -10,8 +10,8 @@ from uuid import UUID
 import orjson
 
 from detectors.errors import StorageError
-from storage.bodies import Body, read_bodies_of_tenant
-from storage.data_keys import DataKeys
+from storage.decisions.bodies import Body, read_bodies_of_tenant
+from storage.keys.data_keys import DataKeys
 from storage.postgres import Connection, Database, Row
 from storage.subjects import subject_hash, subject_key
 from storage.types import Role, Tenant

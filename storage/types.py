@@ -159,7 +159,9 @@ class DecisionRecord:
     personal_digest: str = ""  # keyed hash of `personal`, inside the chain
     subjects: tuple[str, ...] = ()  # keyed hashes of identifiers of persons, at most 32
     bodies: str = "[]"  # JSON array of encrypted bodies: {direction, form, key, nonce, data}
-    canonical: int = 0  # 1: the chained JSON columns were all made by storage.canonical.canonical_json; 0: who knows
+    canonical: int = (
+        0  # 1: the chained JSON columns were all made by storage.chains.canonical.canonical_json; 0: who knows
+    )
 
 
 @statically_frozen

@@ -16,7 +16,7 @@ from storage.accounts.second_factors import SecondFactors
 from storage.accounts.sessions import SessionStore
 from storage.accounts.token_keys import TokenKeys
 from storage.accounts.users import NewUser, User, UserStore
-from storage.house_keys import HouseKeys
+from storage.keys.house_keys import HouseKeys
 from storage.postgres import Database
 
 app = typer.Typer(no_args_is_help=True)

@@ -12,7 +12,7 @@ import typer
 
 from detectors.errors import SettingsError
 from proxy.cli.common import ConfigOption, DataOption, progress
-from proxy.processes import run_loop
+from proxy.runtime.processes import run_loop
 from proxy.settings import Settings, load_settings
 from storage.archive.window import Restored, Window
 from storage.sinks.s3 import S3Settings

@@ -15,13 +15,13 @@ from detectors.errors import StorageError
 from proxy.cli.common import ConfigOption, DataOption, progress, with_database
 from proxy.cli.moments import parse_moment
 from proxy.settings import Settings, load_settings
-from storage.house_keys import HouseKeys, open_house_keys
-from storage.key_rotation import rotate_signing_key
+from storage.chains.key_rotation import rotate_signing_key
+from storage.chains.signing import SigningKey, key_id, read_successions
+from storage.chains.statement_file import read_statements
+from storage.chains.verify import Believed, Report, Scope, verify
+from storage.keys.house_keys import HouseKeys, open_house_keys
 from storage.postgres import Database
-from storage.signing import SigningKey, key_id, read_successions
-from storage.statement_file import read_statements
 from storage.subjects import personal_digest
-from storage.verify import Believed, Report, Scope, verify
 
 app = typer.Typer(no_args_is_help=True)
 

@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 import typer
 
 from detectors.errors import StorageError
-from proxy.installation import has_begun, reachable_engines
-from proxy.processes import run_loop
+from proxy.runtime.installation import has_begun, reachable_engines
+from proxy.runtime.processes import run_loop
 from proxy.settings import Settings, load_settings
 from storage.claim import claim_database
-from storage.house_keys import HouseKeys, open_house_keys
+from storage.keys.house_keys import HouseKeys, open_house_keys
 from storage.migrate import migrate
 from storage.postgres import Database
-from storage.tenants import TenantStore
+from storage.tenants.tenants import TenantStore
 from storage.types import Tenant
 
 Result = TypeVar("Result")

@@ -8,9 +8,9 @@ import typer
 
 from proxy.cli.common import ConfigOption, DataOption, actor, find_tenant, with_database
 from proxy.settings import Settings
-from storage.house_keys import HouseKeys
-from storage.key_custody import KeyCustody
-from storage.key_encryption import HouseKeyFile, key_ring_source
+from storage.keys.custody import KeyCustody
+from storage.keys.encryption import HouseKeyFile, key_ring_source
+from storage.keys.house_keys import HouseKeys
 from storage.postgres import Database
 
 app = typer.Typer(no_args_is_help=True)

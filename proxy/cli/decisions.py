@@ -19,13 +19,13 @@ from proxy.cli.common import ConfigOption, DataOption, actor, with_database, wit
 from proxy.cli.decision_formats import EXPORTS, as_json, as_line, as_shown
 from proxy.cli.moments import parse_moment
 from proxy.settings import Settings
-from storage.bodies import read_bodies
-from storage.data_keys import DataKeys
-from storage.decision_conditions import DecisionFilter
-from storage.decision_search import DecisionSearch
-from storage.decisions import DecisionReader
-from storage.house_keys import HouseKeys
-from storage.key_encryption import key_ring_source
+from storage.decisions.bodies import read_bodies
+from storage.decisions.conditions import DecisionFilter
+from storage.decisions.decisions import DecisionReader
+from storage.decisions.search import DecisionSearch
+from storage.keys.data_keys import DataKeys
+from storage.keys.encryption import key_ring_source
+from storage.keys.house_keys import HouseKeys
 from storage.postgres import Database
 from storage.types import Outcome
 

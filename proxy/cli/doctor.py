@@ -12,19 +12,19 @@ import typer
 
 from detectors.errors import PromptShieldError
 from policies.references import signatures_named
-from proxy.additions import additions
+from proxy.additions.additions import additions
+from proxy.additions.operator_packs import OperatorPacks
 from proxy.app import Detection, load_detection, policy_store
 from proxy.certificate import Certificate
 from proxy.cli.common import ConfigOption, DataOption, progress
-from proxy.installation import has_begun, reachable_engines
-from proxy.operator_packs import OperatorPacks
-from proxy.processes import run_loop
+from proxy.runtime.installation import has_begun, reachable_engines
+from proxy.runtime.processes import run_loop
+from proxy.runtime.supervisor import insist_on_c_parser
 from proxy.settings import Settings, load_settings
-from proxy.supervisor import insist_on_c_parser
 from storage.claim import claim_database
 from storage.embedded import EngineUrls
-from storage.house_keys import HouseKeys, open_house_keys
-from storage.journal_folder import journal_size
+from storage.journal.folder import journal_size
+from storage.keys.house_keys import HouseKeys, open_house_keys
 from storage.login import login_warnings
 from storage.postgres import Database
 from storage.redis_client import RedisClient

@@ -15,7 +15,7 @@ from detectors.errors import SettingsError
 from proxy.cli.common import ConfigOption, DataOption, progress
 from proxy.egress.settings import EgressSettings
 from proxy.settings import Settings, load_settings
-from storage.house_keys import open_house_keys
+from storage.keys.house_keys import open_house_keys
 
 ADDON: Final = Path(proxy.egress.__file__).parent / "addon.py"
 # Beside our own environment: mitmproxy pins what we use too.

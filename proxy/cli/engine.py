@@ -15,9 +15,9 @@ from proxy.app import load_detection
 from proxy.cli.common import ConfigOption
 from proxy.engine.server import EngineHandler, run_engine
 from proxy.engine_settings import EngineSettings
-from proxy.processes import run_loop
+from proxy.runtime.processes import run_loop
+from proxy.runtime.supervisor import insist_on_c_parser
 from proxy.settings import load_settings
-from proxy.supervisor import insist_on_c_parser
 
 
 def engine(

@@ -18,10 +18,10 @@ from proxy.cli.policy_files import installed_signatures, refuse
 from proxy.cli.policy_fmt import read_policy, replace_policy
 from proxy.false_positives import Excuse, Marked, mark, patched
 from proxy.held_policies import held_folder, library_of
-from proxy.processes import run_loop
+from proxy.runtime.processes import run_loop
 from proxy.settings import Settings
-from storage.decisions import DecisionReader
-from storage.house_keys import HouseKeys
+from storage.decisions.decisions import DecisionReader
+from storage.keys.house_keys import HouseKeys
 from storage.policy_versions import PolicyVersions
 from storage.postgres import Database
 

@@ -15,9 +15,9 @@ from detectors.judges.types import Call, Expense, Question
 from detectors.language import guess_language
 from detectors.types import Origin
 from proxy.cli.common import ConfigOption, DataOption
-from proxy.judge_settings import JudgeSettings
-from proxy.judge_wire import JudgeWire
-from proxy.processes import run_loop
+from proxy.judging.settings import JudgeSettings
+from proxy.judging.wire import JudgeWire
+from proxy.runtime.processes import run_loop
 from proxy.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True)

@@ -15,10 +15,10 @@ from proxy.cli.policy_files import refuse
 from proxy.key_limits import unknown_scope
 from proxy.settings import Settings
 from storage.accounts.admin_audit import AdminAudit
-from storage.api_keys import ApiKey, ApiKeyStore, KeyLimits
-from storage.house_keys import HouseKeys
+from storage.keys.house_keys import HouseKeys
 from storage.postgres import Database
-from storage.tenancy import Tenancy
+from storage.tenants.api_keys import ApiKey, ApiKeyStore, KeyLimits
+from storage.tenants.tenancy import Tenancy
 
 app = typer.Typer(no_args_is_help=True)
 _LONGEST_OVERLAP = 43_200

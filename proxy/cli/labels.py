@@ -10,9 +10,9 @@ from detectors.errors import StorageError
 from proxy.cli.common import ConfigOption, DataOption, actor, with_database
 from proxy.settings import Settings
 from storage.accounts.admin_audit import AdminAudit
-from storage.decisions import DecisionReader
-from storage.house_keys import HouseKeys
-from storage.labels import Labels
+from storage.decisions.decisions import DecisionReader
+from storage.decisions.labels import Labels
+from storage.keys.house_keys import HouseKeys
 from storage.postgres import Database
 
 _WORDS = ("attack", "benign", "none")

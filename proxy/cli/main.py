@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import typer
 
 from detectors.errors import PromptShieldError
-from proxy.logs import LogSettings, configure_logs
+from proxy.telemetry.logs import LogSettings, configure_logs
 
 _HELP: Final = "An LLM firewall: serve it, test its policies, read its log."
 # Modules of this folder and what they offer: a command of the module's own name, or `app`, a group of commands.

@@ -15,16 +15,16 @@ from detectors.models.fit_head import FEWEST, Fitted, fit_head
 from detectors.models.tenant_head import head_of, pack
 from detectors.models.trial import Trial
 from detectors.types import Origin
+from proxy.additions.head_files import HeadFiles, KeptHead
+from proxy.additions.labelled_texts import LabelledText, Told, examples, of_signatures, told_by_decisions, told_by_file
 from proxy.app import Detection, load_detection
 from proxy.cli.common import ConfigOption, DataOption, actor, find_tenant, progress, with_database
-from proxy.head_files import HeadFiles, KeptHead
-from proxy.labelled_texts import LabelledText, Told, examples, of_signatures, told_by_decisions, told_by_file
 from proxy.rescanning import Archive
 from proxy.settings import Settings
 from storage.accounts.admin_audit import AdminAudit
-from storage.data_keys import DataKeys
-from storage.house_keys import HouseKeys
-from storage.key_encryption import key_ring_source
+from storage.keys.data_keys import DataKeys
+from storage.keys.encryption import key_ring_source
+from storage.keys.house_keys import HouseKeys
 from storage.postgres import Database
 
 app = typer.Typer(no_args_is_help=True)

@@ -12,7 +12,7 @@ from detectors.errors import StorageError
 from proxy.cli.common import ConfigOption, DataOption, actor, find_tenant, with_database
 from proxy.settings import Settings
 from storage.accounts.admin_audit import AdminAudit
-from storage.house_keys import HouseKeys
+from storage.keys.house_keys import HouseKeys
 from storage.postgres import Database
 from storage.provider_objects import ProviderObjects
 from storage.types import ObjectName

@@ -11,8 +11,8 @@ from policies.controls import ControlCoverage, ControlTable, cover, load_control
 from policies.loader import load_preset
 from proxy.app import load_detection
 from proxy.cli.policy_files import FileArgument, JsonOption, load_named
-from proxy.processes import run_loop
 from proxy.request_reader import CodecReader
+from proxy.runtime.processes import run_loop
 
 
 def run(

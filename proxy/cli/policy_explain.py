@@ -21,8 +21,8 @@ from policies.testing import Reading, text_segment
 from policies.types import ActionName, Facts, Policy
 from proxy.app import Detection, load_detection
 from proxy.cli.policy_files import FileArgument, JsonOption, SignaturesOption, load_named, own_signatures, refuse
-from proxy.processes import run_loop
 from proxy.request_reader import CodecReader
+from proxy.runtime.processes import run_loop
 
 _LONGEST: Final = 8 << 20
 _ELSEWHERE: Final = ("category ", "kind ", "rule ")

@@ -16,10 +16,10 @@ from detectors.signature_scan import SignatureScan
 from policies.layers import pack_names, preset_names
 from policies.loader import LoadedPolicy, load_policy, load_preset
 from policies.testing import TEST_FILES
-from proxy.additions import additions
+from proxy.additions.additions import additions
+from proxy.additions.operator_packs import load_folders
 from proxy.app import Detection
-from proxy.operator_packs import load_folders
-from proxy.processes import run_loop
+from proxy.runtime.processes import run_loop
 from proxy.settings import Settings
 
 FileArgument = Annotated[Path, typer.Argument(help="A policy file, or preset/standard, pack/gdpr and the like.")]

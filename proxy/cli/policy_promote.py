@@ -25,7 +25,7 @@ from proxy.cli.policy_versions import ReasonOption, checked
 from proxy.held_policies import library_of
 from proxy.recorded_traffic import tally_of
 from proxy.settings import Settings, load_settings
-from storage.house_keys import HouseKeys
+from storage.keys.house_keys import HouseKeys
 from storage.policy_versions import PolicyVersions
 from storage.postgres import Database
 

@@ -14,7 +14,7 @@ from policies.judge_estimate import JudgeEstimate
 from policies.recorded import scores_of
 from policies.replay import Tally
 from policies.types import Policy
-from proxy.additions import additions
+from proxy.additions.additions import additions
 from proxy.app import load_detection
 from proxy.cli.common import ConfigOption, DataOption, actor, find_tenant, with_database, with_reading_database
 from proxy.cli.policy_files import FileArgument, JsonOption, load_named, refuse
@@ -22,9 +22,9 @@ from proxy.cli.policy_recorded import AppOption, SinceOption, TenantOption, poli
 from proxy.recorded_traffic import Traffic, tally_of
 from proxy.rescanning import Archive, Rescan
 from proxy.settings import Settings
-from storage.data_keys import DataKeys
-from storage.house_keys import HouseKeys
-from storage.key_encryption import key_ring_source
+from storage.keys.data_keys import DataKeys
+from storage.keys.encryption import key_ring_source
+from storage.keys.house_keys import HouseKeys
 from storage.postgres import Database
 
 _CHANGES: Final = ("newly_blocked", "newly_allowed")

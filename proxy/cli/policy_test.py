@@ -16,8 +16,8 @@ from policies.loader import LoadedPolicy
 from policies.testing import TEST_FILES, TestResult, read_test_file, run_tests, unproved_rules
 from proxy.app import Detection, load_detection
 from proxy.cli.policy_files import SignaturesOption, load_named, own_signatures, tests_beside
-from proxy.processes import run_loop
 from proxy.request_reader import CodecReader
+from proxy.runtime.processes import run_loop
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,13 @@ from proxy.app import Detection, load_detection
 from proxy.cli.common import ConfigOption, DataOption, actor, with_database
 from proxy.cli.policy_files import installed_signatures, policy_id, refuse
 from proxy.held_policies import library_of
-from proxy.processes import run_loop
 from proxy.request_reader import CodecReader
+from proxy.runtime.processes import run_loop
 from proxy.settings import Settings, load_settings
-from storage.house_keys import HouseKeys
+from storage.keys.house_keys import HouseKeys
 from storage.policy_versions import PolicyVersion, PolicyVersions
 from storage.postgres import Database
-from storage.tenants import RESERVED_SLUGS, TenantStore
+from storage.tenants.tenants import RESERVED_SLUGS, TenantStore
 
 NameArgument = Annotated[str, typer.Argument(help="A tenant's slug, or tenant/app for one app.")]
 _SHORTEST, _LONGEST = 3, 1000  # characters, as migration 0017 says

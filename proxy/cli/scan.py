@@ -20,7 +20,7 @@ from policies.testing import text_segment
 from policies.types import Facts, Policy, Verdict
 from proxy.app import Detection, load_detection
 from proxy.cli.policy_files import SignaturesOption, load_named, own_signatures
-from proxy.processes import run_loop
+from proxy.runtime.processes import run_loop
 
 JsonObject = dict[str, Any]
 STANDARD = Path("preset/standard")

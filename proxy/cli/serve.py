@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from proxy.cli.common import ConfigOption, DataOption, progress
-from proxy.logs import configure_logs
+from proxy.runtime.supervisor import Running, Supervisor
 from proxy.settings import load_settings
-from proxy.supervisor import Running, Supervisor
+from proxy.telemetry.logs import configure_logs
 
 
 def serve(config: ConfigOption = None, data: DataOption = None) -> None:

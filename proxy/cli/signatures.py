@@ -19,9 +19,9 @@ from detectors.signature_scan import SignatureScan
 from detectors.types import ATTACK, Category, Origin
 from proxy.cli.common import ConfigOption, DataOption
 from proxy.settings import load_settings
-from storage.house_keys import open_house_keys
+from storage.chains.signing import SigningKey
+from storage.keys.house_keys import open_house_keys
 from storage.pack_manifest import sign_pack
-from storage.signing import SigningKey
 
 app = typer.Typer(no_args_is_help=True)
 FolderOption = Annotated[list[Path] | None, typer.Option("--folder", help="Folders of your own signatures.")]

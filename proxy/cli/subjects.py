@@ -14,9 +14,9 @@ import typer
 from detectors.errors import StorageError
 from proxy.cli.common import ConfigOption, DataOption, actor, find_tenant, with_database
 from proxy.settings import Settings
-from storage.data_keys import DataKeys
-from storage.house_keys import HouseKeys
-from storage.key_encryption import key_ring_source
+from storage.keys.data_keys import DataKeys
+from storage.keys.encryption import key_ring_source
+from storage.keys.house_keys import HouseKeys
 from storage.postgres import Database
 from storage.subject_log import SubjectLog
 

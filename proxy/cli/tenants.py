@@ -15,10 +15,10 @@ from policies.quantities import parse_days
 from proxy.cli.common import ConfigOption, DataOption, actor, progress, with_database
 from proxy.settings import Settings
 from storage.accounts.admin_audit import AdminAudit
-from storage.house_keys import HouseKeys
+from storage.keys.house_keys import HouseKeys
 from storage.postgres import Database
-from storage.tenancy import LEAST_GRACE, Tenancy, TenantState
-from storage.tenants import TenantStore
+from storage.tenants.tenancy import LEAST_GRACE, Tenancy, TenantState
+from storage.tenants.tenants import TenantStore
 
 app = typer.Typer(no_args_is_help=True)
 SlugArgument = Annotated[str, typer.Argument(help="The tenant.")]

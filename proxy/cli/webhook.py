@@ -11,7 +11,7 @@ from policies.schema import WEBHOOK_URL
 from proxy.cli.common import ConfigOption, DataOption, find_tenant, with_database
 from proxy.control.policy_webhooks import webhook_secret
 from proxy.settings import Settings
-from storage.house_keys import HouseKeys
+from storage.keys.house_keys import HouseKeys
 from storage.postgres import Database
 
 app = typer.Typer(no_args_is_help=True)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from policies.store import PolicyStore
-from proxy.additions import Additions
+from proxy.additions.additions import Additions
 from proxy.app import Detection
 from proxy.control.access.build import build_access
 from proxy.control.parts import ControlParts
 from proxy.control.sums import Sums
 from proxy.screen import Screen
 from proxy.settings import Settings
-from storage.data_keys import DataKeys
 from storage.embedded import EngineUrls
-from storage.house_keys import HouseKeys
-from storage.key_encryption import key_ring_source
+from storage.keys.data_keys import DataKeys
+from storage.keys.encryption import key_ring_source
+from storage.keys.house_keys import HouseKeys
 from storage.postgres import Database
 from storage.redis_client import RedisClient
 

@@ -12,9 +12,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from proxy.control.sums import Labels, Sample, Sums
-from proxy.metric_names import JOURNAL, METRICS, SINKS, UPKEEP, Kind, MetricName
-from storage.courier import SinkCounts
-from storage.shipper import ShippingCounts
+from proxy.telemetry.metric_names import JOURNAL, METRICS, SINKS, UPKEEP, Kind, MetricName
+from storage.journal.courier import SinkCounts
+from storage.journal.shipper import ShippingCounts
 
 Source = Callable[[], Iterable[Sample]]
 _JOURNAL: Final = "promptshield_journal_"

@@ -15,7 +15,7 @@ from proxy.control.access.audit import record
 from proxy.control.access.types import Permission, Principal
 from proxy.control.fields import escape_invisible, read_id
 from proxy.control.parts import ControlParts
-from storage.tenancy import Tenancy, TenantState
+from storage.tenants.tenancy import Tenancy, TenantState
 
 JsonObject = dict[str, Any]
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]

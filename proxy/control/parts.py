@@ -6,15 +6,15 @@ import asyncio
 from dataclasses import dataclass, field
 
 from policies.store import PolicyStore
+from proxy.additions.operator_packs import OperatorPacks
 from proxy.app import Detection
 from proxy.control.access.build import Access
 from proxy.control.denials import Denials
 from proxy.control.sums import Sums
-from proxy.operator_packs import OperatorPacks
 from proxy.screen import Screen
 from proxy.settings import Settings
-from storage.data_keys import DataKeys
-from storage.house_keys import HouseKeys
+from storage.keys.data_keys import DataKeys
+from storage.keys.house_keys import HouseKeys
 from storage.postgres import Database
 from storage.redis_client import RedisClient
 

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from detectors.errors import AccessError, StorageError
 from policies.store import PolicyStore
-from proxy.additions import Additions, additions
+from proxy.additions.additions import Additions, additions
 from proxy.app import Detection, policy_store
 from proxy.control.access.http_rules import browser_rules
 from proxy.control.access.mount import mount_access
@@ -38,12 +38,12 @@ from proxy.health import HEALTH, LIVENESS, READINESS, health_response
 from proxy.held_policies import follow_held, held_folder
 from proxy.responses import error_response, json_response
 from proxy.settings import Settings
-from storage.decision_writer import PostgresSink
+from storage.chains.ledger import CheckpointSink
+from storage.decisions.writer import PostgresSink
 from storage.embedded import EngineUrls
-from storage.house_keys import HouseKeys
-from storage.ledger import CheckpointSink
+from storage.journal.shipper import Shipper
+from storage.keys.house_keys import HouseKeys
 from storage.postgres import Database
-from storage.shipper import Shipper
 from storage.sink import Surroundings, build_sinks
 
 _LOG: Final = structlog.get_logger("promptshield.control")

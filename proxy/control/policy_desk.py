@@ -21,8 +21,8 @@ from proxy.control.operations import Call, not_found
 from proxy.control.parts import ControlParts
 from proxy.held_policies import held_folder, library_of
 from proxy.request_reader import CodecReader
-from storage.key_book import KeyBook
 from storage.policy_versions import PolicyVersion, PolicyVersions
+from storage.tenants.key_book import KeyBook
 
 OWN: Final = "_"  # the tenant's own policy, where a path names an app; no app can have this name
 PATIENCE: Final = 30.0  # seconds that compiling, testing or replaying one policy may take

@@ -12,10 +12,10 @@ import structlog
 from detectors.errors import StorageError
 from policies.testing import TEST_FILES
 from proxy.settings import Settings
+from storage.chains.retired import Retirement
 from storage.postgres import Database
-from storage.purge import Purge, Purged
 from storage.redis_client import RedisClient
-from storage.retired import Retirement
+from storage.tenants.purge import Purge, Purged
 
 RETIRED: Final = ".retired"  # hidden: no policy is looked for in it
 _EVERY: Final = 10.0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from policies.store import DEFAULT
 from policies.types import Policy
-from storage.retention import Wishes
+from storage.decisions.retention import Wishes
 from storage.types import Tenant
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from detectors.words import BreakerState
-from proxy.metric_names import BOUNDS, BY_NAME, METRICS, OTHER, Kind, Merge, MetricName
+from proxy.telemetry.metric_names import BOUNDS, BY_NAME, METRICS, OTHER, Kind, Merge, MetricName
 
 HEARTBEAT_LOST: Final = 5.0  # seconds after which a worker's gauges no longer count
 _BREAKER: Final = "circuit_breaker_state"

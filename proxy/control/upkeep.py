@@ -16,21 +16,21 @@ from policies.types import Policy
 from proxy.control.retention_wishes import retention_wishes
 from proxy.settings import Settings
 from storage.accounts.expiry import AccountExpiry
-from storage.body_retention import BodyRetention
-from storage.chain import RememberedHeads
-from storage.checkpoints import Checkpointer
-from storage.house_keys import HouseKeys
-from storage.labels import Labels
-from storage.ledger import CheckpointSink, Ledger, Signer
-from storage.partitions import Partitions
+from storage.chains.chain import RememberedHeads
+from storage.chains.checkpoints import Checkpointer
+from storage.chains.ledger import CheckpointSink, Ledger, Signer
+from storage.chains.retired import Retirement
+from storage.chains.signing import SigningKey, read_successions
+from storage.chains.statement_file import StatementFile
+from storage.decisions.body_retention import BodyRetention
+from storage.decisions.labels import Labels
+from storage.decisions.partitions import Partitions
+from storage.decisions.retention import Retention, Wishes
+from storage.keys.house_keys import HouseKeys
 from storage.postgres import Database
 from storage.provider_objects import ProviderObjects
-from storage.retention import Retention, Wishes
-from storage.retired import Retirement
 from storage.reviews import ReviewQueue
-from storage.signing import SigningKey, read_successions
-from storage.statement_file import StatementFile
-from storage.tenants import TenantStore
+from storage.tenants.tenants import TenantStore
 
 _LOG: Final = structlog.get_logger("promptshield.upkeep")
 _HOUR: Final = 3600.0

@@ -19,9 +19,9 @@ from detectors.errors import EdgeError, IdentityError
 from proxy.codec import Headers
 from proxy.egress.settings import EgressHost, EgressSettings
 from proxy.identity import OUR_HEADER, KeyDirectory
-from proxy.metrics import WorkerMetrics
 from proxy.responses import json_response
 from proxy.settings import UpstreamSettings
+from proxy.telemetry.metrics import WorkerMetrics
 from storage.egress import Network, is_refused
 
 HEADER: Final = "x-promptshield-egress"  # `<host> <token>`

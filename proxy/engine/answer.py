@@ -11,7 +11,7 @@ from detectors.batch import StageHits, stage_hits
 from detectors.chain import Inspection
 from detectors.memory import Told
 from detectors.types import Finding
-from proxy.json_document import dump
+from proxy.bodies.json_document import dump
 from storage.findings_format import hit_of, hit_row
 
 JsonObject = dict[str, Any]

@@ -15,10 +15,10 @@ from proxy.certificate import Certificate
 from proxy.engine.answer import read_answer
 from proxy.engine.question import write_question
 from proxy.engine_settings import EngineSettings
-from proxy.metrics import WorkerMetrics
 from proxy.pool.connection_pool import ConnectionPool
 from proxy.settings import Timeouts, UpstreamSettings
-from proxy.upstream import UpstreamPool, UpstreamRequest
+from proxy.telemetry.metrics import WorkerMetrics
+from proxy.upstreams.upstream import UpstreamPool, UpstreamRequest
 
 METRIC: Final = "promptshield_engine_questions_total"
 INSPECT: Final = "/engine/v1/inspect"

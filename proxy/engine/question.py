@@ -11,8 +11,8 @@ from typing import Any, Final, TypeVar
 from detectors.errors import EdgeError
 from detectors.frozen import statically_frozen
 from detectors.types import Direction, Kind, Origin, Place, Segment
-from proxy.json_document import JsonError, dump, parse
-from proxy.walk import MOST_SEGMENTS
+from proxy.bodies.json_document import JsonError, dump, parse
+from proxy.bodies.walk import MOST_SEGMENTS
 
 _KEYS: Final = ("segments", "steps")
 _SEGMENT_KEYS: Final = ("text", "origin", "direction", "kind", "place", "pointer", "joints")

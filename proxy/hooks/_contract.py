@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from detectors.errors import EdgeError
 from detectors.types import Direction, Origin
+from proxy.bodies.walk import Walk
 from proxy.codec import Headers, JsonObject
 from proxy.hook import Asked
 from proxy.providers._openai_shapes import VOCABULARY, error_body
 from proxy.providers.openai_chat import CODEC as CHAT
-from proxy.walk import Walk
 
 _WRITERS: Final = {Direction.REQUEST: Origin.USER, Direction.RESPONSE: Origin.ASSISTANT}
 

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from detectors.errors import EdgeError
 from detectors.types import LEAST_TRUSTED_FIRST, Direction, Origin, Place, Unscanned
+from proxy.bodies.json_document import same_as
+from proxy.bodies.pointer import resolve
+from proxy.bodies.walk import Walk
 from proxy.codec import Codec, Headers, JsonObject
 from proxy.hook import Asked, Hook, Reply
 from proxy.hooks._contract import Contract, model_of, plain_walk, walk_texts
-from proxy.json_document import same_as
-from proxy.pointer import resolve
 from proxy.providers.openai_chat import CODEC as CHAT
-from proxy.walk import Walk
 
 # What may still change at the end of a streamed text, so that LiteLLM keeps it back until its next call.
 _HELD: Final = 256

@@ -12,7 +12,7 @@ from proxy.pool.connection import Connection
 from proxy.pool.content_encoding import EncodingError, Opener, opener_of
 from proxy.pool.deadline import Allowance
 from proxy.settings import UpstreamSettings
-from proxy.upstream import LARGEST_ANSWER
+from proxy.upstreams.upstream import LARGEST_ANSWER
 
 
 class PooledAnswer:

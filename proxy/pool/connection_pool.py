@@ -15,7 +15,7 @@ from proxy.pool.deadline import Allowance
 from proxy.pool.endpoint import Endpoint
 from proxy.pool.request_bytes import request_bytes
 from proxy.settings import UpstreamSettings
-from proxy.upstream import UpstreamRequest
+from proxy.upstreams.upstream import UpstreamRequest
 
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})  # RFC 9110, 9.2.2
 

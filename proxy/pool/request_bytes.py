@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from proxy.pool.endpoint import Endpoint
-from proxy.upstream import UpstreamRequest
+from proxy.upstreams.upstream import UpstreamRequest
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _TARGET: Final = re.compile(r"/[\x21-\x7e]*")

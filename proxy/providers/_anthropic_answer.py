@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from detectors.types import Origin
 from policies.types import BlockAs
+from proxy.bodies.pointer import escape
+from proxy.bodies.walk import Walk
 from proxy.codec import JsonObject, Reference, Refusal
-from proxy.pointer import escape
 from proxy.providers._anthropic_blocks import walk_blocks
 from proxy.providers._anthropic_shapes import VOCABULARY, notice, stop_details
 from proxy.providers._openai_shapes import is_fact
-from proxy.walk import Walk
 
 ANSWER_FACTS: Final = frozenset({"id", "type", "role", "model", "stop_reason"})
 _ENVELOPES: Final = frozenset({"message", "delta", "content", "content_block"})

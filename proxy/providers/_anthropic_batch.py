@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from detectors.errors import EdgeError
 from detectors.types import Direction, Origin, Unscanned
+from proxy.bodies.pointer import escape
+from proxy.bodies.walk import Walk
 from proxy.codec import JsonObject, Reference
-from proxy.pointer import escape
 from proxy.providers._anthropic_answer import creations_of, walk_answer
 from proxy.providers._anthropic_request import reachable_models, references_of
 from proxy.providers.anthropic_messages import CODEC as MESSAGES
-from proxy.walk import Walk
 
 _REQUESTS: Final = "requests"
 

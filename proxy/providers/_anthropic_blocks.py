@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from detectors.types import Origin, Unscanned
+from proxy.bodies.json_document import NumberToken
+from proxy.bodies.pointer import escape
+from proxy.bodies.walk import Walk
 from proxy.codec import JsonObject
-from proxy.json_document import NumberToken
-from proxy.pointer import escape
 from proxy.providers._openai_media import is_binary, opaque_in
-from proxy.walk import Walk
 
 _WRITTEN_BY_TOOLS: Final = frozenset(
     {"document", "search_result", "tool_reference", "web_search_result", "web_fetch_result", "container_upload"}

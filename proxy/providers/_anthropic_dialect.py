@@ -6,9 +6,10 @@ import re
 from typing import Any, Final
 
 from detectors.types import Direction, Origin
+from proxy.bodies.json_document import dump, read_object
+from proxy.bodies.walk import Walk
 from proxy.codec import Headers, JsonObject, Reference, Refusal, StreamReader, Target, Usage
 from proxy.edge import read_json
-from proxy.json_document import dump, read_object
 from proxy.providers._anthropic_answer import creations_of, walk_answer
 from proxy.providers._anthropic_request import reachable_models, references_of, walk_request
 from proxy.providers._anthropic_shapes import VOCABULARY, error_body, param_of, refusal_body, usage_of
@@ -17,7 +18,6 @@ from proxy.providers._credential import AUTHORIZATION, bearer, first_of
 from proxy.providers._layouts import MESSAGE
 from proxy.providers._rerouted import name_model
 from proxy.responses import JSON
-from proxy.walk import Walk
 
 VERSION: Final = "2023-06-01"  # the API refuses requests without one; this is for clients that name none
 _KEY: Final = "x-api-key"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from proxy.bodies.json_document import dump
+from proxy.bodies.pointer import escape
 from proxy.codec import JsonObject, Piece
-from proxy.json_document import dump
-from proxy.pointer import escape
 from proxy.providers._anthropic_blocks import SEALED
 from proxy.providers._openai_shapes import is_fact
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from detectors.types import Origin
+from proxy.bodies.pointer import escape
+from proxy.bodies.walk import Walk
 from proxy.codec import JsonObject, Reference
-from proxy.pointer import escape
 from proxy.providers._anthropic_blocks import walk_blocks
 from proxy.providers._openai_request import walk_model
-from proxy.walk import Walk
 
 _ROLES: Final[Mapping[str, Origin]] = {
     "user": Origin.USER,

@@ -7,8 +7,8 @@ from typing import Final
 
 from detectors.types import Place
 from policies.types import Verdict
+from proxy.bodies.pointer import shown
 from proxy.codec import JsonObject, Refusal, Usage
-from proxy.pointer import shown
 from proxy.providers import _openai_shapes
 
 # Keys that the API itself defines. They carry nobody's text, so they are skipped by rule; every other key is scanned.

@@ -6,12 +6,12 @@ from typing import Any, Final
 
 from detectors.types import Direction, Origin
 from policies.types import BlockAs
+from proxy.bodies.walk import Walk
 from proxy.codec import JsonObject, Refusal, Target
 from proxy.providers._anthropic_dialect import AnthropicDialect
 from proxy.providers._anthropic_shapes import VOCABULARY, error_body, notice
 from proxy.providers._openai_shapes import is_fact
 from proxy.providers._stored import StoredRoutes, walk_named, walk_object, without_named
-from proxy.walk import Walk
 
 _WORDS: Final = """
     id type processing_status created_at ended_at expires_at archived_at cancel_initiated_at results_url processing

@@ -7,9 +7,10 @@ from typing import Final
 
 from detectors.types import Direction, Origin, Unscanned
 from policies.types import BlockAs
+from proxy.bodies.json_document import JsonError, parse
+from proxy.bodies.pointer import unescape
+from proxy.bodies.walk import Walk
 from proxy.codec import Frame, JsonObject, Piece, Refusal
-from proxy.json_document import JsonError, parse
-from proxy.pointer import unescape
 from proxy.providers._anthropic_answer import walk_answer, walk_usage
 from proxy.providers._anthropic_blocks import walk_block, walk_unchangeable
 from proxy.providers._anthropic_events import (
@@ -33,9 +34,8 @@ from proxy.providers._anthropic_shapes import (
 from proxy.providers._layouts import BLOCK_CHANNELS, MESSAGE_EVENTS
 from proxy.providers._loose_texts import LooseTexts
 from proxy.providers._openai_shapes import is_fact
-from proxy.restorable import SPOKEN, Use
-from proxy.sse import SSE, SseParser
-from proxy.walk import Walk
+from proxy.pseudonyms.restorable import SPOKEN, Use
+from proxy.streams.sse import SSE, SseParser
 
 _UNSIGNED: Final = frozenset({"text_delta", "input_json_delta"})
 # What a block may begin with, and the delta in which the rest of it comes.

@@ -6,14 +6,14 @@ import re
 from typing import Final
 
 from detectors.types import Origin
+from proxy.bodies.json_document import NumberToken
+from proxy.bodies.pointer import escape
+from proxy.bodies.walk import LONG_INTEGER, Walk
 from proxy.codec import JsonObject
-from proxy.json_document import NumberToken
-from proxy.pointer import escape
 from proxy.providers._gemini_logprobs import repeats_text
 from proxy.providers._gemini_parts import walk_content
 from proxy.providers._gemini_shapes import camel, member, members
 from proxy.providers._openai_shapes import is_fact
-from proxy.walk import LONG_INTEGER, Walk
 
 ENVELOPE: Final = frozenset({"modelVersion", "responseId", "createTime"})
 _CANDIDATE_FACTS: Final = frozenset({"finishReason", "index", "tokenCount", "avgLogprobs"})

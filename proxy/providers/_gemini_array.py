@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Final
 
-from proxy.sse import LONGEST_EVENT, SseError, SseEvent
+from proxy.streams.sse import LONGEST_EVENT, SseError, SseEvent
 
 # Only these bytes change what follows means; no byte within a longer UTF-8 character is one of them.
 _OUTSIDE: Final = re.compile(rb'["{}\[\]]')

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from proxy.bodies.pointer import escape, unescape
 from proxy.codec import JsonObject, Piece
-from proxy.pointer import escape, unescape
 from proxy.providers._gemini_shapes import camel, member
 
 # A channel is the index of its candidate and the kind of part: `0/text`, `0/thought`, `0/code`, `0/output`, or

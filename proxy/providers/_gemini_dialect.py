@@ -9,9 +9,10 @@ from urllib.parse import unquote
 
 from detectors.types import Direction, Origin
 from policies.types import BlockAs
+from proxy.bodies.json_document import dump, read_object
+from proxy.bodies.walk import Walk
 from proxy.codec import Headers, JsonObject, Reference, Refusal, StreamReader, Target, Usage
 from proxy.edge import read_json
-from proxy.json_document import dump, read_object
 from proxy.providers._credential import AUTHORIZATION, bearer, first_of
 from proxy.providers._gemini_answer import ENVELOPE, walk_answer, without_copies
 from proxy.providers._gemini_request import named_models, references_in, walk_request
@@ -21,7 +22,6 @@ from proxy.providers._gemini_wire import ArrayWire, SseWire
 from proxy.providers._layouts import CANDIDATES
 from proxy.providers._openai_shapes import is_fact
 from proxy.responses import JSON
-from proxy.walk import Walk
 
 STREAM: Final = "streamGenerateContent"
 _PATH: Final = re.compile(r"/v1(?:alpha|beta)?/models/([A-Za-z0-9._@~-]+):([A-Za-z]+)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxy.json_document import NumberToken
+from proxy.bodies.json_document import NumberToken
 from proxy.providers._gemini_shapes import camel, member
 from proxy.providers._tokens import is_token
 

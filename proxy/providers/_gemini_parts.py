@@ -9,10 +9,10 @@ from typing import Final
 
 from detectors.decoding import readable
 from detectors.types import Origin, Place, Unscanned
+from proxy.bodies.json_document import NumberToken
+from proxy.bodies.walk import Walk
 from proxy.codec import JsonObject
-from proxy.json_document import NumberToken
 from proxy.providers._gemini_shapes import camel, members
-from proxy.walk import Walk
 
 _ROLES: Final[Mapping[str, Origin]] = {
     "user": Origin.USER,

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from detectors.types import Origin
+from proxy.bodies.pointer import escape
+from proxy.bodies.walk import Walk
 from proxy.codec import JsonObject, Reference
-from proxy.pointer import escape
 from proxy.providers._gemini_parts import walk_content
 from proxy.providers._gemini_shapes import camel, members
 from proxy.providers._openai_request import walk_model
-from proxy.walk import Walk
 
 _FIELDS: Final[Mapping[str, Origin]] = {
     "tools": Origin.TOOL_DEFINITION,

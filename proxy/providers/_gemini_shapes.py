@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from detectors.types import Direction
 from policies.types import Disclose, Judged, StopReason
+from proxy.bodies.pointer import shown
 from proxy.codec import Refusal, Usage
-from proxy.pointer import shown
 from proxy.providers._openai_shapes import DOCS
 
 JsonObject = dict[str, Any]

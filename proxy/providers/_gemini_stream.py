@@ -7,16 +7,16 @@ from typing import Final
 
 from detectors.types import Direction, Kind, Origin, Place, Segment
 from policies.types import BlockAs
+from proxy.bodies.json_document import JsonError, parse
+from proxy.bodies.walk import Walk
 from proxy.codec import EventParser, Frame, JsonObject, Piece, Refusal
-from proxy.json_document import JsonError, parse
 from proxy.providers._gemini_answer import ENVELOPE, drop, walk_answer
 from proxy.providers._gemini_channels import Texts, part_of, take_texts
 from proxy.providers._gemini_shapes import VOCABULARY, camel, error_body, member, members, refusal_body, usage_of
 from proxy.providers._gemini_wire import Wire
 from proxy.providers._layouts import CANDIDATES, PART_CHANNELS
 from proxy.providers._openai_shapes import is_fact
-from proxy.restorable import SPOKEN, Use
-from proxy.walk import Walk
+from proxy.pseudonyms.restorable import SPOKEN, Use
 
 _MOST_CANDIDATES: Final = 1000
 _BARE_CANDIDATE: Final = frozenset({"content", "index", "safetyRatings", "tokenCount", "avgLogprobs"})

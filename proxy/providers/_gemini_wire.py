@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from proxy.bodies.json_document import dump
 from proxy.codec import EventParser, JsonObject
-from proxy.json_document import dump
 from proxy.providers._gemini_array import ArrayParser
 from proxy.responses import JSON
-from proxy.sse import SSE, SseParser
+from proxy.streams.sse import SSE, SseParser
 
 
 class Wire(Protocol):

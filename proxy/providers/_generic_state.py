@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from proxy.bodies.json_document import NumberToken
+from proxy.bodies.pointer import escape
 from proxy.codec import Reference
-from proxy.json_document import NumberToken
-from proxy.pointer import escape
 
 # As `plain` writes them, at any depth; the value is the kind of object.
 _IDS: Final = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from proxy.restorable import Layout
+from proxy.pseudonyms.restorable import Layout
 
 NOWHERE: Final = Layout()
 

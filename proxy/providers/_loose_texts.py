@@ -6,8 +6,8 @@ from typing import Final
 
 from detectors.seams import REACH
 from detectors.types import Place
-from proxy.joints import seam_of
-from proxy.walk import Walk
+from proxy.bodies.walk import Walk
+from proxy.streams.joints import seam_of
 
 _MOST: Final = 256  # places of one stream that are remembered
 

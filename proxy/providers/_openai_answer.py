@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from detectors.types import Origin
+from proxy.bodies.json_document import NumberToken
+from proxy.bodies.walk import Walk
 from proxy.codec import JsonObject
-from proxy.json_document import NumberToken
 from proxy.providers._openai_shapes import is_fact
 from proxy.providers._responses_copies import spells
 from proxy.providers._tokens import is_token
-from proxy.walk import Walk
 
 ANSWER_FACTS: Final = frozenset({"id", "object", "created", "model", "system_fingerprint", "service_tier"})
 _CHOICE_FACTS: Final = frozenset({"finish_reason", "native_finish_reason", "index"})

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from detectors.errors import EdgeError
 from detectors.types import Direction, Origin, Unscanned
+from proxy.bodies.json_document import parse_generously
+from proxy.bodies.walk import Walk
 from proxy.codec import Codec, JsonObject, Reference, Target
-from proxy.json_document import parse_generously
 from proxy.providers.openai_chat import CODEC as CHAT
 from proxy.providers.openai_completions import CODEC as COMPLETIONS
 from proxy.providers.openai_embeddings import CODEC as EMBEDDINGS
@@ -20,7 +21,6 @@ from proxy.providers.openai_image_edits import CODEC as IMAGE_EDITS
 from proxy.providers.openai_images import CODEC as IMAGES
 from proxy.providers.openai_moderations import CODEC as MODERATIONS
 from proxy.providers.openai_responses import CODEC as RESPONSES
-from proxy.walk import Walk
 
 READERS: Final = (CHAT, RESPONSES, EMBEDDINGS, COMPLETIONS, MODERATIONS, IMAGES, IMAGE_EDITS)
 # All that Python's own `str.splitlines` takes for the end of a line, of which JSON lines know two.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from proxy.bodies.json_document import dump, read_object
 from proxy.codec import Headers, JsonObject, Reference, Refusal, Target, Usage
 from proxy.edge import read_json
-from proxy.json_document import dump, read_object
 from proxy.providers._credential import AUTHORIZATION, bearer, first_of
 from proxy.providers._openai_shapes import VOCABULARY, error_body, param_of, refusal_body, usage_of
 from proxy.providers._rerouted import name_model

@@ -7,8 +7,9 @@ from typing import Any
 
 from detectors.types import Direction, Origin, Unscanned
 from policies.types import BlockAs
+from proxy.bodies.pointer import escape
+from proxy.bodies.walk import Walk
 from proxy.codec import JsonObject, Refusal, StreamReader, Target
-from proxy.pointer import escape
 from proxy.providers._layouts import MEDIA
 from proxy.providers._openai_answer import ANSWER_FACTS
 from proxy.providers._openai_dialect import OpenAiDialect
@@ -16,7 +17,6 @@ from proxy.providers._openai_event_stream import EventStream
 from proxy.providers._openai_media import walk_media
 from proxy.providers._openai_request import FIELDS, walk_request
 from proxy.providers._openai_shapes import error_body, is_fact, refusal_body
-from proxy.walk import Walk
 
 
 class OpenAiEndpoint(OpenAiDialect):

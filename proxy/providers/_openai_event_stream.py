@@ -7,14 +7,14 @@ from typing import Final
 
 from detectors.types import Direction, Origin, Unscanned
 from policies.types import BlockAs
+from proxy.bodies.pointer import escape
+from proxy.bodies.walk import Walk
 from proxy.codec import Frame, JsonObject, Piece, Refusal
-from proxy.pointer import escape
 from proxy.providers._loose_texts import LooseTexts
 from proxy.providers._openai_media import walk_media
 from proxy.providers._openai_shapes import VOCABULARY, is_fact, refusal_body, usage_of
 from proxy.providers._openai_stream import DONE, ChatStream, event_of
-from proxy.restorable import SPOKEN, Use
-from proxy.walk import Walk
+from proxy.pseudonyms.restorable import SPOKEN, Use
 
 _NAME: Final = re.compile(r"[a-z_.]{1,64}")
 _TEXT: Final = "delta"  # the one channel

@@ -8,9 +8,10 @@ from typing import Any, Final, TypeGuard
 
 from detectors.errors import EdgeError
 from detectors.types import Origin
+from proxy.bodies.jsonl import MOST_LINES, Lines, has_few_lines, read_documents, read_lines, write_lines
+from proxy.bodies.pointer import escape
+from proxy.bodies.walk import Walk
 from proxy.codec import JsonObject, Reference, Target
-from proxy.jsonl import MOST_LINES, Lines, has_few_lines, read_documents, read_lines, write_lines
-from proxy.pointer import escape
 from proxy.providers._openai_batch import (
     check_requests,
     hides_request,
@@ -22,7 +23,6 @@ from proxy.providers._openai_batch import (
 from proxy.providers._openai_form import FormDocument, document_of, items_of, parts_of, walk_file
 from proxy.providers._openai_multipart import MULTIPART, read_form, write_form
 from proxy.providers._openai_objects import OpenAiObjects
-from proxy.walk import Walk
 
 _BATCH: Final = "batch"
 

@@ -8,17 +8,17 @@ from typing import Any, Final
 
 from detectors.errors import EdgeError
 from detectors.types import Origin, Unscanned
+from proxy.bodies.json_document import dump
+from proxy.bodies.plain_text import charset_of
+from proxy.bodies.pointer import escape
+from proxy.bodies.walk import Walk
 from proxy.codec import JsonObject, Target
 from proxy.edge import read_json
-from proxy.json_document import dump
-from proxy.plain_text import charset_of
-from proxy.pointer import escape
 from proxy.providers._openai_endpoint import OpenAiEndpoint
 from proxy.providers._openai_media import walk_media
 from proxy.providers._openai_multipart import MULTIPART, Part, read_form, write_form
 from proxy.providers._openai_request import walk_models
 from proxy.responses import JSON
-from proxy.walk import Walk
 
 _TEXT_TYPES: Final = ("text/", "application/json", "application/jsonl", "application/x-ndjson", "application/csv",
                       "application/xml", "application/yaml", "image/svg")  # fmt: skip

@@ -8,8 +8,8 @@ from typing import Final
 
 from detectors.decoding import readable
 from detectors.types import Origin, Unscanned
-from proxy.pointer import escape
-from proxy.walk import Walk
+from proxy.bodies.pointer import escape
+from proxy.bodies.walk import Walk
 
 # Types that no model reads as text; anything else in a data URL (JSON, SVG, plain text) is walked like other text.
 _BINARY_TYPES: Final = ("data:image/", "data:audio/", "data:video/", "data:application/pdf", "data:application/vnd.")

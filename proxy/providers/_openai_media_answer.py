@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from detectors.types import Direction
+from proxy.bodies.json_document import read_object
+from proxy.bodies.plain_text import charset_of
+from proxy.bodies.walk import Walk
 from proxy.codec import JsonObject
 from proxy.file_answer import FileAnswer
-from proxy.json_document import read_object
-from proxy.plain_text import charset_of
 from proxy.providers._openai_endpoint import OpenAiEndpoint
 from proxy.responses import JSON
-from proxy.sse import begins_stream
-from proxy.walk import Walk
+from proxy.streams.sse import begins_stream
 
 
 class MediaAnswers(OpenAiEndpoint):

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from detectors.types import Direction, Origin
+from proxy.bodies.walk import Walk
 from proxy.codec import JsonObject, Reference, Target
 from proxy.providers._openai_endpoint import OpenAiEndpoint
 from proxy.providers._responses_shapes import VOCABULARY, param_of
 from proxy.providers._stored import StoredRoutes, walk_named, walk_object, without_named
-from proxy.walk import Walk
 
 _KINDS: Final = {"file": "file", "upload": "upload", "upload.part": "upload_part", "batch": "batch"}
 _FILES: Final = ("output_file_id", "error_file_id")

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from detectors.types import Origin, Unscanned
+from proxy.bodies.json_document import NumberToken
+from proxy.bodies.walk import Walk
 from proxy.codec import JsonObject
-from proxy.json_document import NumberToken
 from proxy.providers._openai_media import is_binary, is_binary_url, opaque_in
 from proxy.providers._openai_shapes import names_a_model
-from proxy.walk import Walk
 
 _ROLES: Final[Mapping[str, Origin]] = {
     "user": Origin.USER,

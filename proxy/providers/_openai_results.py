@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from detectors.types import Direction, Origin, Unscanned
+from proxy.bodies.walk import Walk
 from proxy.codec import Codec, JsonObject
 from proxy.providers._openai_shapes import is_fact
 from proxy.providers.openai_chat import CODEC as CHAT
@@ -16,7 +17,6 @@ from proxy.providers.openai_completions import CODEC as COMPLETIONS
 from proxy.providers.openai_embeddings import CODEC as EMBEDDINGS
 from proxy.providers.openai_images import CODEC as IMAGES
 from proxy.providers.openai_responses import CODEC as RESPONSES
-from proxy.walk import Walk
 
 # A line does not say to which URL its request went, but what it was answered with.
 _READERS: Final[Mapping[str, Codec]] = {

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from detectors.types import Direction
 from policies.types import BlockAs
+from proxy.bodies.walk import Walk
 from proxy.codec import JsonObject, Refusal, StreamReader, Target
 from proxy.providers._openai_query import read_query, write_query
 from proxy.providers._openai_shapes import error_body, refusal_body
@@ -14,7 +15,6 @@ from proxy.providers._responses_items import walk_item
 from proxy.providers._responses_shapes import VOCABULARY, facts_of
 from proxy.providers._responses_stream import ResponsesStream
 from proxy.providers._stored import AFTER, StoredRoutes, walk_named, without_named
-from proxy.walk import Walk
 
 LISTING: Final = ("limit", "order", AFTER, "include")
 

@@ -8,16 +8,16 @@ from typing import Any, Final
 
 from detectors.types import Direction, Origin
 from policies.types import BlockAs
+from proxy.bodies.json_document import JsonError, dump, parse
+from proxy.bodies.pointer import escape, unescape
+from proxy.bodies.walk import Walk
 from proxy.codec import Frame, JsonObject, Piece, Refusal
-from proxy.json_document import JsonError, dump, parse
-from proxy.pointer import escape, unescape
 from proxy.providers._layouts import CHOICE_CHANNELS, NOWHERE
 from proxy.providers._openai_answer import ANSWER_FACTS
 from proxy.providers._openai_shapes import VOCABULARY, error_body, is_fact, refusal_body, usage_of
 from proxy.providers._recurring import Recurring
-from proxy.restorable import SPOKEN, Use
-from proxy.sse import SSE, SseParser
-from proxy.walk import Walk
+from proxy.pseudonyms.restorable import SPOKEN, Use
+from proxy.streams.sse import SSE, SseParser
 
 DONE: Final = b"data: [DONE]\n\n"
 _WHOLE: Final = ("arguments", "input")  # of tool calls: held per call and released whole

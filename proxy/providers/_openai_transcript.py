@@ -6,12 +6,12 @@ import re
 from typing import Final
 
 from detectors.types import Origin
+from proxy.bodies.json_document import NumberToken
+from proxy.bodies.walk import Walk
 from proxy.codec import JsonObject
-from proxy.json_document import NumberToken
 from proxy.providers._openai_form import OpenAiForm
 from proxy.providers._openai_media import walk_media
 from proxy.providers._openai_media_answer import MediaAnswers
-from proxy.walk import Walk
 
 _COPIES: Final = ("words", "segments", "logprobs")
 _FIGURES: Final = frozenset(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from proxy.bodies.json_document import dump, read_string
 from proxy.codec import Frame, Piece
-from proxy.json_document import dump, read_string
 
 
 class Recurring:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from detectors.types import Direction, Origin, Unscanned
+from proxy.bodies.pointer import escape
+from proxy.bodies.walk import Walk
 from proxy.codec import JsonObject
-from proxy.pointer import escape
 from proxy.providers._openai_request import holds_numbers, walk_models
 from proxy.providers._responses_items import walk_items, walk_part
 from proxy.providers._responses_shapes import is_answer_fact, is_label
-from proxy.walk import Walk
 
 _FIELDS: Final[Mapping[str, Origin]] = {
     "instructions": Origin.SYSTEM,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from proxy.bodies.json_document import NumberToken
 from proxy.codec import JsonObject
-from proxy.json_document import NumberToken
 from proxy.providers._tokens import is_token
 
 _TOKEN: Final = frozenset({"token", "logprob", "bytes", "top_logprobs", "id"})

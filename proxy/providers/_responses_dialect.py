@@ -6,6 +6,7 @@ from typing import Any
 
 from detectors.types import Direction, Origin, Place
 from policies.types import BlockAs
+from proxy.bodies.walk import Walk
 from proxy.codec import JsonObject, Reference, Refusal, StreamReader, Target
 from proxy.providers._layouts import RESPONSE
 from proxy.providers._openai_dialect import OpenAiDialect
@@ -16,7 +17,6 @@ from proxy.providers._responses_ending import blocked_response
 from proxy.providers._responses_shapes import VOCABULARY, param_of
 from proxy.providers._responses_state import creations_of, references_of
 from proxy.providers._responses_stream import ResponsesStream
-from proxy.walk import Walk
 
 
 class ResponsesDialect(OpenAiDialect):

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from proxy.bodies.pointer import escape
 from proxy.codec import JsonObject, Piece
-from proxy.pointer import escape
 from proxy.providers._openai_media import is_binary
 from proxy.providers._openai_shapes import is_fact
 

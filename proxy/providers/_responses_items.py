@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from detectors.types import Direction, Origin, Unscanned
+from proxy.bodies.json_document import NumberToken
+from proxy.bodies.pointer import escape
+from proxy.bodies.walk import Walk
 from proxy.codec import JsonObject
-from proxy.json_document import NumberToken
-from proxy.pointer import escape
 from proxy.providers._openai_media import is_binary, is_binary_url, opaque_in
 from proxy.providers._openai_request import holds_numbers
 from proxy.providers._responses_copies import spells
 from proxy.providers._responses_shapes import is_answer_fact, is_label
-from proxy.walk import Walk
 
 _ROLES: Final[Mapping[str, Origin]] = {
     "user": Origin.USER,

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from proxy.pointer import escape
+from proxy.bodies.pointer import escape
 from proxy.providers._responses_copies import drop_offsets
 from proxy.providers._responses_events import Taken, copy_place
-from proxy.sse import LONGEST_EVENT
+from proxy.streams.sse import LONGEST_EVENT
 
 # Where an event repeats a text that was streamed before it.
 _COPIES: Final = frozenset(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from proxy.bodies.pointer import shown
 from proxy.codec import JsonObject
-from proxy.pointer import shown
 from proxy.providers._openai_shapes import VOCABULARY as CHAT
 from proxy.providers._openai_shapes import is_fact
 

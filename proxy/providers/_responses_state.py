@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from proxy.bodies.pointer import escape
 from proxy.codec import JsonObject, Reference
-from proxy.pointer import escape
 
 # Keys that hold ids, at any depth of what reaches the model; the value is the kind of object.
 _IDS: Final = {

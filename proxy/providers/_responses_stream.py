@@ -7,8 +7,9 @@ from typing import Final
 
 from detectors.types import Direction, Origin
 from policies.types import BlockAs
+from proxy.bodies.json_document import JsonError, dump, parse
+from proxy.bodies.walk import Walk
 from proxy.codec import Frame, JsonObject, Refusal
-from proxy.json_document import JsonError, dump, parse
 from proxy.providers._layouts import RESPONSE, RESPONSE_EVENTS
 from proxy.providers._loose_texts import LooseTexts
 from proxy.providers._openai_shapes import error_body, is_fact, refusal_body, usage_of
@@ -31,9 +32,8 @@ from proxy.providers._responses_events import (
 from proxy.providers._responses_items import walk_item, walk_part
 from proxy.providers._responses_memory import Memory
 from proxy.providers._responses_shapes import VOCABULARY, facts_of, is_answer_fact
-from proxy.restorable import SPOKEN, Use
-from proxy.sse import SSE, SseParser
-from proxy.walk import Walk
+from proxy.pseudonyms.restorable import SPOKEN, Use
+from proxy.streams.sse import SSE, SseParser
 
 _ENTIRE: Final = frozenset(
     {"item", "part", "response", "annotation", "error"}

@@ -11,14 +11,14 @@ from typing import Any, ClassVar, Final
 from detectors.errors import EdgeError
 from detectors.frozen import statically_frozen
 from detectors.types import Origin
+from proxy.bodies.json_document import NumberToken, dump
+from proxy.bodies.pointer import escape
+from proxy.bodies.walk import Walk
 from proxy.codec import JsonObject, Reference, Target
 from proxy.edge import read_json
-from proxy.json_document import NumberToken, dump
-from proxy.pointer import escape
 from proxy.providers._openai_query import ITEM_ID
 from proxy.providers._openai_shapes import is_fact
 from proxy.responses import JSON
-from proxy.walk import Walk
 
 # Who speaks a dialect names files and batches its own way (`file-`, `file_`, a UUID), so only their letters are known.
 _ANY_ID: Final = r"[A-Za-z0-9_-]{1,128}"

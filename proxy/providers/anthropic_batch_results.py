@@ -7,12 +7,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from detectors.types import Direction
+from proxy.bodies.walk import Walk
 from proxy.codec import Codec, JsonObject, Reference
 from proxy.file_answer import FileAnswer
 from proxy.providers._anthropic_batch import created_in, walk_results
 from proxy.providers._anthropic_stored import AnthropicStored
 from proxy.providers._stored import Route
-from proxy.walk import Walk
 
 
 class AnthropicBatchResults(AnthropicStored):

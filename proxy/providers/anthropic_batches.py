@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from proxy.bodies.json_document import read_object
+from proxy.bodies.walk import Walk
 from proxy.codec import Codec, JsonObject, Reference, Target
-from proxy.json_document import read_object
 from proxy.providers._anthropic_batch import check_models, references_in, requests_in, walk_batch
 from proxy.providers._anthropic_request import reachable_models
 from proxy.providers._anthropic_stored import AnthropicStored
 from proxy.providers._stored import Route
-from proxy.walk import Walk
 
 _KIND: Final = "batch"
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")

@@ -10,16 +10,16 @@ from detectors.errors import EdgeError
 from detectors.types import Direction, Origin, Unscanned
 from policies.routes import OpenRoute
 from policies.types import BlockAs
+from proxy.bodies.json_document import dump, read_object
+from proxy.bodies.walk import Walk
 from proxy.codec import Codec, Headers, JsonObject, Reference, Refusal, StreamReader, Target, Usage
 from proxy.edge import read_json
-from proxy.json_document import dump, read_object
 from proxy.providers._generic_state import plain, references_in
 from proxy.providers._layouts import NOWHERE
 from proxy.providers._openai_request import holds_numbers
 from proxy.providers._rerouted import name_model
 from proxy.providers.openai_chat import CODEC as OPENAI
 from proxy.responses import JSON
-from proxy.walk import Walk
 
 # The id that stands in the path, as a key: there it is scanned, and no mask can make it differ from what is asked for.
 _IN_PATH: Final = "{id}"

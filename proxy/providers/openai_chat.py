@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from detectors.types import Direction, Origin
 from policies.types import BlockAs
+from proxy.bodies.walk import Walk
 from proxy.codec import Codec, JsonObject, Reference, Refusal, StreamReader, Target
 from proxy.providers._chat_state import creations_of, references_of
 from proxy.providers._layouts import CHOICES
@@ -15,7 +16,6 @@ from proxy.providers._openai_request import walk_request
 from proxy.providers._openai_shapes import VOCABULARY, is_fact, refusal_body
 from proxy.providers._openai_stream import ChatStream
 from proxy.providers._system_prompt import append_sentence, prepend
-from proxy.walk import Walk
 
 
 class OpenAiChat(OpenAiDialect):

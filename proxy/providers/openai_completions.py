@@ -6,6 +6,7 @@ from typing import Final
 
 from detectors.types import Origin
 from policies.types import BlockAs
+from proxy.bodies.walk import Walk
 from proxy.codec import Codec, JsonObject, Refusal, StreamReader, Target
 from proxy.providers._layouts import CHOICES
 from proxy.providers._openai_answer import ANSWER_FACTS, drop_logprobs, walk_answer
@@ -13,7 +14,6 @@ from proxy.providers._openai_endpoint import OpenAiEndpoint
 from proxy.providers._openai_request import FIELDS
 from proxy.providers._openai_shapes import is_fact, refusal_body
 from proxy.providers._openai_stream import ChatStream
-from proxy.walk import Walk
 
 
 class CompletionStream(ChatStream):

@@ -6,13 +6,13 @@ import re
 from typing import Final
 
 from detectors.types import Origin, Unscanned
+from proxy.bodies.json_document import NumberToken
+from proxy.bodies.walk import LONG_INTEGER, Walk
 from proxy.codec import Codec, JsonObject
-from proxy.json_document import NumberToken
 from proxy.providers._openai_endpoint import OpenAiEndpoint
 from proxy.providers._openai_media import is_binary
 from proxy.providers._openai_request import FIELDS
 from proxy.providers._openai_shapes import is_fact
-from proxy.walk import LONG_INTEGER, Walk
 
 # A component as written out: a long integer, which may be somebody's number, is none.
 _COMPONENT: Final = re.compile(r"-?[0-9]{1,6}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?")

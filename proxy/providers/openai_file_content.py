@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from detectors.types import Direction
+from proxy.bodies.walk import Walk
 from proxy.codec import Codec, JsonObject, Reference
 from proxy.file_answer import FileAnswer
 from proxy.providers._openai_objects import OpenAiObjects
 from proxy.providers._openai_results import answers_in, walk_results
 from proxy.providers._stored import Route
-from proxy.walk import Walk
 
 
 class OpenAiFileContent(OpenAiObjects):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from detectors.types import Origin
+from proxy.bodies.json_document import NumberToken
+from proxy.bodies.pointer import escape
+from proxy.bodies.walk import Walk
 from proxy.codec import Codec, JsonObject
-from proxy.json_document import NumberToken
-from proxy.pointer import escape
 from proxy.providers._openai_endpoint import OpenAiEndpoint
 from proxy.providers._openai_request import FIELDS
-from proxy.walk import Walk
 
 _INPUT_KINDS: Final = ("text", "image")
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from storage.chain import NOTHING, ChainName, Head
-from storage.chain_check import ChainCheck, Link
-from storage.damage import Damage, DamageKind, Damages
-from storage.evidence import SignedHead
+from storage.chains.chain import NOTHING, ChainName, Head
+from storage.chains.check import ChainCheck, Link
+from storage.chains.damage import Damage, DamageKind, Damages
+from storage.chains.evidence import SignedHead
 from storage.postgres import Connection, Row
 
 NAME: Final = ChainName("admin audit", 0)  # no instance is called so: theirs are hexadecimal

@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from detectors.errors import StorageError
-from storage.key_encryption import NONCE_SIZE
+from storage.keys.encryption import NONCE_SIZE
 
 _TOKEN_SIZE: Final = 32  # bytes of randomness
 

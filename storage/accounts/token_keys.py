@@ -8,8 +8,8 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from storage.accounts.sealing import seal, unseal
+from storage.chains.signing import key_id
 from storage.postgres import Connection, Database
-from storage.signing import key_id
 from storage.types import Role
 
 USED_FOR: Final = 30 * 86_400.0  # seconds

@@ -18,10 +18,10 @@ from storage.apart import apart
 from storage.archive.bucket import Bucket, Session, opened_bucket
 from storage.archive.manifest import SUFFIX, manifest_bytes, manifest_of, object_key, tenant_prefix
 from storage.archive.table import parquet_of, table_of
+from storage.chains.statements import Statement
 from storage.line_files import Line, LineFiles, Rotation
 from storage.published import JsonObject, json_line, published_rows
 from storage.sinks.s3 import S3Settings
-from storage.statements import Statement
 from storage.types import DecisionRecord
 
 _LOOK: Final = 5.0  # seconds between two looks at what is due

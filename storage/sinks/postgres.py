@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from storage.decision_writer import PostgresSink
+from storage.decisions.writer import PostgresSink
 from storage.sink import POSTGRES, SinkFactory, SinkSettings, Surroundings
 from storage.types import Sink
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from proxy.additions import additions
+from proxy.additions.additions import additions
 from proxy.app import load_detection, policy_store
 from proxy.control.access.build import build_access
 from proxy.control.access.matrix import MATRIX
@@ -26,13 +26,13 @@ from proxy.control.parts import ControlParts
 from proxy.control.sums import Sums
 from proxy.screen import Screen
 from proxy.settings import Settings
-from storage.data_keys import DataKeys
-from storage.house_keys import open_house_keys
 from storage.incident_signs import IncidentSigns, Thresholds
-from storage.key_encryption import key_ring_source
+from storage.keys.data_keys import DataKeys
+from storage.keys.encryption import key_ring_source
+from storage.keys.house_keys import open_house_keys
 from storage.postgres import Database
 from storage.redis_client import RedisClient
-from storage.tenants import TenantStore
+from storage.tenants.tenants import TenantStore
 from tests.bench.store_queries import bench_database, draw_sample
 
 BAR_MS: Final = 200.0

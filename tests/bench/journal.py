@@ -10,8 +10,8 @@ from typing import Final
 
 import orjson
 
-from storage.journal import Journal
-from storage.journal_reader import JournalReader
+from storage.journal.journal import Journal
+from storage.journal.reader import JournalReader
 from storage.types import DecisionRecord
 from tests.storage.journals import a_record, opened_of
 

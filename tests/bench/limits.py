@@ -17,10 +17,10 @@ from typing import Final
 import uvloop
 
 from proxy.identity import KeyDirectory
-from storage.api_keys import generate_key
-from storage.limits import SlidingWindows
+from storage.limits.limits import SlidingWindows
 from storage.redis_client import RedisClient
 from storage.revisions import Revisions
+from storage.tenants.api_keys import generate_key
 from storage.types import Identity, LimitKey
 from tests.bench.store_queries import private_engines
 

@@ -16,7 +16,7 @@ from policies.types import Policy
 from proxy.app import Detection, load_detection
 from proxy.recorded_traffic import Traffic, tally_of
 from storage.postgres import Database
-from storage.tenants import TenantStore
+from storage.tenants.tenants import TenantStore
 from tests.bench.store_queries import bench_database
 from tests.bench.store_rows import DAYS
 

@@ -25,12 +25,12 @@ from proxy.app import Detection, build_worker
 from proxy.edge import EdgeServer
 from proxy.handler import Handler
 from proxy.identity import KeyDirectory
+from proxy.runtime.worker import COLLECT_AFTER, SWITCH_AFTER
 from proxy.settings import load_settings
-from proxy.worker import COLLECT_AFTER, SWITCH_AFTER
-from storage.api_keys import generate_key
 from storage.embedded import EngineUrls
-from storage.house_keys import open_house_keys
+from storage.keys.house_keys import open_house_keys
 from storage.revisions import Revisions
+from storage.tenants.api_keys import generate_key
 from storage.types import Identity
 from tests.bench.load import http_request
 from tests.bench.targets import ANSWER

@@ -19,21 +19,21 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from storage.canonical import FORM, canonical_json
-from storage.chain import RememberedHeads
-from storage.checkpoints import Checkpointer
-from storage.decision_writer import PostgresSink
-from storage.journal import Journal
-from storage.ledger import Ledger, Signer
+from storage.chains.canonical import FORM, canonical_json
+from storage.chains.chain import RememberedHeads
+from storage.chains.checkpoints import Checkpointer
+from storage.chains.ledger import Ledger, Signer
+from storage.chains.signing import SigningKey
+from storage.chains.statement_file import StatementFile, read_statements
+from storage.chains.verify import Believed, Scope, verify
+from storage.decisions.writer import PostgresSink
+from storage.journal.journal import Journal
+from storage.journal.shipper import Shipper
 from storage.migrate import migrate
 from storage.postgres import Database
-from storage.shipper import Shipper
-from storage.signing import SigningKey
-from storage.statement_file import StatementFile, read_statements
-from storage.tenants import TenantStore
+from storage.tenants.tenants import TenantStore
 from storage.types import DecisionRecord, OpenedRecord
 from storage.uuid7 import uuid7
-from storage.verify import Believed, Scope, verify
 from tests.bench.journal import typical
 from tests.bench.store_queries import private_postgres
 from tests.storage.journals import opened_of

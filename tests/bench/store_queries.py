@@ -20,12 +20,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from storage.decision_conditions import DecisionFilter, conditions_of
-from storage.decision_search import DecisionSearch, search_statement, windows
-from storage.embedded import EmbeddedEngines, EnginePasswords, EngineUrls
-from storage.migrate import migrate
-from storage.postgres import Database, Session
-from storage.rollup_reader import (
+from storage.decisions.conditions import DecisionFilter, conditions_of
+from storage.decisions.rollup_reader import (
     Dimension,
     Latency,
     RollupReader,
@@ -34,6 +30,10 @@ from storage.rollup_reader import (
     series_statement,
     top_statement,
 )
+from storage.decisions.search import DecisionSearch, search_statement, windows
+from storage.embedded import EmbeddedEngines, EnginePasswords, EngineUrls
+from storage.migrate import migrate
+from storage.postgres import Database, Session
 from storage.types import Role
 from tests.bench.store_rows import Owners, fill, make_owners
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+from storage.decisions.rollups import ADD_ROLLUPS
 from storage.postgres import Session
-from storage.rollups import ADD_ROLLUPS
 
 DAYS: Final = 30
 TENANTS: Final = 20

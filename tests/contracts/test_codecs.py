@@ -20,13 +20,13 @@ from detectors.errors import EdgeError
 from detectors.types import Coverage, Direction, Origin, Place, Span
 from policies.routes import why_closed
 from policies.types import ActionName, BlockAs, Disclose, Edit, Effect, StopReason, Verdict
+from proxy.bodies.json_document import JsonError, NumberToken, dump, parse
+from proxy.bodies.pointer import apply_edits, escape, resolve
+from proxy.bodies.walk import LONG_INTEGER
 from proxy.codec import Codec, OpenedOnly, Refusal, StreamReader
-from proxy.json_document import JsonError, NumberToken, dump, parse
-from proxy.pointer import apply_edits, escape, resolve
 from proxy.providers.openai_chat import CODEC as OPENAI
-from proxy.restorable import SPOKEN
-from proxy.sse import SseParser
-from proxy.walk import LONG_INTEGER
+from proxy.pseudonyms.restorable import SPOKEN
+from proxy.streams.sse import SseParser
 from tests.contracts.targets import FURTHER, ROUTE, TARGETS
 
 OFFERED = discover(proxy.providers, "CODEC", Codec)  # type: ignore[type-abstract]

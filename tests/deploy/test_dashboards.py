@@ -11,7 +11,7 @@ import yaml
 
 from deploy.dashboards.__main__ import DASHBOARDS, FOLDER, files
 from deploy.dashboards.panels import Panel, Prom
-from proxy.metric_names import BY_NAME
+from proxy.telemetry.metric_names import BY_NAME
 
 ROOT: Final = Path(__file__).parents[2]
 RULES: Final[list[dict[str, Any]]] = [

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from policies.types import ActionName
-from proxy.metric_names import BY_NAME
+from proxy.telemetry.metric_names import BY_NAME
 from tests.deployed.traffic import Sent
 
 Bounds = tuple[float, float]

@@ -97,7 +97,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_slim_environment_still_loads_all_that_serves(environment: Path) -> None:
     program = (
-        "import proxy.supervisor, proxy.cli.serve, storage.sinks\n"
+        "import proxy.runtime.supervisor, proxy.cli.serve, storage.sinks\n"
         "from proxy.app import load_detection\nload_detection()"
     )
     accepted(environment / "bin/python", "-c", program)

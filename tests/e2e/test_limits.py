@@ -17,10 +17,10 @@ from aiohttp import web
 from openai import OpenAI
 from openai.types.chat import ChatCompletion
 
-from storage.api_keys import ApiKeyStore
-from storage.house_keys import open_house_keys
+from storage.keys.house_keys import open_house_keys
 from storage.postgres import Database
-from storage.tenants import TenantStore
+from storage.tenants.api_keys import ApiKeyStore
+from storage.tenants.tenants import TenantStore
 from storage.types import Role
 from tests.harness import Product, Recorder, chunk, completion, read
 

@@ -12,8 +12,8 @@ from multidict import CIMultiDict
 from detectors.types import Direction
 from policies.types import Facts, Policy
 from proxy.app import load_detection
-from proxy.json_document import parse
-from proxy.pointer import apply_edits
+from proxy.bodies.json_document import parse
+from proxy.bodies.pointer import apply_edits
 from proxy.providers import openai_chat
 from proxy.screen import Screen
 from tests.fuzz.grammar import CANARY_DOMAIN, Case, id_of

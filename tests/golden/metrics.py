@@ -11,17 +11,18 @@ from policies.types import ActionName, Effect, Verdict
 from proxy.control.exposition import Exposition, journal_samples, upkeep_samples
 from proxy.control.sums import Sample, Sums
 from proxy.control.upkeep import UpkeepCounts
-from proxy.generation import Generation
-from proxy.metric_names import BOUNDS, METRICS, MetricName
-from proxy.metrics import Finished, WorkerMetrics
-from storage.courier import SinkCounts
-from storage.shipper import ShippingCounts
+from proxy.telemetry.generation import Generation
+from proxy.telemetry.metric_names import BOUNDS, METRICS, MetricName
+from proxy.telemetry.metrics import Finished, WorkerMetrics
+from storage.journal.courier import SinkCounts
+from storage.journal.shipper import ShippingCounts
 
 EXPOSITION: Final = Path(__file__).parent / "exposition.txt"
 PAGE: Final = Path(__file__).parents[2] / "docs" / "metrics.md"
 _HEAD: Final = """# Metrics
 
-`GET /metrics` on the control plane (port 8001), made from `proxy/metric_names.py` (`make golden` writes this page).
+`GET /metrics` on the control plane (port 8001), made from `proxy/telemetry/metric_names.py` (`make golden` writes
+this page).
 Counters of a worker that died stay in the sums. A label has at most as many values as the table says, then `other`;
 `tenant_id` has as many as `metrics.tenants` (50), or `all` alone with `metrics.tenant_label: false`. A tenant beyond
 its number counts as `other` in histograms too.

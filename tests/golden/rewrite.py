@@ -21,12 +21,12 @@ from detectors.types import Direction
 from policies.loader import load_policy_text
 from policies.types import Disclose, Facts, Policy
 from proxy.app import Detection, load_detection
+from proxy.bodies.json_document import dump, parse
+from proxy.bodies.pointer import apply_edits
+from proxy.bodies.walk import Walk
 from proxy.codec import Codec, Refusal
-from proxy.json_document import dump, parse
-from proxy.pointer import apply_edits
 from proxy.screen import Screen, Screened
-from proxy.streaming import StreamScreen
-from proxy.walk import Walk
+from proxy.streams.streaming import StreamScreen
 from tests.contracts.targets import TARGETS
 from tests.golden.keys import pages
 from tests.golden.metrics import EXPOSITION, PAGE, exposition_text, metrics_page

@@ -31,7 +31,7 @@ from policies.recorded import Catalogue, Recorded
 from policies.replay import STOPS, Doubt, Replay
 from policies.types import ActionName, Facts, Policy
 from proxy.exchange import Exchange, heaviest
-from proxy.record import record_of
+from proxy.recording.record import record_of
 from storage.types import Identity, Outcome
 from tests.policies.conftest import MakeFinding, MakePolicy
 

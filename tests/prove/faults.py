@@ -19,15 +19,15 @@ from detectors.types import Detector, Hit, InspectionContext, Segment, Stage, Vi
 from detectors.views import Lattice, ViewBuilder
 from policies.types import Policy
 from proxy.app import Detection, Worker, build_worker, load_detection
+from proxy.bodies.walk import Walk
 from proxy.edge import EdgeServer
 from proxy.handler import Handler
 from proxy.parts import Parts
 from proxy.providers import openai_chat
 from proxy.screen import Screen, Screened
 from proxy.settings import load_settings
-from proxy.walk import Walk
 from storage.embedded import EngineUrls
-from storage.house_keys import open_house_keys
+from storage.keys.house_keys import open_house_keys
 from storage.types import DecisionRecord, Grant, LimitKey, OpenedRecord
 from tests.harness import Product, Recorder
 

@@ -19,13 +19,13 @@ from policies.effects import Edit
 from policies.loader import load_policy
 from policies.types import Facts, Policy
 from proxy.app import load_detection
+from proxy.bodies.json_document import dump, parse
+from proxy.bodies.pointer import apply_edits, resolve
+from proxy.bodies.walk import Walk
 from proxy.exchange import digest
-from proxy.json_document import dump, parse
-from proxy.pointer import apply_edits, resolve
 from proxy.providers import openai_chat
 from proxy.screen import Screen
-from proxy.walk import Walk
-from storage.house_keys import open_house_keys
+from storage.keys.house_keys import open_house_keys
 from tests.harness import Product, Received, Recorder
 
 

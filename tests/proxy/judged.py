@@ -14,10 +14,10 @@ import orjson
 
 from policies.types import Policy
 from proxy.app import Detection
-from proxy.judge_settings import JudgeSettings
-from proxy.judges import Judges
-from proxy.metrics import WorkerMetrics
+from proxy.judging.judges import Judges
+from proxy.judging.settings import JudgeSettings
 from proxy.settings import UpstreamSettings
+from proxy.telemetry.metrics import WorkerMetrics
 from storage.types import Limits
 from tests.harness import Recorder, Script
 from tests.proxy.serving import Serving, serving

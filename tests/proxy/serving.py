@@ -19,19 +19,19 @@ from proxy.edge_settings import EdgeSettings
 from proxy.egress.door import open_door
 from proxy.egress.settings import EgressSettings
 from proxy.handler import Handler
-from proxy.judges import Judges
-from proxy.metering import Metering
-from proxy.metrics import WorkerMetrics
+from proxy.judging.judges import Judges
+from proxy.limits.metering import Metering
+from proxy.limits.prices import Prices, PriceSettings
 from proxy.parts import Parts
 from proxy.pool.connection_pool import ConnectionPool
-from proxy.prices import Prices, PriceSettings
 from proxy.releases import Releases
 from proxy.screen import Screen
 from proxy.settings import UpstreamSettings
-from proxy.upstream import Upstreams
-from proxy.upstream_health import UpstreamHealth
-from storage.journal import Journal
-from storage.journal_reader import JournalReader
+from proxy.telemetry.metrics import WorkerMetrics
+from proxy.upstreams.health import UpstreamHealth
+from proxy.upstreams.upstream import Upstreams
+from storage.journal.journal import Journal
+from storage.journal.reader import JournalReader
 from storage.reviews import ReviewQueue
 from storage.types import DecisionRecord, Identity, ObjectName
 

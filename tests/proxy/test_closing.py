@@ -13,8 +13,8 @@ from aiohttp import web
 
 from proxy.app import Detection
 from proxy.edge import EdgeServer
-from proxy.prices import Prices, PriceSettings
-from proxy.risk import Steps
+from proxy.limits.prices import Prices, PriceSettings
+from proxy.limits.risk import Steps
 from proxy.settings import UpstreamSettings
 from tests.proxy.conftest import MakePolicy
 from tests.proxy.serving import serving

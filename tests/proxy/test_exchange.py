@@ -14,7 +14,7 @@ from policies.types import ActionName, Judged, Policy, Verdict
 from proxy.codec import Usage
 from proxy.exchange import Exchange, digest, heaviest
 from proxy.providers._openai_shapes import VOCABULARY
-from proxy.record import MAX_SCORES, record_of
+from proxy.recording.record import MAX_SCORES, record_of
 from proxy.screen import Screened
 from storage.types import DecisionRecord, Identity, Outcome
 

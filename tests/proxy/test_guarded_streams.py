@@ -21,8 +21,8 @@ from proxy.codec import Refusal
 from proxy.providers.openai_chat import CODEC
 from proxy.providers.openai_responses import CODEC as RESPONSES
 from proxy.screen import Screen
-from proxy.sse import SseParser
-from proxy.streaming import StreamEnd, StreamScreen
+from proxy.streams.sse import SseParser
+from proxy.streams.streaming import StreamEnd, StreamScreen
 from tests.contracts.targets import TARGETS
 from tests.detectors.test_fingerprints import PROMPT
 

@@ -10,10 +10,10 @@ import pytest
 from detectors.canary import canary_of, canary_sentence
 from detectors.types import Direction
 from policies.types import Policy
+from proxy.bodies.json_document import dump
 from proxy.codec import Codec
 from proxy.exchange import Exchange
 from proxy.guarding import guard_answer, take_back
-from proxy.json_document import dump
 from proxy.providers import anthropic_messages, gemini_generate, openai_chat, openai_completions, openai_responses
 from tests.proxy.conftest import MakePolicy
 

@@ -11,9 +11,9 @@ from aiohttp.test_utils import RawTestServer, TestClient
 
 from proxy.app import Detection, Worker, build_worker
 from proxy.settings import load_settings
-from storage.api_keys import generate_key
 from storage.embedded import EngineUrls
-from storage.house_keys import open_house_keys
+from storage.keys.house_keys import open_house_keys
+from storage.tenants.api_keys import generate_key
 
 NOBODY = "127.0.0.1:9"  # the discard port: nothing listens there
 BODY = {"model": "any", "messages": [{"role": "user", "content": "hi"}]}

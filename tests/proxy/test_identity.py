@@ -14,8 +14,8 @@ from detectors.errors import DatabaseUnavailableError, EdgeError, IdentityError
 from proxy import identity as room
 from proxy.identity import UNKNOWN_FOR, KeyDirectory, Presented, presented_key
 from proxy.providers.openai_chat import CODEC
-from storage.api_keys import generate_key, hash_key
 from storage.revisions import Revisions
+from storage.tenants.api_keys import generate_key, hash_key
 from storage.types import Identity
 
 PEPPER = b"pepper"

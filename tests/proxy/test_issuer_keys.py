@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 
 from detectors.errors import IdentityError
 from proxy.issuer_keys import AGAIN, KEPT, LAST, IssuerKeys
-from storage.tenant_issuers import Issuer
+from storage.tenants.issuers import Issuer
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 

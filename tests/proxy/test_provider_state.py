@@ -12,11 +12,11 @@ import pytest
 from detectors.errors import DatabaseUnavailableError, EdgeError
 from proxy.codec import Reference
 from proxy.exchange import Exchange
-from proxy.metrics import WorkerMetrics
 from proxy.parts import Parts
 from proxy.provider_state import hold_references, note_creations
 from proxy.providers.openai_chat import CODEC
 from proxy.settings import UpstreamSettings
+from proxy.telemetry.metrics import WorkerMetrics
 from storage.types import Identity, ObjectName
 from tests.proxy.conftest import MakePolicy
 

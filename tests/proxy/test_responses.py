@@ -8,7 +8,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from proxy.json_document import parse
+from proxy.bodies.json_document import parse
 from proxy.responses import (
     error_response,
     json_response,

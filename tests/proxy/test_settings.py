@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from detectors.errors import SettingsError
 from proxy.settings import Settings, load_settings
-from proxy.upstream import Upstreams
+from proxy.upstreams.upstream import Upstreams
 
 Load = Callable[..., Settings]
 UPSTREAM = "upstreams:\n  - {{name: local, base_url: '{}'}}\n"

@@ -18,15 +18,15 @@ from proxy.edge_settings import EdgeSettings
 from proxy.egress.door import open_door
 from proxy.egress.settings import EgressSettings
 from proxy.handler import Handler
-from proxy.metrics import WorkerMetrics
+from proxy.limits.prices import Prices, PriceSettings
 from proxy.parts import Parts
-from proxy.prices import Prices, PriceSettings
 from proxy.releases import Releases
 from proxy.screen import Screen, Screened
 from proxy.settings import UpstreamSettings
-from proxy.upstream import Upstreams
-from storage.journal import Journal
-from storage.journal_reader import JournalReader
+from proxy.telemetry.metrics import WorkerMetrics
+from proxy.upstreams.upstream import Upstreams
+from storage.journal.journal import Journal
+from storage.journal.reader import JournalReader
 from storage.reviews import ReviewQueue
 from storage.types import Identity, Outcome
 from tests.proxy.conftest import MakePolicy

@@ -19,7 +19,7 @@ from proxy.app import Detection
 from tests.harness import Recorder, streamed
 from tests.labelled.generate import lines
 from tests.proxy.judged import judged
-from tests.proxy.test_streaming import Run, ended, run, said
+from tests.proxy.streams.test_streaming import Run, ended, run, said
 
 __all__ = ["run"]  # a fixture
 KINDS = (Category.CREDENTIAL, Category.PII)

@@ -16,9 +16,9 @@ from proxy.providers.anthropic_messages import CODEC as ANTHROPIC
 from proxy.providers.gemini_generate import CODEC as GEMINI
 from proxy.providers.openai_chat import CODEC as CHAT
 from proxy.screen import Screen
-from proxy.streaming import StreamScreen
+from proxy.streams.streaming import StreamScreen
 from tests.contracts.targets import TARGETS
-from tests.proxy.test_joints import blocks
+from tests.proxy.streams.test_joints import blocks
 
 ENDS: dict[str, tuple[Codec, list[dict[str, Any]], str]] = {
     "chat": (

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from detectors.errors import IdentityError
 from proxy.tenant_tokens import TenantTokens, looks_like_token, unverifiable
-from storage.tenant_issuers import Issuer
+from storage.tenants.issuers import Issuer
 from storage.types import Identity
 
 NOW = 1_800_000_000.0

@@ -8,16 +8,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from storage.chain import RememberedHeads
-from storage.checkpoints import Checkpointer
-from storage.decision_writer import PostgresSink
-from storage.ledger import CheckpointSink, Ledger, Signer
+from storage.chains.chain import RememberedHeads
+from storage.chains.checkpoints import Checkpointer
+from storage.chains.ledger import CheckpointSink, Ledger, Signer
+from storage.chains.retired import Removal, Retirement
+from storage.chains.signing import SigningKey, Succession
+from storage.chains.statement_file import StatementFile, read_statements
+from storage.chains.verify import Believed, Report, Scope, verify
+from storage.decisions.writer import PostgresSink
 from storage.postgres import Database
-from storage.retired import Removal, Retirement
-from storage.signing import SigningKey, Succession
-from storage.statement_file import StatementFile, read_statements
 from storage.types import DecisionRecord, Role, Tenant
-from storage.verify import Believed, Report, Scope, verify
 from tests.storage.conftest import MakeRecord
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from storage.decision_writer import PostgresSink
+from storage.decisions.writer import PostgresSink
 from storage.embedded import EngineUrls
-from storage.journal import Journal, Sync
+from storage.journal.journal import Journal, Sync
+from storage.journal.shipper import Shipper
 from storage.migrate import migrate
 from storage.postgres import Database, Session
-from storage.shipper import Shipper
-from storage.tenants import TenantStore
+from storage.tenants.tenants import TenantStore
 from storage.types import DecisionRecord, Outcome, Tenant
 from storage.uuid7 import uuid7
 from tests.storage.journals import Door, is_locked, opened_of

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from detectors.errors import DatabaseUnavailableError, StorageError, UnavailableError
-from storage.decision_writer import PostgresSink
-from storage.shipper import Shipper
+from storage.decisions.writer import PostgresSink
+from storage.journal.shipper import Shipper
 from storage.types import DecisionRecord, OpenedRecord, Outcome
 from storage.uuid7 import uuid7
 
@@ -23,7 +23,7 @@ WRITER: Final = """
 import asyncio, os, resource, signal, sys
 from pathlib import Path
 from detectors.errors import JournalError
-from storage.journal import Journal, Sync
+from storage.journal.journal import Journal, Sync
 from tests.storage.journals import a_record, opened_of
 
 tenant = int(sys.argv[2])

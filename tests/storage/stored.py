@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import orjson
 
-from storage.data_keys import DataKey
-from storage.decision_writer import PostgresSink
+from storage.decisions.writer import PostgresSink
+from storage.keys.data_keys import DataKey
+from storage.keys.sealed_body import BodyPlace, seal
 from storage.postgres import Database
-from storage.sealed_body import BodyPlace, seal
 from storage.subjects import subject_hash, subject_key
 from storage.types import DecisionRecord
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from storage.chain import RememberedHeads
-from storage.decision_writer import PostgresSink
-from storage.decisions import DecisionReader
+from storage.chains.chain import RememberedHeads
+from storage.chains.verify import Believed, Scope, verify
+from storage.decisions.decisions import DecisionReader
+from storage.decisions.writer import PostgresSink
 from storage.migrate import FOLDER, migrate
 from storage.postgres import Database, Session
-from storage.tenants import TenantStore
+from storage.tenants.tenants import TenantStore
 from storage.uuid7 import uuid7
-from storage.verify import Believed, Scope, verify
 from tests.storage.conftest import DatabaseUrls, MakeRecord
 
 pytestmark = pytest.mark.slow

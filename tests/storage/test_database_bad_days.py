@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from storage.decision_writer import PostgresSink
+from storage.decisions.writer import PostgresSink
+from storage.journal.shipper import Shipper
 from storage.postgres import Database
-from storage.shipper import Shipper
 from storage.types import Tenant
 from tests.storage.conftest import DatabaseUrls, MakeRecord, OpenJournal, RunStatement
 

@@ -14,13 +14,13 @@ from time import monotonic, process_time
 import pytest
 
 from storage.embedded import EngineUrls
-from storage.fleet import Fleet
-from storage.lease import Lease
-from storage.limits import SlidingWindows
-from storage.link import Link
+from storage.limits.fleet import Fleet
+from storage.limits.lease import Lease
+from storage.limits.limits import SlidingWindows
+from storage.limits.link import Link
 from storage.redis_client import RedisClient, Script
 from storage.types import LimitKey
-from tests.storage.test_limits import PATIENCE, Clock, Valkey, connected, fullest_window, valkey
+from tests.storage.limits.test_limits import PATIENCE, Clock, Valkey, connected, fullest_window, valkey
 
 __all__ = ["valkey"]
 pytestmark = pytest.mark.slow
@@ -198,7 +198,7 @@ async def test_a_redis_that_lies_is_not_believed(engines: EngineUrls, lie: objec
 async def test_a_redis_that_is_gone_in_between_admits_no_second_limit(
     valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.link.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("storage.limits.link.RETRY_SECONDS", 0.0)
     await valkey.answers()
     async with connected(valkey.url) as redis:
         team, window = [SlidingWindows(redis, lambda: 4) for _ in range(4)], LimitKey(randbits(48), "requests", 400, 60)

@@ -12,7 +12,7 @@ import pytest
 from detectors.errors import DatabaseUnavailableError, StorageError
 from storage.migrate import load_migrations, migrate
 from storage.postgres import Database, Session
-from storage.tenants import TenantStore
+from storage.tenants.tenants import TenantStore
 from tests.storage.conftest import DatabaseUrls, run_outside_transactions
 
 pytestmark = pytest.mark.slow

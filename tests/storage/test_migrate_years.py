@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from storage.decision_conditions import DecisionFilter
-from storage.decision_search import DecisionSearch
-from storage.decision_writer import PostgresSink
-from storage.decisions import DecisionReader
+from storage.decisions.conditions import DecisionFilter
+from storage.decisions.decisions import DecisionReader
+from storage.decisions.search import DecisionSearch
+from storage.decisions.writer import PostgresSink
 from storage.migrate import FOLDER, load_migrations, migrate
 from storage.postgres import Database, Session
 from storage.types import Tenant

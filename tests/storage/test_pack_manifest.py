@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from detectors.errors import SignatureError
+from storage.chains.signing import SigningKey, key_id
 from storage.pack_manifest import MANIFEST, PackSigners, sign_pack
-from storage.signing import SigningKey, key_id
 
 KEY = SigningKey(b"k" * 32)
 SIGNERS = PackSigners({KEY.id: KEY.public})

@@ -15,17 +15,17 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from detectors.errors import StorageError
-from storage.attempts import Attempts
-from storage.concurrency import Concurrency
 from storage.embedded.binaries import installed_binaries
-from storage.fleet import Fleet
-from storage.limits import SlidingWindows
-from storage.link import Link
+from storage.limits.attempts import Attempts
+from storage.limits.concurrency import Concurrency
+from storage.limits.fleet import Fleet
+from storage.limits.limits import SlidingWindows
+from storage.limits.link import Link
+from storage.limits.risk import RiskScores
+from storage.limits.spending import Spending
+from storage.limits.warned import Warned
 from storage.redis_client import RedisClient
-from storage.risk import RiskScores
-from storage.spending import Spending
 from storage.types import LimitKey
-from storage.warned import Warned
 
 pytestmark = pytest.mark.slow
 SLOTS = 16_384

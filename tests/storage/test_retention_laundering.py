@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from storage.chains.retired import UnsoundError
+from storage.decisions.retention import Retention
 from storage.postgres import Database
-from storage.retention import Retention
-from storage.retired import UnsoundError
 from storage.types import Tenant
 from tests.storage.chained import ChainedLog
 from tests.storage.conftest import MakeRecord, RunStatement

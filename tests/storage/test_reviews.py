@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from detectors.errors import StorageError
-from storage.canonical import canonical_json
-from storage.decision_writer import PostgresSink
+from storage.chains.canonical import canonical_json
+from storage.decisions.writer import PostgresSink
 from storage.postgres import Database
 from storage.reviews import Release, ReviewQueue, ReviewStatus
 from storage.types import Role, Tenant

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from storage.api_keys import ApiKeyStore
 from storage.postgres import Database
 from storage.revisions import Revisions, bump_policies, read_revisions
-from storage.tenants import TenantStore
+from storage.tenants.api_keys import ApiKeyStore
+from storage.tenants.tenants import TenantStore
 from storage.types import Tenant
 from tests.storage.conftest import RunStatement
 

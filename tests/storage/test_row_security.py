@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from detectors.errors import DatabaseUnavailableError, StorageError
-from storage.api_keys import ApiKeyStore
-from storage.decision_writer import PostgresSink
+from storage.decisions.writer import PostgresSink
 from storage.postgres import Database, Session
+from storage.tenants.api_keys import ApiKeyStore
 from storage.types import Role, Tenant
 from tests.storage.conftest import DatabaseUrls, MakeRecord, RunStatement
 

@@ -13,13 +13,15 @@ from typing import Any, Final, NoReturn
 
 import pytest
 
-from storage import courier, decision_writer, journal_reader
-from storage import shipper as shipper_room
-from storage.decision_writer import PostgresSink
-from storage.journal import Journal
+from storage.decisions import writer as decision_writer
+from storage.decisions.writer import PostgresSink
+from storage.journal import courier
+from storage.journal import reader as journal_reader
+from storage.journal import shipper as shipper_room
+from storage.journal.journal import Journal
+from storage.journal.shipper import Shipper
 from storage.postgres import Database, Session
-from storage.shipper import Shipper
-from storage.tenants import TenantStore
+from storage.tenants.tenants import TenantStore
 from storage.types import DecisionRecord, Tenant
 from tests.storage.conftest import DatabaseUrls, OpenJournal, Rows, Write
 from tests.storage.journals import Door, a_record, files, opened_of, ship_all

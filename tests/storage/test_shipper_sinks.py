@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from storage.journal import Journal
-from storage.journal_folder import journal_size, segment_name
-from storage.shipper import Shipper
+from storage.journal.folder import journal_size, segment_name
+from storage.journal.journal import Journal
+from storage.journal.shipper import Shipper
 from storage.types import DecisionRecord
 from tests.storage.conftest import OpenJournal, Rows, RunStatement, Write
 from tests.storage.journals import Graves, Shelf, a_record, files, framed, numbers, opened_of, ship_all

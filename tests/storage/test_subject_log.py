@@ -11,9 +11,9 @@ import orjson
 import pytest
 
 from detectors.errors import DatabaseUnavailableError, StorageError
-from storage.bodies import read_bodies
-from storage.data_keys import DataKeys
-from storage.key_encryption import SuppliedKeys
+from storage.decisions.bodies import read_bodies
+from storage.keys.data_keys import DataKeys
+from storage.keys.encryption import SuppliedKeys
 from storage.postgres import Database
 from storage.subject_log import Erased, SubjectLog
 from storage.subjects import subject_hash, subject_key

@@ -13,10 +13,10 @@ import pytest
 from detectors.errors import DatabaseUnavailableError
 from storage.accounts.admin_audit import AdminAudit
 from storage.accounts.users import NewUser, UserStore
-from storage.api_keys import ApiKeyStore
-from storage.decision_writer import PostgresSink
+from storage.decisions.writer import PostgresSink
 from storage.postgres import Database, Row, Session
-from storage.tenant_issuers import NewIssuer, TenantIssuers
+from storage.tenants.api_keys import ApiKeyStore
+from storage.tenants.issuers import NewIssuer, TenantIssuers
 from storage.types import Tenant
 from tests.storage.conftest import DatabaseUrls, MakeRecord, RunStatement
 

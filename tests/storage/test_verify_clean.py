@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from detectors.errors import StorageError
-from storage.damage import Damage
-from storage.house_keys import open_house_keys
-from storage.key_rotation import rotate_signing_key
+from storage.chains.damage import Damage
+from storage.chains.key_rotation import rotate_signing_key
+from storage.chains.signing import SigningKey, read_successions
+from storage.chains.statement_file import read_statements
+from storage.chains.verify import Believed, Scope, verify
+from storage.keys.house_keys import open_house_keys
 from storage.postgres import Database
-from storage.signing import SigningKey, read_successions
-from storage.statement_file import read_statements
 from storage.subjects import personal_digest
 from storage.types import Tenant
-from storage.verify import Believed, Scope, verify
 from tests.storage.chained import START, ChainedLog
 from tests.storage.conftest import MakeRecord, RunStatement
 

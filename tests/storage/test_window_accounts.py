@@ -10,11 +10,11 @@ from secrets import randbits
 import pytest
 
 from storage.embedded import EngineUrls
-from storage.lease import Lease
-from storage.limits import SlidingWindows
+from storage.limits.lease import Lease
+from storage.limits.limits import SlidingWindows
 from storage.redis_client import RedisClient
 from storage.types import LimitKey
-from tests.storage.test_limits import Clock, connected
+from tests.storage.limits.test_limits import Clock, connected
 
 pytestmark = pytest.mark.slow
 

@@ -22,7 +22,7 @@ from storage.accounts.throttle import Throttle
 from storage.accounts.token_keys import TokenKeys
 from storage.accounts.users import UserStore
 from storage.accounts.waiting import WaitingSignIns
-from storage.house_keys import HouseKeys
+from storage.keys.house_keys import HouseKeys
 from storage.postgres import Database
 
 __all__ = ["Access", "build_access"]

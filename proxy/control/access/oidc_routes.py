@@ -13,7 +13,7 @@ from proxy.control.access.places import Place, is_secure, origin_of, place_of, w
 from proxy.control.access.sign_in import begin_session
 from storage.accounts.throttle import Gate
 from storage.accounts.users import User
-from storage.tenants import TenantStore
+from storage.tenants.tenants import TenantStore
 
 START = "/api/v1/auth/oidc/start"
 

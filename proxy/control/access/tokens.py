@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from detectors.errors import AccessError
 from storage.accounts.token_keys import PublicKey, TokenKeys
-from storage.tenant_issuers import OUR_AUDIENCE
+from storage.tenants.issuers import OUR_AUDIENCE
 
 LIFE: Final = 600  # seconds
 _TYPE: Final = "at+jwt"

@@ -9,7 +9,7 @@ from proxy.control.answers.apps import AppList, NewApp, ShownApp
 from proxy.control.fields import Page
 from proxy.control.operations import Call, Operation, not_found
 from proxy.control.paging import next_after, number_after
-from storage.key_book import App, KeyBook
+from storage.tenants.key_book import App, KeyBook
 
 _ALL: Final = "/api/v1/tenants/{tenant}/apps"
 

@@ -10,7 +10,7 @@ from proxy.control.access.types import Permission
 from proxy.control.answers.attention import Attention, AttentionQuery, EndingExclusion, FailedPack, FailedPolicy, Gap
 from proxy.control.operations import Call, Operation
 from proxy.control.policy_desk import without_folders
-from storage.coverage_gaps import coverage_gaps
+from storage.decisions.coverage_gaps import coverage_gaps
 
 _MOST: Final = 100  # of each kind
 _SOON: Final = timedelta(days=14)

@@ -10,8 +10,8 @@ from proxy.control.operations import Call, Operation
 from proxy.control.paging import next_after, number_after
 from storage.accounts.admin_audit import AuditEvent, Sought
 from storage.accounts.audit_chain import check_admin_audit
-from storage.damage import Damages
-from storage.tenants import TenantStore
+from storage.chains.damage import Damages
+from storage.tenants.tenants import TenantStore
 from storage.types import Role
 
 _ALL: Final = "/api/v1/audit-events"

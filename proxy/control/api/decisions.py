@@ -21,11 +21,11 @@ from proxy.control.answers.decisions import (
 from proxy.control.decision_words import score_words, why
 from proxy.control.fields import Done
 from proxy.control.operations import Call, Operation, not_found
-from storage.bodies import read_bodies_of_tenant
-from storage.decision_conditions import DecisionFilter
-from storage.decision_search import DecisionSearch
-from storage.decisions import DecisionReader, JsonObject
-from storage.labels import Labels
+from storage.decisions.bodies import read_bodies_of_tenant
+from storage.decisions.conditions import DecisionFilter
+from storage.decisions.decisions import DecisionReader, JsonObject
+from storage.decisions.labels import Labels
+from storage.decisions.search import DecisionSearch
 
 _ALL: Final = "/api/v1/decisions"
 _ONE: Final = f"{_ALL}/{{decision}}"

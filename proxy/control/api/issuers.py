@@ -8,8 +8,8 @@ from proxy.control.access.types import Permission
 from proxy.control.answers.issuers import IssuerList, NewIssuer, ShownIssuer
 from proxy.control.fields import Done
 from proxy.control.operations import Call, Operation, not_found
-from storage.tenant_issuers import KeptIssuer, TenantIssuers
-from storage.tenant_issuers import NewIssuer as Kept
+from storage.tenants.issuers import KeptIssuer, TenantIssuers
+from storage.tenants.issuers import NewIssuer as Kept
 
 _ALL: Final = "/api/v1/tenants/{tenant}/issuers"
 

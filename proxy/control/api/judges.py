@@ -9,7 +9,7 @@ from proxy.control.access.types import Permission
 from proxy.control.answers.judges import JudgeList, ShownBreaker, ShownJudge, State
 from proxy.control.fields import Done
 from proxy.control.operations import Call, Operation, not_found
-from proxy.judge_settings import JudgeSettings
+from proxy.judging.settings import JudgeSettings
 from storage.judge_breakers import JudgeBreakers
 
 _ALL: Final = "/api/v1/judges"

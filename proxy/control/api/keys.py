@@ -12,8 +12,8 @@ from proxy.control.fields import Moment
 from proxy.control.operations import Call, Operation, not_found
 from proxy.control.paging import next_after, number_after
 from proxy.key_limits import unknown_scope
-from storage.api_keys import ApiKey, ApiKeyStore, KeyLimits
-from storage.key_book import KeyBook
+from storage.tenants.api_keys import ApiKey, ApiKeyStore, KeyLimits
+from storage.tenants.key_book import KeyBook
 
 _ALL: Final = "/api/v1/tenants/{tenant}/keys"
 _ONE: Final = f"{_ALL}/{{key}}"

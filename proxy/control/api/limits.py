@@ -10,10 +10,10 @@ from proxy.control.answers.limits import Counted, Level, LimitList, ShownLimit
 from proxy.control.fields import Page
 from proxy.control.operations import Call, Operation
 from proxy.control.paging import number_after
-from proxy.limit_plan import COST, PER_DOLLAR, windows_of
-from storage.api_keys import ApiKey
-from storage.key_book import App, KeyBook
-from storage.limit_standing import LimitStandings, Standing
+from proxy.limits.plan import COST, PER_DOLLAR, windows_of
+from storage.limits.standing import LimitStandings, Standing
+from storage.tenants.api_keys import ApiKey
+from storage.tenants.key_book import App, KeyBook
 from storage.types import LimitKey
 
 _ALL: Final = "/api/v1/tenants/{tenant}/limits"

@@ -15,11 +15,11 @@ from detectors.types import Direction, InspectionContext, Origin, Segment
 from policies.explanation import Explanation, Step, as_document, explain
 from policies.testing import text_segment
 from policies.types import ActionName, Facts, Policy, Pseudonym
+from proxy.bodies.pointer import UneditableError, edit_text
 from proxy.control.access.types import Permission
 from proxy.control.answers.playground import ShownView, Trial, TrialReport
 from proxy.control.operations import Call, Operation
 from proxy.control.policy_desk import PolicyPlace, load, patience
-from proxy.pointer import UneditableError, edit_text
 
 _MOST_VIEWS: Final = 64
 _SHOWN: Final = 4000  # characters of a view

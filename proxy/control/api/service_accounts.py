@@ -17,7 +17,7 @@ from proxy.control.api.users import take_tenant
 from proxy.control.operations import Call, Operation, not_found
 from proxy.control.paging import next_after, number_after
 from storage.accounts.service_accounts import ServiceAccount
-from storage.tenancy import Tenancy
+from storage.tenants.tenancy import Tenancy
 
 _ALL: Final = "/api/v1/service-accounts"
 _ONE: Final = f"{_ALL}/{{account}}"

@@ -10,7 +10,7 @@ from proxy.control.answers.tenants import Deletion, NewTenant, ShownTenant, Tena
 from proxy.control.fields import Page
 from proxy.control.operations import Call, Operation, not_found
 from proxy.control.paging import next_after, number_after
-from storage.tenancy import Tenancy, TenantState
+from storage.tenants.tenancy import Tenancy, TenantState
 
 _ONE: Final = "/api/v1/tenants/{tenant}"
 

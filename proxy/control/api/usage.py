@@ -10,8 +10,8 @@ from proxy.control.access.types import Permission
 from proxy.control.answers.usage import ShownLatency, Usage, UsagePoint, UsageQuery, UsageShare
 from proxy.control.api.decisions import dollars
 from proxy.control.operations import Call, Operation
-from storage.rollup_reader import Latency, Point, RollupReader, Span
-from storage.usage_reader import UsageReader, UsageSums
+from storage.decisions.rollup_reader import Latency, Point, RollupReader, Span
+from storage.decisions.usage_reader import UsageReader, UsageSums
 
 _WEEK: Final = timedelta(days=7)
 _LONGEST: Final = timedelta(days=400)  # rollups are kept no longer

@@ -22,7 +22,7 @@ from proxy.control.operations import Call, Operation, not_found
 from proxy.control.paging import next_after, number_after
 from storage.accounts.users import NewUser as NewAccount
 from storage.accounts.users import User
-from storage.tenancy import Tenancy
+from storage.tenants.tenancy import Tenancy
 
 _ALL: Final = "/api/v1/users"
 _ONE: Final = f"{_ALL}/{{user}}"

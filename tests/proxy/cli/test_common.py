@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from detectors.errors import StorageError
 from proxy.cli import audit, keys, signatures, tenants
 from proxy.cli.common import progress
-from tests.proxy.test_operator_packs import write
+from tests.proxy.additions.test_operator_packs import write
 
 
 @pytest.mark.parametrize(

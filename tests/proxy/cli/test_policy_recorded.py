@@ -7,7 +7,7 @@ from pathlib import Path
 from proxy.app import load_detection, policy_store
 from proxy.cli.policy_recorded import policies_in_force
 from proxy.held_policies import held_folder
-from proxy.processes import run_loop
+from proxy.runtime.processes import run_loop
 from proxy.settings import load_settings
 
 

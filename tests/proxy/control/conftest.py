@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 
-from proxy.additions import additions
+from proxy.additions.additions import additions
 from proxy.app import Detection, policy_store
 from proxy.control.access.build import build_access
 from proxy.control.access.passwords import Passwords
@@ -18,13 +18,13 @@ from proxy.control.parts import ControlParts
 from proxy.control.sums import Sums
 from proxy.screen import Screen
 from proxy.settings import Settings
-from storage.data_keys import DataKeys
 from storage.embedded import EngineUrls
-from storage.house_keys import open_house_keys
-from storage.key_encryption import key_ring_source
+from storage.keys.data_keys import DataKeys
+from storage.keys.encryption import key_ring_source
+from storage.keys.house_keys import open_house_keys
 from storage.postgres import Database
 from storage.redis_client import RedisClient
-from storage.tenants import TenantStore
+from storage.tenants.tenants import TenantStore
 from storage.types import Tenant
 from tests.proxy.control.house import House
 from tests.proxy.control.stock import Stock, stocked

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from storage.accounts.users import NewUser
-from storage.api_keys import ApiKeyStore
-from storage.decision_writer import PostgresSink
+from storage.decisions.writer import PostgresSink
 from storage.incidents import IncidentStore, Sign
-from storage.key_book import KeyBook
 from storage.policy_versions import PolicyVersions
-from storage.tenant_issuers import NewIssuer, TenantIssuers
+from storage.tenants.api_keys import ApiKeyStore
+from storage.tenants.issuers import NewIssuer, TenantIssuers
+from storage.tenants.key_book import KeyBook
 from storage.types import Outcome, Tenant
 from tests.proxy.control.house import House
 from tests.storage.conftest import MakeRecord

@@ -33,7 +33,7 @@ from proxy.settings import Settings
 from storage.embedded import EngineUrls
 from storage.postgres import Database
 from storage.redis_client import RedisClient
-from storage.tenants import TenantStore
+from storage.tenants.tenants import TenantStore
 from tests.proxy.control.attacks import names_of
 from tests.proxy.control.conftest import parts_of
 from tests.proxy.control.house import House

@@ -12,10 +12,10 @@ from prometheus_client.parser import text_string_to_metric_families
 import proxy
 from proxy.control.exposition import Exposition, journal_samples
 from proxy.control.sums import Sums
-from proxy.metric_names import BOUNDS, BY_NAME, METRICS, Kind
-from proxy.metrics import WorkerMetrics
-from storage.courier import SinkCounts
-from storage.shipper import ShippingCounts
+from proxy.telemetry.metric_names import BOUNDS, BY_NAME, METRICS, Kind
+from proxy.telemetry.metrics import WorkerMetrics
+from storage.journal.courier import SinkCounts
+from storage.journal.shipper import ShippingCounts
 
 SEVEN = {
     "detection_requests_total", "detection_duration_seconds", "detection_confidence_histogram", "tenant_requests_total",

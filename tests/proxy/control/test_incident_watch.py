@@ -15,10 +15,10 @@ from aiohttp.test_utils import TestServer
 from proxy.control.incident_notices import IncidentNotices
 from proxy.control.incident_settings import IncidentSettings, NoticeSettings
 from proxy.control.incident_watch import ACTOR, IncidentWatch
-from storage.api_keys import ApiKeyStore
-from storage.decision_writer import PostgresSink
+from storage.decisions.writer import PostgresSink
 from storage.incidents import IncidentStore, Sign
 from storage.postgres import Database
+from storage.tenants.api_keys import ApiKeyStore
 from storage.types import Outcome, Role, Tenant
 from tests.proxy.control.stock import LEAK
 from tests.storage.conftest import MakeRecord, RunStatement

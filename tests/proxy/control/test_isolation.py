@@ -20,8 +20,8 @@ from proxy.control.access.types import AdminRole
 from proxy.control.catalogue import all_operations
 from proxy.control.openapi import openapi
 from proxy.control.parts import ControlParts
-from proxy.judge_settings import JudgeSettings
-from storage.tenancy import Tenancy
+from proxy.judging.settings import JudgeSettings
+from storage.tenants.tenancy import Tenancy
 from storage.types import Tenant
 from storage.uuid7 import uuid7
 from tests.proxy.control.attacks import Attack, Attacker, bodies_of, names_of, operations_of

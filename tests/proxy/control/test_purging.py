@@ -13,7 +13,7 @@ from proxy.settings import Settings
 from storage.embedded import EngineUrls
 from storage.postgres import Database
 from storage.redis_client import RedisClient
-from storage.tenancy import Tenancy
+from storage.tenants.tenancy import Tenancy
 from storage.types import Tenant
 from tests.storage.chained import ChainedLog
 from tests.storage.conftest import MakeRecord, RunStatement

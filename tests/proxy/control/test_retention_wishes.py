@@ -9,7 +9,7 @@ from datetime import date
 from policies.loader import load_preset
 from policies.types import Candidate, Policy
 from proxy.control.retention_wishes import retention_wishes
-from storage.retention import Wishes
+from storage.decisions.retention import Wishes
 from storage.types import Tenant
 
 ACME, GLOBEX = Tenant(1, "acme", ""), Tenant(2, "globex", "")

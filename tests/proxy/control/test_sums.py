@@ -10,8 +10,8 @@ import pytest
 
 from detectors.types import DetectorRun, RunStatus, Stage
 from proxy.control.sums import Sample, Sums
-from proxy.metric_names import BOUNDS
-from proxy.metrics import Finished, WorkerMetrics
+from proxy.telemetry.metric_names import BOUNDS
+from proxy.telemetry.metrics import Finished, WorkerMetrics
 
 Tell = Callable[[WorkerMetrics], None]
 

@@ -12,9 +12,9 @@ from detectors.errors import PolicyError
 from proxy.app import Detection, policy_store
 from proxy.control.upkeep import Upkeep
 from proxy.settings import Settings
-from storage.chain import RememberedHeads
-from storage.decision_writer import PostgresSink
-from storage.house_keys import open_house_keys
+from storage.chains.chain import RememberedHeads
+from storage.decisions.writer import PostgresSink
+from storage.keys.house_keys import open_house_keys
 from storage.postgres import Database
 from storage.types import Role, Tenant
 from tests.storage.conftest import MakeRecord

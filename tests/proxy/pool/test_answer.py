@@ -13,7 +13,7 @@ from backports import zstd
 from detectors.errors import UpstreamError
 from proxy.pool.answer import PooledAnswer
 from proxy.pool.connection_pool import ConnectionPool
-from proxy.upstream import LARGEST_ANSWER, UpstreamAnswer, UpstreamRequest
+from proxy.upstreams.upstream import LARGEST_ANSWER, UpstreamAnswer, UpstreamRequest
 from tests.proxy.pool.scripted import Call, ScriptedUpstream, eventually, says
 
 POST = UpstreamRequest("POST", "/chat", {}, b"{}")

@@ -15,7 +15,7 @@ import pytest
 from detectors.errors import UpstreamError
 from proxy.pool.connection_pool import ConnectionPool, verified_tls
 from proxy.settings import UpstreamSettings
-from proxy.upstream import UpstreamPool, UpstreamRequest
+from proxy.upstreams.upstream import UpstreamPool, UpstreamRequest
 from tests.proxy.pool.scripted import OK, Call, ScriptedUpstream, eventually, says
 
 pytestmark = pytest.mark.slow

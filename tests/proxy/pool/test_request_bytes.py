@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from proxy.pool.endpoint import Endpoint
 from proxy.pool.request_bytes import request_bytes
-from proxy.upstream import UpstreamRequest
+from proxy.upstreams.upstream import UpstreamRequest
 
 ENDPOINT = Endpoint.parse("http://api.example.com:8080/v1")
 

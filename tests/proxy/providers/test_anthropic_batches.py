@@ -10,8 +10,8 @@ import pytest
 from detectors.errors import EdgeError
 from detectors.types import Direction, Span
 from policies.types import Edit
+from proxy.bodies.pointer import apply_edits
 from proxy.codec import Reference, Target
-from proxy.pointer import apply_edits
 from proxy.providers.anthropic_batch_results import CODEC as RESULTS
 from proxy.providers.anthropic_batches import CODEC
 from proxy.providers.anthropic_messages import CODEC as MESSAGES

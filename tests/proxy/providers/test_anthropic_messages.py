@@ -11,12 +11,12 @@ import pytest
 
 from detectors.types import Category, Direction, Origin, Place, Severity, Unscanned
 from policies.types import ActionName, BlockAs, Disclose, Facts, Judged, Policy, StopReason, Verdict
+from proxy.bodies.pointer import apply_edits
+from proxy.bodies.walk import Walk
 from proxy.codec import Reference, Refusal, Target, Usage
-from proxy.pointer import apply_edits
 from proxy.providers.anthropic_count_tokens import CODEC as COUNT
 from proxy.providers.anthropic_messages import CODEC
 from proxy.screen import Screen
-from proxy.walk import Walk
 from tests.contracts.targets import TARGETS
 
 TARGET = TARGETS[CODEC.name]

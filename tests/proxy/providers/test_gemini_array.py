@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from proxy.providers._gemini_array import ArrayParser
 from proxy.providers._gemini_wire import ArrayWire
-from proxy.sse import LONGEST_EVENT, SseError
+from proxy.streams.sse import LONGEST_EVENT, SseError
 
 OBJECTS = st.lists(
     st.dictionaries(

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from detectors.types import Direction, Origin, Place
+from proxy.bodies.json_document import parse
 from proxy.codec import Target
-from proxy.json_document import parse
 from proxy.providers.gemini_embed import CODEC
 
 BATCH = Target("POST", "/v1beta/models/gemini-embedding-001:batchEmbedContents", "alt=sse&key=sk-1")

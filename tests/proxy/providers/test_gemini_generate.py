@@ -13,12 +13,12 @@ import pytest
 
 from detectors.types import Category, Direction, Origin, Place, Severity, Unscanned
 from policies.types import ActionName, BlockAs, Disclose, Facts, Judged, Match, Policy, Rule, StopReason, Verdict
+from proxy.bodies.pointer import apply_edits
+from proxy.bodies.walk import Walk
 from proxy.codec import Reference, Refusal, Target, Usage
-from proxy.pointer import apply_edits
 from proxy.providers.gemini_generate import CODEC
-from proxy.pseudonyms import Pseudonyms
+from proxy.pseudonyms.pseudonyms import Pseudonyms
 from proxy.screen import Screen
-from proxy.walk import Walk
 
 MODEL = "gemini-2.5-flash"
 TARGET = Target("POST", f"/v1beta/models/{MODEL}:generateContent")

@@ -14,8 +14,8 @@ from policies.types import ActionName, BlockAs, Disclose, Facts, Policy, Verdict
 from proxy.codec import Refusal, Target
 from proxy.providers.gemini_generate import CODEC
 from proxy.screen import Screen
-from proxy.sse import SseParser
-from proxy.streaming import StreamEnd, StreamScreen, left_to_the_judge
+from proxy.streams.sse import SseParser
+from proxy.streams.streaming import StreamEnd, StreamScreen, left_to_the_judge
 
 PATH = "/v1beta/models/gemini-2.5-flash:streamGenerateContent"
 TARGETS = {"events": Target("POST", PATH, "alt=sse"), "array": Target("POST", PATH)}

@@ -10,8 +10,8 @@ import pytest
 from detectors.errors import EdgeError
 from detectors.types import Direction, Span
 from policies.types import Edit
+from proxy.bodies.pointer import apply_edits
 from proxy.codec import Codec, Target
-from proxy.pointer import apply_edits
 from proxy.providers.openai_batches import CODEC as BATCHES
 from proxy.providers.openai_file_content import CODEC as CONTENT
 from proxy.providers.openai_files import CODEC as FILES

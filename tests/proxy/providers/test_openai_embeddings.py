@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from detectors.types import Direction
-from proxy.json_document import parse
+from proxy.bodies.json_document import parse
+from proxy.bodies.walk import Walk
 from proxy.providers.openai_embeddings import CODEC
-from proxy.walk import Walk
 
 
 def answered(embedding: bytes) -> Walk:

@@ -13,7 +13,7 @@ from policies.types import BlockAs, Disclose, Facts, Policy
 from proxy.codec import Refusal
 from proxy.providers._openai_event_stream import EventStream
 from proxy.screen import Screen
-from proxy.streaming import StreamEnd, StreamScreen
+from proxy.streams.streaming import StreamEnd, StreamScreen
 
 Run = Callable[..., Any]
 SOUND = "//uQxAAAAAAA"

@@ -10,14 +10,14 @@ import pytest
 from detectors.errors import EdgeError
 from detectors.types import Direction, Origin, Span, Unscanned
 from policies.types import Edit
+from proxy.bodies.jsonl import MOST_LINES
+from proxy.bodies.pointer import apply_edits
+from proxy.bodies.walk import Walk
 from proxy.codec import Codec, JsonObject, Reference, Target
-from proxy.jsonl import MOST_LINES
-from proxy.pointer import apply_edits
 from proxy.providers._openai_batch import READERS
 from proxy.providers._openai_multipart import Part, read_form, write_form
 from proxy.providers.openai_files import CODEC
 from proxy.providers.openai_upload_parts import CODEC as PARTS
-from proxy.walk import Walk
 from tests.contracts.targets import TARGETS
 from tests.planted import SURFACES
 

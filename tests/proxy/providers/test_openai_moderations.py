@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from detectors.types import Direction, Origin
-from proxy.json_document import parse
+from proxy.bodies.json_document import parse
 from proxy.providers.openai_moderations import CODEC
 from tests.contracts.targets import TARGETS
 

@@ -11,13 +11,13 @@ import pytest
 
 from detectors.types import Category, Direction, Origin, Place, Severity, Unscanned
 from policies.types import ActionName, BlockAs, Disclose, Facts, Judged, Policy, StopReason, Verdict
+from proxy.bodies.pointer import apply_edits
+from proxy.bodies.walk import Walk
 from proxy.codec import Reference, Refusal, Usage
-from proxy.pointer import apply_edits
 from proxy.providers.openai_response_compact import CODEC as COMPACT
 from proxy.providers.openai_response_input_tokens import CODEC as COUNT
 from proxy.providers.openai_responses import CODEC
 from proxy.screen import Screen
-from proxy.walk import Walk
 from tests.contracts.targets import TARGETS
 
 TARGET = TARGETS[CODEC.name]

@@ -16,7 +16,7 @@ from proxy.providers.openai_conversation_by_id import CODEC as CONVERSATION
 from proxy.providers.openai_conversations import CODEC as CONVERSATIONS
 from proxy.providers.openai_response_by_id import CODEC as RESPONSE
 from proxy.screen import Screen
-from proxy.sse import SseParser
+from proxy.streams.sse import SseParser
 from tests.planted.surface import CREDENTIAL
 
 CODECS = (RESPONSE, CONVERSATION, CONVERSATIONS)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from detectors.types import Direction, Origin
-from proxy.json_document import parse
+from proxy.bodies.json_document import parse
+from proxy.bodies.walk import Walk
 from proxy.providers.openai_transcriptions import CODEC
-from proxy.walk import Walk
 
 WORDS = [{"word": "It's", "start": 0.0, "end": 0.5}, {"word": "anna@example.org", "start": 0.5, "end": 1.25}]
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.types import Direction
+from proxy.bodies.walk import Walk
 from proxy.codec import Frame, Piece
 from proxy.providers._openai_stream import ChatStream
 from proxy.providers._recurring import Recurring
-from proxy.walk import Walk
 
 FIRST = '{"id": "1", "choices": [{"index": 0, "delta": {"content": "first words"}, "finish_reason": null}]}'
 

@@ -9,9 +9,9 @@ import pytest
 from detectors.errors import StorageError
 from storage.accounts.admin_audit import AdminAudit
 from storage.accounts.audit_chain import check_admin_audit, stored_head
-from storage.chain import Head
-from storage.damage import DamageKind, Damages
-from storage.evidence import SignedHead
+from storage.chains.chain import Head
+from storage.chains.damage import DamageKind, Damages
+from storage.chains.evidence import SignedHead
 from storage.postgres import Database
 from storage.types import Role, Tenant
 from tests.storage.conftest import RunStatement

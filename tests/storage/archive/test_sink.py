@@ -14,9 +14,9 @@ from storage.archive.bucket import opened_bucket
 from storage.archive.manifest import SUFFIX, read_manifest
 from storage.archive.sink import ArchiveSink
 from storage.archive.table import rows_of
-from storage.signing import SigningKey
+from storage.chains.signing import SigningKey
+from storage.chains.statements import FIRST, Statement, StatementKind
 from storage.sinks.s3 import S3Settings
-from storage.statements import FIRST, Statement, StatementKind
 from tests.storage.archive.conftest import NOW, SESSION
 from tests.storage.sinks.records import ordinary, record
 

@@ -26,7 +26,7 @@ from proxy.control.settings import ControlSettings
 from proxy.settings import Settings
 from storage.accounts.users import NewUser, User
 from storage.embedded import EngineUrls
-from storage.house_keys import HouseKeys, open_house_keys
+from storage.keys.house_keys import HouseKeys, open_house_keys
 from storage.migrate import migrate
 from storage.postgres import Database
 from storage.types import Tenant

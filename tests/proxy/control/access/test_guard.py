@@ -12,7 +12,7 @@ from detectors.errors import AccessError
 from proxy.control.access.answers import answer, refusal
 from proxy.control.access.guard import principal_of
 from proxy.control.access.types import AdminRole, Permission, Principal
-from storage.tenancy import Tenancy
+from storage.tenants.tenancy import Tenancy
 from storage.types import Tenant
 from tests.proxy.control.access.conftest import (
     MASTER_KEY,

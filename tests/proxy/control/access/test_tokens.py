@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from detectors.errors import AccessError
 from proxy.control.access.tokens import AccessTokens, Subject
 from storage.accounts.token_keys import TokenKeys
-from storage.house_keys import HouseKeys
+from storage.keys.house_keys import HouseKeys
 from storage.postgres import Database
 from storage.types import Role
 from tests.proxy.control.access.conftest import Clock

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from proxy.additions import additions
+from proxy.additions.additions import additions
 from proxy.control.parts import ControlParts
 from proxy.screen import Screen
 from tests.proxy.control.house import House, refused

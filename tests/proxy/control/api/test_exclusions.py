@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from proxy.false_positives import content_of
-from storage.decision_writer import PostgresSink
+from storage.decisions.writer import PostgresSink
 from storage.types import Outcome
 from tests.proxy.control.house import House, refused
 from tests.proxy.control.stock import SCORE, Stock

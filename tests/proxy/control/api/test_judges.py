@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from proxy.control.parts import ControlParts
-from proxy.judge_settings import JudgeSettings
+from proxy.judging.settings import JudgeSettings
 from storage.judge_breakers import JudgeBreakers
 from tests.proxy.control.house import House, refused
 

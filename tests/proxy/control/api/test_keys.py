@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storage.api_keys import ApiKeyStore, hash_key, well_formed
-from storage.key_book import KeyBook
+from storage.tenants.api_keys import ApiKeyStore, hash_key, well_formed
+from storage.tenants.key_book import KeyBook
 from tests.proxy.control.house import House, refused
 from tests.proxy.control.stock import Stock
 from tests.storage.conftest import RunStatement

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.limit_plan import Plans
-from storage.api_keys import ApiKeyStore
-from storage.limits import SlidingWindows
+from proxy.limits.plan import Plans
+from storage.limits.limits import SlidingWindows
+from storage.tenants.api_keys import ApiKeyStore
 from storage.types import Identity
 from tests.proxy.control.house import House, refused
 

@@ -1,0 +1,1 @@
+"""The demo upstream: a provider of every dialect that needs no network and no credential."""

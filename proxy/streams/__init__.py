@@ -1,0 +1,1 @@
+"""Streamed answers: read event by event, held back, judged and let go."""

@@ -1,0 +1,1 @@
+"""The decision log in Postgres: written, counted, searched, and ended."""

@@ -1,0 +1,1 @@
+"""The durable local queue of decisions, and how its records reach every sink."""

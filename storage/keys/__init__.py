@@ -1,0 +1,1 @@
+"""Secrets of the installation and of tenants, and what is locked with them."""

@@ -1,0 +1,1 @@
+"""What is counted in Redis, and what workers count alone while it is away."""

@@ -1,0 +1,1 @@
+"""Who exists: tenants, their apps and keys, and how they end."""
