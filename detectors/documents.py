@@ -16,6 +16,7 @@ from yaml import CSafeLoader, MappingNode, MarkedYAMLError, Node, SequenceNode, 
 from yaml.events import CollectionEndEvent, CollectionStartEvent
 from yaml.reader import ReaderError
 
+from detectors.complaints import in_plain_words
 from detectors.errors import ConfigurationError, Problem
 
 MAX_SIZE = 256 * 1024
@@ -40,16 +41,6 @@ for _tag, _form, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_form})$"), [*_first, ""])
 
 
-# What the library says of a value of another kind, in the words of whoever writes such files.
-_EXPECTED: Final = {
-    **dict.fromkeys(("tuple_type", "list_type", "set_type", "frozen_set_type"), "expected a list"),
-    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "expected a mapping of keys to values"),
-    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "expected a whole number"),
-    **dict.fromkeys(("float_type", "float_parsing"), "expected a number"),
-    **dict.fromkeys(("bool_type", "bool_parsing"), "expected true or false"),
-    **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing"), "expected a day, as 2027-01-31"),
-    "string_type": "expected a text",
-}
 # What the parser of YAML says of the mistakes that people make most, in their words.
 _MISWRITTEN: Final = {
     "did not find expected '-' indicator": "expected another item, indented like those before it",
@@ -128,14 +119,14 @@ class Document:
         if item["type"] == "extra_forbidden":
             hint = nearest(key, _field_names(model, loc[:-1]))
             return self._problem(loc, f"unknown key '{key}'{hint}", of_key=True)
-        if item["type"] == "missing":
+        if item["type"] == "missing" and isinstance(loc[-1], str):
             return self._problem(loc[:-1], f"missing key '{key}'")
         value = _dig(self.content, loc)
         hint = ""
         if isinstance(value, str) and "expected" in item.get("ctx", {}):
             expected = str(item["ctx"]["expected"]).replace(" or ", ",").split(",")
             hint = nearest(value.lower(), [word.strip(" '") for word in expected])
-        message = _EXPECTED.get(item["type"]) or str(item["msg"]).removeprefix("Value error, ")
+        message = in_plain_words(item)
         of_key = loc[-1:] == (_KEY,)  # what is wrong is a key of a mapping, not what stands under it
         loc = loc[:-1] if of_key else loc
         named = ".".join(str(step) for step in loc if not _is_of_the_model(step)) or "document"

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, TypeVar, cast
 import structlog
 from pydantic import BaseModel, ValidationError
 
+from detectors.complaints import in_plain_words
 from detectors.errors import OperationError, PolicyError, StorageError, UnavailableError
 from proxy.control.access.audit import record
 from proxy.control.access.types import Permission, Principal
@@ -181,9 +182,9 @@ def _read(model: type[BaseModel] | None, given: Any, part: str) -> BaseModel | N
     try:
         return model.model_validate(given if given is not None else {})
     except ValidationError as exc:
-        first = exc.errors(include_url=False, include_input=False, include_context=False)[0]
+        first = exc.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(step) for step in first["loc"])[:200]
-        raise OperationError(422, "invalid_field", first["msg"], place or part) from exc
+        raise OperationError(422, "invalid_field", in_plain_words(first), place or part) from exc
 
 
 def _first(given: Any) -> str | None:

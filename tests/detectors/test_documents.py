@@ -161,7 +161,7 @@ class Outer(BaseModel):
     [
         (
             "rules:\n  - action: blok",
-            "2: rules.0.action: Input should be 'flag', 'mask' or 'block' (did you mean 'block'?)",
+            "2: rules.0.action: expected 'flag', 'mask' or 'block' (did you mean 'block'?)",
         ),
         (
             "rules:\n  - action: flag\n    mi_confidence: 1",
@@ -169,14 +169,14 @@ class Outer(BaseModel):
         ),
         (
             "rules:\n  - action: flag\n    min_confidence:\n      2",
-            "4: rules.0.min_confidence: Input should be less than",
+            "4: rules.0.min_confidence: expected 1 or less",
         ),
         ("rules: []\nsingel: {}", "2: unknown key 'singel' (did you mean 'single'?)"),
         ("rules: []\nqqq: {}", "2: unknown key 'qqq'"),
         ("rules: []\nsingle:\n  actoin: flag", "3: unknown key 'actoin' (did you mean 'action'?)"),
         (
             "rules: []\nnamed:\n  x:\n    action: mas",
-            "4: named.x.action: Input should be 'flag', 'mask' or 'block' (did",
+            "4: named.x.action: expected 'flag', 'mask' or 'block' (did",
         ),
         ("rules:\n  - min_confidence: 1", "2: missing key 'action'"),
         ("single: ~", "1: missing key 'rules'"),

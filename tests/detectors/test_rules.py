@@ -49,12 +49,12 @@ def test_a_folder_of_signatures_is_loaded_in_the_order_of_ids(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"id": "INJ-1"}, ":1: id: String should match pattern"),
-        ({"category": "prompt_injektion"}, "category: Input should be"),
+        ({"id": "INJ-1"}, ":1: id: expected a text of the form"),
+        ({"category": "prompt_injektion"}, "category: expected '"),
         ({"severity": "hihg"}, ":7: severity: expected 'low', 'medium', 'high' or 'critical'"),
-        ({"confidence": 1.5}, ":8: confidence: Input should be less than or equal to 1"),
-        ({"level": 5}, ":9: level: Input should be less than or equal to 4"),
-        ({"origins": ["usr"]}, "origins.0: Input should be"),
+        ({"confidence": 1.5}, ":8: confidence: expected 1 or less"),
+        ({"level": 5}, ":9: level: expected 4 or less"),
+        ({"origins": ["usr"]}, "origins.0: expected '"),
         ({"views": ["folded", "bas64"]}, "views: unknown view 'bas64' (did you mean 'base64'?)"),
         ({"views": ["folded", "as_is"]}, "views must name exactly one of 'as_is' and 'folded'"),
         ({"views": ["base64"]}, "views must name exactly one of 'as_is' and 'folded'"),
@@ -63,10 +63,10 @@ def test_a_folder_of_signatures_is_loaded_in_the_order_of_ids(tmp_path: Path) ->
         ({"validate": "lun"}, "unknown check 'lun' (did you mean 'luhn'?)"),
         (
             {"examples": {"match": ["one"], "no_match": ["a", "b"]}},
-            "examples.match: Tuple should have at least 2 items",
+            "examples.match: expected at least 2 items",
         ),
         ({"sevrity": "high"}, "unknown key 'sevrity' (did you mean 'severity'?)"),
-        ({"status": "stabel"}, ":4: status: Input should be"),
+        ({"status": "stabel"}, ":4: status: expected '"),
     ],
 )
 def test_a_wrong_signature_is_told_with_file_and_line(tmp_path: Path, changes: dict[str, Any], problem: str) -> None:

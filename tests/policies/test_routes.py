@@ -108,7 +108,7 @@ def test_a_path_has_one_spelling(path: str) -> None:
     [
         ("[{path: /v1/rerank, method: POST}]", "2: unknown key 'method' (did you mean 'methods'?)"),
         ("[{path: /v1/rerank, dialect: opnai}]", "(did you mean 'openai'?)"),
-        ("[{path: /v1/rerank, methods: [PUT]}]", "2: routes.0.methods.0: Input should be 'POST' or 'GET'"),
+        ("[{path: /v1/rerank, methods: [PUT]}]", "2: routes.0.methods.0: expected 'POST' or 'GET'"),
         ("[{methods: POST}]", "2: missing key 'path'"),
         ("[{path: /rerank}]", "2: routes.0: expected a path such as /v1/rerank or /v1/rankings/{id} (did you mean"),
         ("[{path: /v1/files}]", "2: routes.0: 'files' holds what all tenants put at the provider, and stays closed"),

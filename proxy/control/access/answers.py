@@ -10,6 +10,7 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from detectors.complaints import in_plain_words
 from detectors.errors import AccessError, OperationError, StorageError, UnavailableError
 from proxy.control.access.parts import Access
 
@@ -31,9 +32,9 @@ async def sent(request: web.Request, model: type[Model]) -> Model:
     except orjson.JSONDecodeError as exc:
         raise OperationError(422, "invalid_json", "The body is no JSON.") from exc
     except ValidationError as exc:
-        first = exc.errors(include_url=False, include_input=False, include_context=False)[0]
+        first = exc.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(step) for step in first["loc"])[:200]
-        raise OperationError(422, "invalid_field", first["msg"], field or "body") from exc
+        raise OperationError(422, "invalid_field", in_plain_words(first), field or "body") from exc
 
 
 def answer(content: JsonObject, status: int = 200) -> web.Response:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from multidict import MultiMapping
 
+from detectors.complaints import OTHER_FORM
 from detectors.errors import Problem
 
 _WHOLE: Final = "*"  # told of the form as a whole
@@ -77,9 +78,7 @@ class Filled:
 
 def _sentence(message: str) -> str:
     """Return a message of the validator as a sentence."""
-    text = message.removeprefix("Value error, ")
-    if text.startswith("String should match pattern"):
+    text = message
+    if text.startswith(OTHER_FORM):
         text = "this is not written in the form that is asked for"
-    elif text == "Field required":
-        text = "this is needed"
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."
