@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date, time
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, Final, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,7 @@ from policies.matcher import Network
 from policies.quantities import parse_budget, parse_days, parse_rate, parse_share, parse_size
 
 _HOST: Final = re.compile(r"(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]")
+_MAPPED: Final = 96  # bits before an IPv4 address within IPv6 (RFC 4291, 2.5.5.2)
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -76,9 +77,13 @@ def _zone(value: object) -> object:
 
 def _network(value: object) -> object:
     try:
-        return ip_network(value if isinstance(value, str) else "")
+        network = ip_network(value if isinstance(value, str) else "")
     except ValueError:
         raise ValueError("expected a network such as 10.0.0.0/8 or 2001:db8::/32, without bits of a host") from None
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    if mapped is None or network.prefixlen < _MAPPED:
+        return network
+    return IPv4Network((mapped, network.prefixlen - _MAPPED))  # as addresses are held against it
 
 
 # Also nothing at all.

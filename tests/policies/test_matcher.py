@@ -46,6 +46,8 @@ CIRCUMSTANCES: dict[str, dict[str, Any]] = {
     "language: [de, fr]": {"language": ""},
     "network: 10.0.0.0/8": {"network": "192.0.2.1"},
     "network: [10.0.0.0/8, '2001:db8::/32']": {"network": "not an address"},
+    "network: '::ffff:10.0.0.0/104'": {"network": "192.0.2.1"},
+    "network: '::ffff:0:0/96'": {"network": "2001:db8::1"},
     "not_network: 192.0.2.0/24": {"network": "::ffff:192.0.2.9"},
     'time: {from: "08:00", to: "18:00"}': {"at": at(4, "18:00")},
     'time: {from: "12:30", to: "13:30", zone: Europe/Berlin}': {"at": at(4, "11:00")},
