@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from pydantic import BaseModel, ValidationError
+
 OTHER_FORM: Final = "expected a text of the form"
 NEEDED: Final = "this is needed"
 _SMALL: Final = re.compile(r"\[a-z(?:0-9)?\]\[a-z0-9-\]\{\d+,(\d+)\}")  # as ids and names are written
@@ -56,6 +58,25 @@ def in_plain_words(item: Mapping[str, Any]) -> str:
     if kind in _BOUNDS:
         return _BOUNDS[kind](known)
     return _WORDS.get(kind) or str(item["msg"]).removeprefix("Value error, ")
+
+
+def taken_for_numbers(model: type[BaseModel], content: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the errors that there are where the library takes `true` for 1, by spelling out what is true or false."""
+    try:
+        if (spelt := _spelt_out(content)) != content:
+            model.model_validate(spelt)
+    except ValidationError as exc:
+        items = [dict(item) for item in exc.errors(include_input=False)]
+        return [item for item in items if item["type"] in {"int_parsing", "float_parsing"}]
+    return []
+
+
+def _spelt_out(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _spelt_out(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_spelt_out(item) for item in value]
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _counted(number: int, what: str) -> str:

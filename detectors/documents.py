@@ -16,7 +16,7 @@ from yaml import CSafeLoader, MappingNode, MarkedYAMLError, Node, SequenceNode, 
 from yaml.events import CollectionEndEvent, CollectionStartEvent
 from yaml.reader import ReaderError
 
-from detectors.complaints import in_plain_words
+from detectors.complaints import in_plain_words, taken_for_numbers
 from detectors.errors import ConfigurationError, Problem
 
 MAX_SIZE = 256 * 1024
@@ -106,12 +106,16 @@ class Document:
     def validate(self, model: type[Model]) -> Model:
         """Build `model` from the content. Raises the document's own error, one line for each problem found."""
         try:
-            return model.model_validate(self.content)
+            found = model.model_validate(self.content)
+            items = taken_for_numbers(model, self.content)
         except ValidationError as exc:
             items = [dict(item) for item in exc.errors(include_input=False)]
-            problems = [self._describe(model, item) for item in items if not _follows(item, items)]
-            first, *more = sorted(problems, key=lambda problem: problem.line or 0)
-            raise self.error(self.file, first.line, first.text, column=first.column, more=more) from None
+        else:
+            if not items:
+                return found
+        problems = [self._describe(model, item) for item in items if not _follows(item, items)]
+        first, *more = sorted(problems, key=lambda problem: problem.line or 0)
+        raise self.error(self.file, first.line, first.text, column=first.column, more=more) from None
 
     def _describe(self, model: type[BaseModel], item: JsonObject) -> Problem:
         loc = tuple(step for step in item["loc"])

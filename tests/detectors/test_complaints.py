@@ -124,6 +124,32 @@ def test_settings_name_networks_in_plain_words(text: str) -> None:
         parse_document(text, FILE).validate(Settings)
 
 
+@pytest.mark.parametrize(
+    ("text", "place", "model"),
+    [
+        ("rules: [{id: x, action: flag, when: {min_confidence: true}}]", "min_confidence: expected a number", None),
+        ("rules: [{id: x, action: flag, when: {key: [true]}}]", "rules.0.when.key.0: expected a whole number", None),
+        ("limits: {concurrent: true}", "limits.concurrent: expected a whole number", None),
+        ("limits: {apps: {bot: {concurrent: true}}}", "limits.apps.bot.concurrent: expected a whole number", None),
+        ("levels: {user: true}", "levels.user: expected a whole number", None),
+        ("judges: {when: [{confidence: [false, true]}]}", "judges.when.0.confidence.0: expected a number", None),
+        ("workers: true", "workers: expected a whole number", Settings),
+    ],
+)
+def test_true_is_no_number(text: str, place: str, model: type[BaseModel] | None) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_document(text, FILE).validate(model or PolicyDocument)
+    assert place in str(caught.value)
+
+
+def test_true_stays_what_it_is_where_it_is_meant() -> None:
+    text = "judges: {concurrent: true}\noutput: {schema: {additionalProperties: false}}\nleakage: {canary: false}"
+    read = parse_document(text, FILE).validate(PolicyDocument)
+    assert read.output is not None
+    assert (read.judges.concurrent, read.leakage.canary) == (True, False)
+    assert read.output.json_schema == {"additionalProperties": False}
+
+
 def test_no_words_repeat_the_value() -> None:
     class Call(BaseModel):
         model_config = ConfigDict(extra="forbid")
