@@ -24,6 +24,7 @@ from storage.postgres import Database
 from storage.subjects import personal_digest
 
 app = typer.Typer(no_args_is_help=True)
+_DAMAGED = 3  # what nothing else ends with: not being able to look is no damage
 
 
 @app.command("verify")
@@ -41,7 +42,7 @@ def verify_(
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
-    """Check every row against its chain, and the chains against what was signed; exit 1 if anything does not fit.
+    """Check every row against its chain, and the chains against what was signed; exit 3 if anything does not fit.
 
     Rows after the newest checkpoint hang on their chain alone: they are counted as "not signed yet".
     """
@@ -60,7 +61,7 @@ def verify_(
     report = with_database(config, data, work)
     print(orjson.dumps(asdict(report)).decode() if json else "\n".join(_lines(report)))
     if report.damage_count:
-        raise typer.Exit(1)
+        raise typer.Exit(_DAMAGED)
 
 
 @app.command()

@@ -65,12 +65,12 @@ def reached(engines: EngineUrls, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
 
 
 @pytest.mark.slow
-def test_an_intact_log_is_exit_code_0_and_a_damaged_one_is_1(reached: str, tmp_path: Path) -> None:
+def test_an_intact_log_is_exit_code_0_and_a_damaged_one_is_3(reached: str, tmp_path: Path) -> None:
     intact = invoke("verify", "--data", str(tmp_path))
     assert (intact.exit_code, intact.stdout.split(":")[0]) == (0, "intact")
     asyncio.run(_run(reached, "INSERT INTO private.statements VALUES ('i1', 1, '', '{}')"))
     damaged = invoke("verify", "--data", str(tmp_path))
-    assert damaged.exit_code == 1
+    assert damaged.exit_code == 3
     assert damaged.stdout.startswith("statement   i1  tenant -  link -  -  in the database: no statement")
     assert orjson.loads(invoke("verify", "--data", str(tmp_path), "--json").stdout)["damage_count"] == 1
 
