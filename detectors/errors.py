@@ -9,6 +9,7 @@ PromptShieldError
  ├─ StorageError              an engine or its data
  │   ├─ UnavailableError      the same data may be taken later
  │   │   └─ DatabaseUnavailableError
+ │   ├─ UnknownTenantError    somebody asked for a tenant that is not there
  │   ├─ JournalError          a decision could not be written (→ audit.level)
  │   └─ EngineError           an embedded engine would not start
  ├─ IdentityError             no, wrong or unverifiable key
@@ -86,6 +87,10 @@ class DetectorError(PromptShieldError):
 
 
 class StorageError(PromptShieldError):
+    pass
+
+
+class UnknownTenantError(StorageError):
     pass
 
 

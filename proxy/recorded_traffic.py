@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from detectors.errors import StorageError
+from detectors.errors import UnknownTenantError
 from policies.recorded import Catalogue, Recorded
 from policies.replay import Replay, Tally
 from policies.types import Policy
@@ -52,7 +52,7 @@ class Traffic:
     async def _owner(self, database: Database) -> Tenant:
         tenant = await TenantStore(database).find(self.tenant)
         if tenant is None:
-            raise StorageError(f'there is no tenant "{self.tenant}": say whose decisions with --tenant')
+            raise UnknownTenantError(f'there is no tenant "{self.tenant}": say whose decisions with --tenant')
         return tenant
 
     def _concerns(self, app: str, policy: str) -> bool:

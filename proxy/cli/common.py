@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from detectors.errors import StorageError
+from detectors.errors import StorageError, UnknownTenantError
 from proxy.runtime.installation import has_begun, reachable_engines
 from proxy.runtime.processes import run_loop
 from proxy.settings import Settings, load_settings
@@ -77,7 +77,7 @@ async def find_tenant(database: Database, slug: str) -> Tenant:
     """Return the tenant of that slug. Raises StorageError."""
     tenant = await TenantStore(database).find(slug)
     if tenant is None:
-        raise StorageError(f'there is no tenant "{slug}"')
+        raise UnknownTenantError(f'there is no tenant "{slug}"')
     return tenant
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
-from detectors.errors import PromptShieldError
+from detectors.errors import PromptShieldError, UnknownTenantError
 from proxy.telemetry.logs import LogSettings, configure_logs
 
 _HELP: Final = "An LLM firewall: serve it, test its policies, read its log."
@@ -56,7 +56,7 @@ def main() -> None:
         build_app(sys.argv[1:])()
     except PromptShieldError as exc:
         print(f"promptshield: {exc}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(2 if isinstance(exc, UnknownTenantError) else 1)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

@@ -9,7 +9,7 @@ import typer
 
 from detectors.build import rule_ids
 from detectors.documents import read_document
-from detectors.errors import PolicyError, StorageError
+from detectors.errors import PolicyError, StorageError, UnknownTenantError
 from policies.folders import refuse_word_files
 from policies.loader import LoadedPolicy, load_policy
 from policies.testing import run_tests
@@ -154,7 +154,7 @@ async def _refuse_nobodys(database: Database, name: str) -> None:
     if slug in RESERVED_SLUGS:
         refuse(f"'{slug}' is the operator's and stays a file")
     if await TenantStore(database).find(slug) is None:
-        raise StorageError(f"there is no tenant '{slug}'")
+        raise UnknownTenantError(f"there is no tenant '{slug}'")
 
 
 def _refuse_both(settings: Settings, name: str, file: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from detectors.errors import StorageError
+from detectors.errors import UnknownTenantError
 from policies.quantities import parse_days
 from proxy.cli.common import ConfigOption, DataOption, actor, progress, with_database
 from proxy.settings import Settings
@@ -137,7 +137,7 @@ def _change(
         tenancy = Tenancy(database)
         tenant = await tenancy.find(slug)
         if tenant is None:
-            raise StorageError(f'there is no tenant "{slug}"')
+            raise UnknownTenantError(f'there is no tenant "{slug}"')
         await do(tenancy, tenant)
         await AdminAudit(database).add(actor(), action, tenant.id, slug, {"before": tenant.state, **said})
 

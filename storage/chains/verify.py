@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from detectors.errors import StorageError
+from detectors.errors import StorageError, UnknownTenantError
 from storage.accounts.audit_chain import check_admin_audit
 from storage.chains.chain import NOTHING, ChainName, Head
 from storage.chains.check import ChainCheck
@@ -159,7 +159,7 @@ async def _tenant_id(connection: Connection, slug: str | None) -> int | None:
         return None
     tenant_id: int | None = await connection.fetchval("SELECT id FROM public.tenants WHERE slug = $1", slug)
     if tenant_id is None:
-        raise StorageError(f'there is no tenant "{slug}"')
+        raise UnknownTenantError(f'there is no tenant "{slug}"')
     return tenant_id
 
 

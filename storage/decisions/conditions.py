@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 
 from detectors.documents import nearest
-from detectors.errors import StorageError
+from detectors.errors import StorageError, UnknownTenantError
 from storage.postgres import Connection
 
 _CONTENT: Final = re.compile(r"(?:hmac:)?([0-9a-f]{32})")
@@ -96,7 +96,7 @@ async def _tenant_id(connection: Connection, slug: str) -> int:
     rows = await connection.fetch("SELECT id, slug FROM public.tenants")
     ids: dict[str, int] = {row["slug"]: row["id"] for row in rows}
     if slug not in ids:
-        raise StorageError(f"there is no tenant '{slug}'{nearest(slug, sorted(ids))}")
+        raise UnknownTenantError(f"there is no tenant '{slug}'{nearest(slug, sorted(ids))}")
     return ids[slug]
 
 
