@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from detectors.errors import EdgeError
 from detectors.types import Direction
 from policies.types import Policy, StopReason, Verdict
 from proxy.admission import admit, hold_texts
@@ -32,16 +33,19 @@ async def evaluate(
 ) -> web.Response:
     """Judge what a neighbour sent, and tell it the verdict. Raises EdgeError; nothing goes to any upstream."""
     exchange.via, exchange.dialect = f"hook:{hook.name}", scope_of_hook(hook.name)
-    exchange.vocabulary, exchange.route = VOCABULARY, f"POST {target.path}"
+    exchange.vocabulary, path = VOCABULARY, target.path.removeprefix(f"{MOUNT}{hook.name}")
+    known = target.method == "POST" and path in hook.paths
+    exchange.route = f"POST {target.path}" if known else ""
     await admit(parts, exchange, presented_key(request.headers, hook.credential(request.headers)))
     policy = exchange.policy
     assert exchange.identity is not None  # noqa: S101 - admitted
     assert policy is not None  # noqa: S101 - admitted
+    if not known:
+        raise EdgeError(404, "unknown_path", "There is nothing at this path.")
     hold_to_scopes(exchange.identity, (exchange.dialect,), "POST", target.path)
     place.claim(exchange.identity.tenant, expected_size(request, policy.limits.body))
     raw = await read_body(request, policy.limits.body, parts.edge.body_idle, parts.edge.body_total)
     place.correct(len(raw))
-    path = target.path.removeprefix(f"{MOUNT}{hook.name}")
     asked: Asked = await parts.screen.aside.run_if_long(len(raw), partial(_read, parts, hook, path, raw))
     exchange.model = asked.model
     hold_texts(policy, asked.walk, param_of)

@@ -58,7 +58,8 @@ class Handler:
         exchange = Exchange.open(request.headers.get("x-request-id"), request.method, request.remote or "")
         if parts.tracing is not None:
             exchange.trace = parts.tracing.begin(exchange.id, request.headers.get("traceparent"))
-        exchange.words = self._fallback
+        hook = choose_hook(parts.hooks, request.raw_path)
+        exchange.words = hook or self._fallback
         place = Place(self.room)
         try:
             place.enter()
@@ -67,12 +68,10 @@ class Handler:
             exchange.destination = parts.door.destination(headers)
             if exchange.destination is not None:
                 exchange.via, exchange.network = "egress", client_of(headers)
-                ours = await answer_ours(parts.door, parts.keys, parts.metrics, target.path, headers)
+                ours = await answer_ours(parts.door, parts.keys, parts.metrics, request.raw_path, headers)
                 if ours is not None:
                     return ours
-            hook = choose_hook(parts.hooks, target)
             if hook is not None:
-                exchange.words = hook
                 return await evaluate(parts, exchange, place, request, target, hook)
             codec = choose_codec(parts.codecs, target, headers) or error_codec(parts.codecs, target, headers)
             exchange.words = codec

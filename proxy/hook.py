@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, runtime_checkable
 
 from policies.types import ActionName, Disclose, Edit, Verdict
 from proxy.bodies.walk import Walk
-from proxy.codec import Codec, Headers, JsonObject, Target, Words
+from proxy.codec import Codec, Headers, JsonObject, Words
 
 MOUNT: Final = "/hooks/"
+_NEIGHBOUR: Final = re.compile(r"/+hooks/+([^/?]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +89,12 @@ class Hook(Words, Protocol):
         """Return the HTTP status of an error as the neighbour reads it: it must never take one for an allow."""
 
 
-def choose_hook(hooks: Iterable[Hook], target: Target) -> Hook | None:
-    """Return whose contract a request speaks, None if nobody's."""
-    if target.method != "POST" or not target.path.startswith(MOUNT):
-        return None
-    name, slash, path = target.path.removeprefix(MOUNT).partition("/")
-    return next((hook for hook in hooks if hook.name == name and slash + path in hook.paths), None)
+def choose_hook(hooks: Iterable[Hook], path: str) -> Hook | None:
+    """Return whose contract a request speaks by its path as it came, whatever is wrong with the rest of it; None if
+    nobody's. A neighbour may take the plain error for one of ours that it does not know, and go on.
+    """
+    found = _NEIGHBOUR.match(path)
+    return None if found is None else next((hook for hook in hooks if hook.name == found[1]), None)
 
 
 def spoken_status(words: Words | None, status: int) -> int:

@@ -79,7 +79,9 @@ def _upstream(host: str, settings: EgressHost) -> UpstreamSettings:
 async def answer_ours(
     door: Door, keys: KeyDirectory, metrics: WorkerMetrics, path: str, headers: Headers
 ) -> web.Response | None:
-    """Answer what our proxy asks and tells for itself; None for an exchange that it hands over. Raises EdgeError."""
+    """Answer what our proxy asks and tells for itself; None for an exchange that it hands over, whose path as it came
+    begins with a mount. Raises EdgeError.
+    """
     if path == IDENTITY:
         return await _introduce(keys, headers)
     if path == ADDRESS:

@@ -107,11 +107,11 @@ NEIGHBOURS = {
 every = pytest.mark.parametrize("name", NEIGHBOURS)
 
 
-def ask(product: Product, path: str, call: Any, key: str | None = None) -> tuple[int, Json, Any]:
+def ask(product: Product, path: str, call: Any, key: str | None = None, method: str = "POST") -> tuple[int, Json, Any]:
     connection = http.client.HTTPConnection(product.url.split("/")[2], timeout=20)
     headers = {"Authorization": f"Bearer {product.key if key is None else key}", "Content-Type": "application/json"}
     try:
-        connection.request("POST", path, call if isinstance(call, bytes) else orjson.dumps(call), headers)
+        connection.request(method, path, call if isinstance(call, bytes) else orjson.dumps(call), headers)
         answer = connection.getresponse()
         return answer.status, orjson.loads(answer.read()), answer.headers
     finally:
@@ -252,6 +252,21 @@ def test_rules_know_the_model_that_a_call_is_about(product: Product, name: str, 
         assert not NEIGHBOURS[name].allows(ask(product, NEIGHBOURS[name].path, call)[1])
     finally:
         product.policy("extends: preset/standard\n")
+
+
+@every
+@pytest.mark.parametrize("spelt", ["{}/", "/{}", "{}?x=%zz/../", "{}/more", "/hooks/{}/../x"])
+def test_a_call_to_a_path_that_is_spelt_otherwise_is_no_allow(product: Product, name: str, spelt: str) -> None:
+    neighbour = NEIGHBOURS[name]
+    path = spelt.replace("/hooks/{}", f"/hooks/{name}").format(neighbour.path)
+    status, answer, _ = ask(product, path, neighbour.call(ATTACK))
+    assert refused(neighbour, status, answer)
+
+
+@every
+def test_a_call_by_another_method_is_no_allow(product: Product, name: str) -> None:
+    status, answer, _ = ask(product, NEIGHBOURS[name].path, NEIGHBOURS[name].call("hello"), method="PUT")
+    assert refused(NEIGHBOURS[name], status, answer)
 
 
 @pytest.mark.parametrize("path", ["/hooks/", "/hooks/litellm", "/hooks/nobody/v1/guard", "/hooks/lakera/v2/guard/x"])

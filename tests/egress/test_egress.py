@@ -117,10 +117,14 @@ def test_whoever_does_not_say_who_they_are_gets_407(way: Way, recorder: Recorder
     assert recorder.received == []
 
 
-def test_a_path_that_no_codec_reads_is_refused_in_shape(way: Way, recorder: Recorder) -> None:
-    proxy = ["-x", f"http://{way.key}:@127.0.0.1:{way.port}", "--cacert", str(way.authority)]
-    answer = json.loads(curl(way, *proxy, "https://api.openai.com/v1/realtime/sessions", "-d", "{}").stdout)
-    assert answer["error"]["code"] == "unknown_path"
+@pytest.mark.parametrize(
+    "path", ["/v1/realtime/sessions", "/hooks/portkey/webhook", "/egress/address", "/egress/identity"]
+)
+def test_a_path_that_no_codec_reads_is_refused_in_shape(way: Way, recorder: Recorder, path: str) -> None:
+    proxy = ["-x", f"http://{way.key}:@127.0.0.1:{way.port}", "--cacert", str(way.authority), "-w", "\n%{http_code}"]
+    answer, status = curl(way, *proxy, f"https://api.openai.com{path}", "-d", "{}").stdout.split(b"\n")
+    assert status == b"404"
+    assert json.loads(answer)["error"]["code"] == "unknown_path"
     assert recorder.received == []
 
 
