@@ -11,6 +11,7 @@ from detectors.errors import EdgeError
 from detectors.types import Direction
 from policies.types import Policy, StopReason, Verdict
 from proxy.admission import admit, hold_texts
+from proxy.bodies.json_document import repeats_a_key
 from proxy.closing import close, finish
 from proxy.codec import Refusal, Target
 from proxy.edge import expected_size, read_body, read_json
@@ -56,7 +57,11 @@ async def evaluate(
 
 
 def _read(parts: Parts, hook: Hook, path: str, raw: bytes) -> Asked:
-    return hook.read(path, read_json(raw), parts.codecs)
+    """Raises EdgeError 400, also where what the neighbour sends on may be read otherwise than it was here."""
+    call = read_json(raw)
+    if repeats_a_key(raw, call):
+        raise EdgeError(400, "invalid_json", "The body has a key twice in one object.")
+    return hook.read(path, call, parts.codecs)
 
 
 async def _answer(

@@ -65,6 +65,12 @@ def parse(raw: bytes) -> Any:
     return document
 
 
+def repeats_a_key(raw: bytes, document: object) -> bool:
+    """Tell whether an object in what `document` was parsed from has a key twice: others read the first of them."""
+    # Outside of strings a colon stands behind a key and nowhere else.
+    return _STRING.sub(b"", raw).count(b":") != _keys_in(document)
+
+
 def read_string(raw: str) -> str | None:
     """Return the string whose JSON this is, None where it is anything else."""
     if not raw.startswith('"'):
@@ -139,6 +145,18 @@ def _fragment(value: object) -> orjson.Fragment:
 
 def _openings(body: bytes) -> int:
     return body.count(b"[") + body.count(b"{")
+
+
+def _keys_in(document: object) -> int:
+    count, left = 0, [document]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            count += len(value)
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+    return count
 
 
 def _deeper_than(document: object, limit: int) -> bool:

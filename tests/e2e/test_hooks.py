@@ -162,6 +162,22 @@ def test_a_call_that_cannot_be_read_is_no_allow(product: Product, name: str, bod
 
 
 @every
+def test_a_call_that_says_something_twice_is_no_allow(product: Product, name: str) -> None:
+    """A neighbour that takes the first of two keys would send on what nobody has read."""
+    neighbour = NEIGHBOURS[name]
+    key, quoted = orjson.dumps(neighbour.call("hello")), orjson.dumps(ATTACK)
+    for of in (b"content", b"prompt", b"input"):
+        if b'"%s":"hello"' % of in key:
+            status, answer, _ = ask(
+                product, neighbour.path, key.replace(b'"%s":"hello"' % of, b'"%s":%s,"%s":"hello"' % (of, quoted, of))
+            )
+            break
+    else:
+        raise AssertionError(name)
+    assert refused(neighbour, status, answer)
+
+
+@every
 def test_a_call_of_the_wrong_shape_is_no_allow(product: Product, name: str) -> None:
     status, answer, _ = ask(product, NEIGHBOURS[name].path, NEIGHBOURS[name].broken)
     assert refused(NEIGHBOURS[name], status, answer)

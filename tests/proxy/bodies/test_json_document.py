@@ -19,6 +19,7 @@ from proxy.bodies.json_document import (
     parse,
     parse_generously,
     read_string,
+    repeats_a_key,
 )
 from tests.fuzz.grammar import Grammar
 from tests.fuzz.readers import alike
@@ -32,6 +33,21 @@ DOCUMENT = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("ab\0é😀"), inner, max_size=4),
     max_leaves=20,
 )
+
+
+@pytest.mark.parametrize(
+    ("raw", "repeats"),
+    [
+        (b'{"a": 1, "b": {"a": ":"}, "c": [{"a": ":\\":"}, {"a": 2}]}', False),
+        (b'\xef\xbb\xbf{"a:b": 1.50, "c": "x:y"}', False),
+        (b"[]", False),
+        (b'{"a": 1, "a": 1}', True),
+        (b'{"a": 1, "\\u0061": 2}', True),
+        (b'{"x": [{"a": {"b": 1}, "c": 2, "a": 3}]}', True),
+    ],
+)
+def test_keys_that_others_may_read_otherwise_are_told(raw: bytes, repeats: bool) -> None:
+    assert repeats_a_key(raw, parse(raw)) is repeats
 
 
 @pytest.mark.parametrize("raw", ['"a"', '"\\u00e9\\n"', '"[{ -0 1.10 }]"', '""', '"a" '])
