@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from detectors.types import Direction
 from policies.risk import RiskPolicy
 from policies.stepping import risk_finding
-from policies.types import Policy
+from policies.types import Policy, Verdict
 from proxy.exchange import Exchange
 from proxy.limits.risk import Risk
 from proxy.output_check import joined
 from proxy.parts import Parts
 from proxy.recording.subjects import end_users
-from proxy.screen import Screened
+from proxy.screen import Later, Screened
 from storage.subjects import subject_hash, subject_key
 from storage.types import Identity
 
@@ -43,8 +44,17 @@ def weigh_risk(parts: Parts, exchange: Exchange, screened: Screened, direction: 
     if risk is None or policy is None or not risk.blocks or direction is not Direction.REQUEST:
         return screened
     whole = parts.screen.weigh((risk_finding(),), policy, exchange.facts())
-    verdict = joined(screened.verdict, whole)
-    return replace(screened, verdict=verdict, later=None if verdict.effect.stop else screened.later)
+    return _with_risk(screened, whole)
+
+
+def _with_risk(screened: Screened, whole: Verdict) -> Screened:
+    verdict, later = joined(screened.verdict, whole), screened.later
+    kept = None if later is None or verdict.effect.stop else partial(_judged_with_risk, later, whole)
+    return replace(screened, verdict=verdict, later=kept)
+
+
+async def _judged_with_risk(later: Later, whole: Verdict) -> Screened:
+    return _with_risk(await later(), whole)
 
 
 def _names(risk: RiskPolicy, identity: Identity, session: str, content_key: bytes) -> tuple[str, ...]:

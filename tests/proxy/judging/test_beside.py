@@ -7,10 +7,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 from proxy.app import Detection
+from proxy.exchange import Exchange
+from proxy.limits.risk import Risk
 from storage.types import Outcome
 from tests.harness import Recorder, streamed
 from tests.judge_models import failing, openrouter, ruling, slow
@@ -88,6 +91,21 @@ async def test_local_blocks_and_edits_come_before_anything_is_sent(
         await panel.ask("Please write to anna@example.org about all of it.")
         sent = [r.body for r in recorder.received if r.path == "/v1/chat/completions"]
         assert (len(sent), b"[EMAIL]" in sent[0], b"anna@" in sent[0]) == (1, True, False)
+
+
+async def test_a_risk_that_only_would_block_stays_in_the_row_beside_what_judges_say(
+    tmp_path: Path, detection: Detection, make_policy: MakePolicy, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def assess(_parts: Any, exchange: Exchange, *_: Any) -> None:
+        exchange.risk = Risk(99.0, True, AsyncMock(), 1, (), 1800.0)
+
+    monkeypatch.setattr("proxy.admission.assess", assess)
+    policy = make_policy(f"mode: monitor\nrisk: {{of: [app], block_at: 50}}\n{CONCURRENT}")
+    async with judged(tmp_path, detection, policy, recorder, {KIMI: slow(0.1, NONE)}) as panel:
+        assert (await panel.ask())[0] == 200
+        (row,) = panel.served.rows()
+        assert panel.results() == {KIMI: "answered"}
+        assert (row.action, row.intended_action) == ("flag", "block")
 
 
 async def test_judges_that_fail_refuse_what_is_already_on_its_way(
