@@ -12,12 +12,13 @@ from typing import Final
 from detectors.documents import nearest
 from policies.replay import Tally
 
+_DOUBTFUL: Final = "undecidable"
 _COUNTS: Final[Mapping[str, Callable[[Tally], int]]] = MappingProxyType(
     {
         "new_blocks": lambda tally: tally.newly_blocked,
         "new_allows": lambda tally: tally.newly_allowed,
         "other_changes": lambda tally: tally.other_changes,
-        "undecidable": lambda tally: tally.undecidable,
+        _DOUBTFUL: lambda tally: tally.undecidable,
     }
 )
 _COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = MappingProxyType(
@@ -41,6 +42,9 @@ class Condition:
         return 100 * tally.share(count) if self.percent else count
 
     def holds(self, tally: Tally) -> bool:
+        """Tell whether it holds. Where nothing could be decided again, no count of what came of it says anything."""
+        if not tally.decided and self.name != _DOUBTFUL:
+            return False
         return _COMPARISONS[self.comparison](self.value(tally), self.bound)
 
 

@@ -70,6 +70,11 @@ class Tally:
     def judged(self) -> int:
         return self.decisions - self.unjudged
 
+    @property
+    def decided(self) -> int:
+        """How many were decided again, for better or worse."""
+        return self.judged - self.undecidable
+
     def share(self, count: int) -> float:
         """Return a count as a share of all judged decisions, 0 to 1."""
         return count / self.judged if self.judged else 0.0

@@ -126,6 +126,8 @@ async def _hold(
     if not tally.judged:
         print("there is nothing to judge by: not promoted")
         raise typer.Exit(1)
+    if not tally.decided:
+        print("none of them can be decided again")
     held = [_told(condition, tally) for condition in wanted]
     if not all(held):
         print("not promoted")

@@ -25,6 +25,14 @@ def test_all_conditions_must_hold(text: str, holds: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "holds"), [("new_blocks == 0", False), ("new_allows < 1%", False), ("undecidable <= 100%", True)]
+)
+def test_of_rows_that_cannot_be_decided_again_nothing_is_known(text: str, holds: bool) -> None:
+    tally = Tally(decisions=1100, unjudged=100, undecidable=1000)
+    assert all(condition.holds(tally) for condition in parse_conditions(text)) is holds
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("", "is no condition"),
