@@ -43,15 +43,14 @@ class Lakera(Contract):
             }
             for category in reply.told()
         ]
+        told = reply.told()
+        found = [
+            judged.finding.hit for judged in reply.verdict.judged if judged.action is not ActionName.ALLOW and told
+        ]
+        spans = {(hit.span.start, hit.span.end, str(hit.category), hit.kind) for hit in found if hit.span is not None}
         answer["payload"] = [
-            {
-                "start": judged.finding.hit.span.start,
-                "end": judged.finding.hit.span.end,
-                "detector_type": _DETECTORS.get(str(judged.finding.hit.category), str(judged.finding.hit.category)),
-                "labels": [judged.finding.hit.kind],
-            }
-            for judged in reply.verdict.judged
-            if judged.action is not ActionName.ALLOW and judged.finding.hit.span is not None and reply.told()
+            {"start": start, "end": end, "detector_type": _DETECTORS.get(category, category), "labels": [kind]}
+            for start, end, category, kind in sorted(spans)
         ]
         return answer
 
