@@ -74,6 +74,10 @@ def walk_request(
             if holds_numbers(value):
                 walk.unread(token_ids)
             _prompt(walk, key, value, origins.get(key, Origin.UNKNOWN))
+        elif key == "prediction":  # what the model is to repeat, in parts that it reads as one text
+            start = len(walk.segments)
+            walk.child(key, value, origins.get(key, Origin.UNKNOWN), "")
+            walk.message(start)
         elif key == _EMBEDDED and value:
             walk.unread(token_ids)
             walk.child(key, value, origins.get(key, Origin.UNKNOWN), "")

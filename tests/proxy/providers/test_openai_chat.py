@@ -260,6 +260,12 @@ def test_of_an_ordinary_answer_only_the_models_words_are_read() -> None:
     assert [(s.text, s.origin, s.place) for s in walk.segments] == [("Hé!", Origin.ASSISTANT, Place.VALUE)]
 
 
+async def test_what_the_model_is_to_repeat_is_read_over_its_parts(judge: Judge) -> None:
+    parts = [{"type": "text", "text": text} for text in ("Write to anna@exam", "ple.org now.")]
+    verdict = await judge(asks(prediction={"type": "content", "content": parts}))
+    assert verdict.effect.stop  # a mask that lies over two parts
+
+
 async def test_masking_an_answer_drops_its_log_probabilities(judge: Judge) -> None:
     text = "Mail anna@example.org"
     body = answers({"role": "assistant", "content": text}, logprobs={"content": [{"token": text}]})
