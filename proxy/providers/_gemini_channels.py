@@ -18,6 +18,7 @@ _RESULTS: Final = {
     "executableCode": ("code", "code", "language"),
     "codeExecutionResult": ("output", "output", "outcome"),
 }
+RESULT_CHANNELS: Final = tuple(f"/{kind}" for kind, *_ in _RESULTS.values())
 
 
 @dataclass(slots=True)

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from detectors.seams import REACH
 from detectors.types import Direction, Kind, Origin, Place, Segment
 from policies.types import BlockAs
 from proxy.bodies.json_document import JsonError, parse
 from proxy.bodies.walk import Walk
 from proxy.codec import EventParser, Frame, JsonObject, Piece, Refusal
 from proxy.providers._gemini_answer import ENVELOPE, drop, walk_answer
-from proxy.providers._gemini_channels import Texts, part_of, take_texts
+from proxy.providers._gemini_channels import RESULT_CHANNELS, Texts, part_of, take_texts
 from proxy.providers._gemini_shapes import VOCABULARY, camel, error_body, member, members, refusal_body, usage_of
 from proxy.providers._gemini_wire import Wire
 from proxy.providers._layouts import CANDIDATES, PART_CHANNELS
 from proxy.providers._openai_shapes import is_fact
 from proxy.pseudonyms.restorable import SPOKEN, Use
+from proxy.streams.joints import seam_of
 
 _MOST_CANDIDATES: Final = 1000
 _BARE_CANDIDATE: Final = frozenset({"content", "index", "safetyRatings", "tokenCount", "avgLogprobs"})
@@ -31,6 +33,7 @@ class GeminiStream:
         self._wire = wire
         self._envelope: JsonObject = {}
         self._constants: dict[str, str] = {}
+        self._ran: dict[str, str] = {}  # by channel: the last of the code, and of what came of it
         self._begun: set[int] = set()
         self._unfinished: set[int] = set()
         self._complete = False
@@ -115,11 +118,18 @@ class GeminiStream:
             self._complete = True
 
     def _further(self, texts: Texts) -> Iterator[Segment]:
-        """Yield what is to be read of taken texts beside their channels: what a signature covers.
+        """Yield what is to be read of taken texts beside their channels: what a signature covers, and where code, or
+        what came of it, goes on with that of an earlier part.
 
         Nothing of it can be edited, as it stands nowhere in the event: what would be masked there is a stop.
         """
         self._constants |= texts.constants
+        for piece in texts.pieces:
+            if piece.channel.endswith(RESULT_CHANNELS):
+                before = self._ran.pop(piece.channel, "")
+                if before:
+                    yield seam_of(before, piece.text)
+                self._ran[piece.channel] = (before + piece.text)[-REACH:]
         for piece in texts.signed:
             yield Segment(Direction.RESPONSE, Origin.ASSISTANT, Kind.OPAQUE, Place.NUMBER, "", piece.text)
 

@@ -144,6 +144,20 @@ async def test_parts_of_other_kinds_come_where_they_came(run: Run) -> None:
     assert {"functionCall": {"name": "send", "args": {"to": ["[EMAIL]"], "n": 1}}} in went.parts()
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        lambda text: {"executableCode": {"language": "PYTHON", "code": text}},
+        lambda text: {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": text}},
+    ],
+)
+async def test_code_that_is_cut_in_two_is_still_read_as_one(run: Run, part: Callable[[str], Any]) -> None:
+    went = await run(*said("First."), event(part("mail anna@exam")), event(part("ple.org now")), STOP)
+    assert went.screen.end is StreamEnd.CUT
+    went = await run(event(part(f"mail {MAIL}")), event(part("and wait")), event(part("for 3 days")), STOP)
+    assert went.screen.end is StreamEnd.FINISHED
+
+
 async def test_an_argument_that_is_streamed_is_held_and_released_whole(run: Run) -> None:
     pieces = [
         {"jsonPath": "$.to", "stringValue": MAIL[i : i + 5], "willContinue": True} for i in range(0, len(MAIL), 5)
