@@ -11,9 +11,21 @@ from typing import Final
 from detectors.digests import Digests
 from detectors.frozen import statically_frozen
 from detectors.plan import Plan
+from detectors.rules import MASKED
 from detectors.seams import Seam
 from detectors.selective import LEANING
-from detectors.types import Coverage, Direction, Finding, Hit, Kind, Segment, SegmentRef, Stage, Unscanned
+from detectors.types import (
+    Coverage,
+    Direction,
+    Finding,
+    Hit,
+    Kind,
+    Segment,
+    SegmentRef,
+    Span,
+    Stage,
+    Unscanned,
+)
 from detectors.views import Lattice, ViewBuilder
 
 MAX_TEXT = 4 << 20  # characters of one segment; what is longer is `unscanned: oversize`
@@ -140,7 +152,39 @@ class Batch:
             if claims:
                 ref = reference(self.segments[index], self._content_key)
                 anchored += [Finding(hit, ref, name) for name, hit in claims]
-        return anchored
+        return [*anchored, *self._led_up_to()]
+
+    def _led_up_to(self) -> Iterator[Finding]:
+        """Yield what lies in one part of a seam and is known for what it is by what stands before that part: a password
+        behind "password: ". It has its place there, as if the part showed it by itself.
+        """
+        led: dict[tuple[int, str, Span], Finding] = {}
+        indexes: dict[int, int] = {}
+        shown: dict[int, tuple[Sequence[Hit], set[tuple[str, Span | None]]]] = {}
+        for seam, name, hit in self._in_seams():
+            found = None if hit.span is None or hit.confidence < LEANING else seam.within(hit.span)
+            if found is None or found[0].origin is not seam.origin:  # others are read by other rules
+                continue
+            indexes = indexes or {id(segment): index for index, segment in enumerate(self.segments)}
+            part, span = found
+            index = indexes.get(id(part), -1)
+            if index not in shown:
+                hits = self.hits(index)
+                shown[index] = hits, {(own.rule_id, own.span) for own in hits}
+            hits, known = shown[index]  # nearly all is known as it is
+            if index >= 0 and (hit.rule_id, span) not in known and not any(_overlap(own, hit, span) for own in hits):
+                ref = reference(part, self._content_key)
+                led.setdefault((index, hit.rule_id, span), Finding(replace(hit, span=span), ref, name))
+        yield from led.values()
+
+    def _in_seams(self) -> Iterator[tuple[Seam, str, Hit]]:
+        """Yield what of a seam could be cut out of a text, with who found it."""
+        for index in self.claimed:
+            segment = self.segments[index]
+            if isinstance(segment, Seam):
+                for stage in self._found[index]:
+                    for name, hits in stage.hits.items():
+                        yield from ((segment, name, hit) for hit in hits if hit.category in MASKED)
 
     def coverage(self, left_out: Coverage) -> Coverage:
         """Return the receipt: these segments, and what was left out before."""
@@ -177,6 +221,11 @@ def _only_here(claims: Sequence[tuple[str, Hit]], joints: Sequence[int]) -> Iter
     for name, hit in crossing:
         if known.isdisjoint(_edges(hit)) and not any(_contains(hit, part) for part in whole):
             yield name, hit
+
+
+def _overlap(own: Hit, hit: Hit, span: Span) -> bool:
+    """Tell whether a part's own finding is of what was found there."""
+    return own.category is hit.category and (own.span is None or own.span.overlaps(span))
 
 
 def _contains(hit: Hit, part: Hit) -> bool:

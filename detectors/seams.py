@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property, lru_cache, partial
 from itertools import chain, groupby
 from operator import attrgetter
 from typing import Final, TypeAlias
 
-from detectors.types import LEAST_TRUSTED_FIRST, Direction, Kind, Origin, Place, Segment
+from detectors.types import LEAST_TRUSTED_FIRST, Direction, Kind, Origin, Place, Segment, Span
 
 REACH: Final = 512  # characters taken from either side of a joint
 LAST_MESSAGES: Final = 8
@@ -69,6 +70,20 @@ class Seam(Segment):
             joints.append(position)
             position += 1
         return tuple(joints)
+
+    def within(self, span: Span) -> tuple[Segment, Span] | None:
+        """Return the part behind a joint in which a span lies, and where it lies in there.
+
+        None for what lies before all joints, over one, or at the end of a last part that was cut.
+        """
+        number = bisect_right(self.joints, span.start)
+        start = self.joints[number - 1] + 1 if number else 0
+        end = self.joints[number] if number < len(self.joints) else len(self.text)
+        part = self.parts[number]
+        cut = len(part.text) > end - start and span.end == end
+        if not number or span.start < start or span.end > end or cut:
+            return None
+        return part, Span(span.start - start, span.end - start)
 
 
 def seams(messages: Sequence[Sequence[Segment]]) -> list[Seam]:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from detectors.types import Category, Direction, Origin, Place, Severity, Unscanned
+from detectors.types import Category, Direction, Origin, Place, Severity, Span, Unscanned
 from policies.types import ActionName, BlockAs, Disclose, Facts, Judged, Policy, StopReason, Verdict
 from proxy.bodies.pointer import apply_edits
 from proxy.bodies.walk import Walk
@@ -264,6 +264,39 @@ async def test_what_the_model_is_to_repeat_is_read_over_its_parts(judge: Judge) 
     parts = [{"type": "text", "text": text} for text in ("Write to anna@exam", "ple.org now.")]
     verdict = await judge(asks(prediction={"type": "content", "content": parts}))
     assert verdict.effect.stop  # a mask that lies over two parts
+
+
+SAID, VALUE = "Well: password = ", '"Tr0ub4dor&3x!"'
+
+
+@pytest.mark.parametrize(
+    ("messages", "pointer"),
+    [
+        ([user([{"type": "text", "text": text} for text in (SAID, VALUE)])], "/messages/0/content/1/text"),
+        ([user(SAID), user(VALUE)], "/messages/1/content"),
+        ([{"role": "assistant", "content": SAID}, user(VALUE)], "/messages/1/content"),
+        ([user(SAID), user(VALUE), user("Now what?")], "/messages/1/content"),
+    ],
+)
+async def test_what_a_part_holds_is_known_by_the_part_before_and_masked_there(
+    judge: Judge, messages: Any, pointer: str
+) -> None:
+    verdict = await judge(asks(*messages))
+    assert not verdict.effect.stop
+    assert [(edit.pointer, edit.span) for edit in verdict.effect.edits] == [(pointer, Span(1, 14))]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [user(SAID + VALUE), user("Now what?")],  # said by itself: once
+        [user("I forgot my password."), user("Never mind, it works now!")],
+        [user(VALUE), user(SAID)],
+    ],
+)
+async def test_what_a_part_shows_by_itself_or_nobody_knows_is_no_more_than_that(judge: Judge, messages: Any) -> None:
+    found = (await judge(asks(*messages))).judged
+    assert len(found) == (1 if SAID + VALUE in str(messages) else 0)
 
 
 async def test_masking_an_answer_drops_its_log_probabilities(judge: Judge) -> None:
