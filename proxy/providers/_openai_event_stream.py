@@ -7,7 +7,7 @@ from typing import Final
 
 from detectors.types import Direction, Origin, Unscanned
 from policies.types import BlockAs
-from proxy.bodies.pointer import escape
+from proxy.bodies.pointer import escape, unescape
 from proxy.bodies.walk import Walk
 from proxy.codec import Frame, JsonObject, Piece, Refusal
 from proxy.providers._loose_texts import LooseTexts
@@ -17,11 +17,12 @@ from proxy.providers._openai_stream import DONE, ChatStream, event_of
 from proxy.pseudonyms.restorable import SPOKEN, Use
 
 _NAME: Final = re.compile(r"[a-z_.]{1,64}")
-_TEXT: Final = "delta"  # the one channel
+_TEXT: Final = "delta"  # the one text; of a transcript that tells its segments apart, `delta/<id>/` is that of each
 _LAST: Final = frozenset({"transcript.text.done", "speech.audio.done"})
 _COMPLETE: Final = frozenset({"image_generation.completed", "image_edit.completed"})
 _ENTIRE: Final = _LAST | _COMPLETE | {"error"}  # each says all that it says
-_FACTS: Final = frozenset({"type", "segment_id"})
+_SEGMENT: Final = "segment_id"
+_FACTS: Final = frozenset({"type", _SEGMENT})
 _LONGEST_COPY: Final = 4 << 20  # characters; no event that repeats more could be read
 
 
@@ -39,6 +40,7 @@ class EventStream(ChatStream):
         self._copy: JsonObject | None = None
         self._loose = LooseTexts()
         self._named = self._complete = self._silent = False
+        self._channel = _TEXT
 
     def read(self, event: str, data: str) -> Frame:
         self._named = bool(event)
@@ -48,7 +50,7 @@ class EventStream(ChatStream):
         kind = document.get("type")
         if not isinstance(kind, str) or "choices" in document:
             return super().read_document(document)
-        self._complete = kind in _COMPLETE
+        self._complete, before = kind in _COMPLETE, self._channel
         document.pop("logprobs", None)  # text held back must not arrive by another door
         document.pop("obfuscation", None)  # padding against eavesdroppers, who see our sizes anyway
         pieces = self._take_text(document, kind)
@@ -66,7 +68,11 @@ class EventStream(ChatStream):
             bare=bool(pieces) and not rest.segments and document.keys() <= {*_FACTS, "delta"},
             failed=kind == "error" or bool(document.get("error")),
             usage=usage_of(document),
+            over=() if before == self._channel else (before,),
         )
+
+    def strand(self, channel: str) -> str:
+        return _TEXT if _is_of_the_text(channel) else super().strand(channel)
 
     def finish(self) -> Frame | None:
         """A stream of images ends behind a completed one; nothing marks which of them is the last."""
@@ -74,14 +80,15 @@ class EventStream(ChatStream):
         return Frame({}, (), Walk(Direction.RESPONSE, VOCABULARY), ends=("",), last=True) if self._complete else None
 
     def use_of(self, channel: str) -> Use | None:
-        return SPOKEN if channel == _TEXT else super().use_of(channel)
+        return SPOKEN if _is_of_the_text(channel) else super().use_of(channel)
 
     def text_event(self, channel: str, text: str) -> bytes:
-        if channel != _TEXT:
+        if not _is_of_the_text(channel):
             return super().text_event(channel, text)
         if self._size <= _LONGEST_COPY:
             self._said.append(text)
-        return self._event({"type": self._kind, "delta": text})
+        segment = channel.removeprefix(_TEXT)[1:-1]
+        return self._event({"type": self._kind, "delta": text} | ({_SEGMENT: unescape(segment)} if segment else {}))
 
     def write(self, frame: Frame) -> bytes:
         if frame.last and not frame.document:
@@ -99,11 +106,13 @@ class EventStream(ChatStream):
         if not isinstance(text, str) or not text:
             return ()
         document["delta"] = ""
+        segment = document.get(_SEGMENT)
+        self._channel = f"{_TEXT}/{escape(segment)}/" if isinstance(segment, str) and is_fact(segment) else _TEXT
         self._kind = kind if _NAME.fullmatch(kind) else self._kind
         self._size += len(text)
         if self._size <= _LONGEST_COPY:
             self._heard.append(text)
-        return (Piece(_TEXT, text),)
+        return (Piece(self._channel, text),)
 
     def _take_copy(self, document: JsonObject) -> None:
         """Take the whole text out of the last event if it is what was said before; `write` puts in what was sent."""
@@ -129,3 +138,7 @@ class EventStream(ChatStream):
         kind = document.get("type")
         named = self._named and isinstance(kind, str) and _NAME.fullmatch(kind)
         return (f"event: {kind}\n".encode() if named else b"") + event_of(document)
+
+
+def _is_of_the_text(channel: str) -> bool:
+    return channel == _TEXT or channel.startswith(f"{_TEXT}/")

@@ -59,6 +59,24 @@ async def test_a_secret_split_over_events_is_masked_and_so_is_its_copy(run: Run)
     assert end is StreamEnd.FINISHED
 
 
+async def test_a_text_keeps_the_segment_that_it_belongs_to(run: Run) -> None:
+    said = [("a", "mail an"), ("a", "na@example.org"), ("b/1", " and"), ("b/1", " wait"), ("", " here"), ("a", ".")]
+    deltas = [delta(text, **({"segment_id": segment} if segment else {})) for segment, text in said]
+    events, end = await run(*deltas, done("mail anna@example.org and wait here."))
+
+    heard: dict[str, str] = {}
+    for event in events[:-1]:
+        segment = event.get("segment_id", "")
+        heard[segment] = heard.get(segment, "") + event["delta"]
+    assert (heard, end) == ({"a": "mail [EMAIL].", "b/1": " and wait", "": " here"}, StreamEnd.FINISHED)
+    assert events[-1] == done("".join(event["delta"] for event in events[:-1])) == done("mail [EMAIL] and wait here.")
+
+
+async def test_a_secret_that_two_segments_hold_stops(run: Run) -> None:
+    _, end = await run(delta("mail anna@exam", segment_id="a"), delta("ple.org now", segment_id="b"), done("x"))
+    assert end is StreamEnd.CUT
+
+
 async def test_a_last_event_that_says_something_else_is_read_by_itself(run: Run) -> None:
     events, _ = await run(delta("hello"), done("mail anna@example.org now"))
 
