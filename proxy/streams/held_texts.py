@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from detectors.glance import Seen
-from detectors.seams import REACH
+from detectors.seams import REACH, Seam
 from detectors.types import Direction, Kind, Origin, Place, Segment
 from detectors.window import Window
 from policies.types import Edit, Pseudonym, StopReason, Verdict
@@ -132,8 +132,10 @@ class HeldTexts:
         return window.release([(edit.span, _mask(edit)) for edit in edits], final=final, settled=settled)
 
     async def _judge_text(self, channel: str, window: Window) -> Verdict:
-        walk = Walk(Direction.RESPONSE, frozenset())
-        walk.segments.append(_segment(channel, window.text))
+        walk, segment = Walk(Direction.RESPONSE, frozenset()), _segment(channel, window.text)
+        walk.segments.append(segment)
+        if not window.base:  # what stands before may say what it begins with
+            walk.segments += [Seam((_segment("", before), segment)) for before in self._joints.before(channel)]
         return await self._judged(walk, channel, window.base)
 
 

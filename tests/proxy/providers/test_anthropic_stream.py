@@ -117,6 +117,33 @@ def test_an_ordinary_stream_passes_with_its_text_joined(playback: Play) -> None:
     assert (played.streaming.end, played.streaming.usage) == (StreamEnd.FINISHED, Usage(7, 5))
 
 
+@pytest.mark.parametrize(
+    ("blocks", "said"),
+    [
+        ((["Well: password = "], ['"Tr0ub4dor&3x!"']), 'Well: password = "[PASSWORD]"'),
+        (
+            (["Well: pass", "word = "], ['"Tr0ub', "4dor&3x!", '" and so on.']),
+            'Well: password = "[PASSWORD]" and so on.',
+        ),
+        (
+            (["The password: "], ["Tr0ub4dor&3x! ", "It goes on ", "and on."]),
+            "The password: [PASSWORD] It goes on and on.",
+        ),
+        ((["Hello: "], ["Tr0ub4dor&3x!"]), "Hello: Tr0ub4dor&3x!"),
+    ],
+)
+def test_what_a_block_begins_with_is_known_by_the_block_before(
+    playback: Play, blocks: tuple[list[str], ...], said: str
+) -> None:
+    events = [BEGIN]
+    for index, texts in enumerate(blocks):
+        events += [start(index), *(delta(index, "text", text=text) for text in texts), stop(index)]
+    played = playback()
+    sent = played.run(*events, STOP, END)
+    assert "".join(event["delta"].get("text", "") for event in sent if event["type"] == "content_block_delta") == said
+    assert played.streaming.end is StreamEnd.FINISHED
+
+
 def test_text_is_released_in_its_block_before_the_block_stops(playback: Play) -> None:
     first, second = [start(0), delta(0, "text", text="one"), stop(0)], [start(1), delta(1, "text", text=MAIL), stop(1)]
     said = playback().run(BEGIN, *first, *second, STOP, END)
