@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from detectors.errors import StorageError
+from detectors.errors import StorageError, UnknownTenantError
 from storage.postgres import Connection, Database, Row
 from storage.tenants.tenants import TenantStore
 from storage.types import Identity, Role
@@ -197,7 +197,7 @@ class ApiKeyStore:
     async def _tenant_id(self, slug: str) -> int:
         tenant = await TenantStore(self._database).find(slug)
         if tenant is None:
-            raise StorageError(f'there is no tenant "{slug}"')
+            raise UnknownTenantError(f'there is no tenant "{slug}"')
         return tenant.id
 
     async def _find_live(self, key_id_or_prefix: int | str) -> tuple[int, int]:
