@@ -24,7 +24,6 @@ _UNJUDGED: Final = frozenset({"rejected", "internal_error"})
 _DAY: Final = 86400
 _MOST_REMEMBERED: Final = 200_000
 _UNSCANNED: Final = re.compile(r'"unscanned": ?\{"')  # the database writes a space where we write none
-_SAME_NAME: Final = ("model", "upstream", "route", "app", "dialect", "roles", "language")
 # Words of conditions that are no fact by name, and what of the facts they are made of.
 _MADE_OF: Final[Mapping[str, str]] = {"key": "key_id", "hour": "at", "weekday": "at"}
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from detectors.types import Category, Origin
-from detectors.words import BreakerState
 
 
 class Dialect(StrEnum):
@@ -214,6 +212,3 @@ class JudgeCounts(Protocol):
 
     def call(self, call: Call) -> None: ...
     def agreement(self, shadow: Call, obeyed: Ruling) -> None: ...
-
-
-States = Mapping[str, BreakerState]

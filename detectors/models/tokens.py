@@ -15,7 +15,6 @@ from detectors.types import Origin
 
 FILE: Final = "tokenizer.json"
 LONGEST: Final = 128  # tokens of a window, those around it included
-WINDOWS: Final = 2  # of a text
 PADDING: Final = 0
 # Numbers of the vocabulary: the beginning, the end, and two that no text has, for who wrote it.
 _BEGIN, _END = 101, 102

@@ -92,7 +92,7 @@ def disable(
 
     async def work(database: Database, keys: HouseKeys, settings: Settings) -> None:
         user = await _find(database, name)
-        await UserStore(database).set_enabled(user.id, enabled=undo)
+        await UserStore(database).change(user.id, enabled=undo)
         if not undo:
             await _sessions(database, keys, settings).end_all(user.id, "the account was disabled")
         await _note(database, "users.enable" if undo else "users.disable", user)

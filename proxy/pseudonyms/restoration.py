@@ -37,10 +37,6 @@ class Restoration:
             changed = changed or holder[key] != before
         return changed
 
-    def restore_text(self, text: str) -> str:
-        """Return an answer that is nothing but one text."""
-        return restored_text(text, self._pseudonyms, self._end)
-
     def push(self, reader: StreamReader, channel: str, text: str, *, final: bool) -> str:
         """Return what may be told of a channel by now; with `final` all of it."""
         if channel not in self._channels:

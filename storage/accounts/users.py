@@ -136,24 +136,11 @@ class UserStore:
                 "UPDATE private.users SET password_hash = $3 WHERE id = $1 AND password_hash = $2", user_id, old, new
             )
 
-    async def set_role(self, user_id: int, role: str) -> None:
-        """Raises StorageError for a role that does not fit the user's tenant, and as `set_enabled`."""
-        await self._change("UPDATE private.users SET role = $2 WHERE id = $1", user_id, role, keep_admin=True)
-
-    async def set_enabled(self, user_id: int, *, enabled: bool) -> None:
-        """Let somebody in, or no longer; the sessions of who is disabled are ended by the caller.
-
-        Raises StorageError for the last one who administers the platform.
-        """
-        await self._change(
-            "UPDATE private.users SET disabled_at = CASE WHEN $2 THEN NULL ELSE coalesce(disabled_at, now()) END"
-            " WHERE id = $1",
-            *(user_id, enabled),
-            keep_admin=True,
-        )
-
     async def change(self, user_id: int, *, role: str | None = None, enabled: bool | None = None) -> None:
-        """Do what `set_role` and `set_enabled` do, both or neither. Raises StorageError as they do."""
+        """Give somebody another role, let them in or no longer; sessions of who is disabled are ended by the caller.
+
+        Raises StorageError for a role that does not fit the user's tenant, and for the platform's last administrator.
+        """
         await self._change(
             "UPDATE private.users SET role = coalesce($2, role), disabled_at ="
             " CASE WHEN $3 THEN NULL WHEN NOT $3 THEN coalesce(disabled_at, now()) ELSE disabled_at END WHERE id = $1",

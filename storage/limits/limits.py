@@ -8,7 +8,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from detectors.errors import StorageError
@@ -21,16 +20,6 @@ LARGEST_TABLE = 50_000  # windows that a worker remembers
 FLUSH_SECONDS = 1.0  # for once a second
 _AT_ONCE = 16
 _Asked: TypeAlias = tuple[Lease, int]  # a window, and how much is taken of it
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How full one window is, for the rate headers."""
-
-    name: str
-    limit: int
-    remaining: int
-    reset_seconds: float
 
 
 class WindowGrant:
@@ -64,11 +53,6 @@ class WindowGrant:
             standing = leases[0] if refusal is None else refusal[0]
             self.limit, self.remaining = standing.key.limit, standing.remaining
             self.reset_seconds = max(0.0, standing.reset_at - now)
-
-    def standings(self) -> tuple[Standing, ...]:
-        """Return every window that was asked, in order, as this worker knows it now."""
-        now = self._clock()
-        return tuple(Standing(x.key.name, x.key.limit, x.remaining, max(0.0, x.reset_at - now)) for x in self._leases)
 
     def tightest(self) -> tuple[LimitKey, int, float] | None:
         """Return the window that is the fullest, the units left of it, and when it is empty (seconds); None of none."""

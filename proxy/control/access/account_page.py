@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -26,7 +25,6 @@ from proxy.control.access.sign_in_pages import Pages
 from storage.accounts.users import User
 
 _PATH: Final = "/account"
-Doing = Callable[[Access, SignedIn, web.Request, Any], Awaitable[dict[str, Any]]]
 
 
 def mount_account_page(app: web.Application, pages: Pages) -> None:

@@ -18,6 +18,7 @@ from proxy.parts import Parts
 from proxy.provider_state import hold_references, note_creations
 from proxy.providers.openai_responses import CODEC
 from proxy.pseudonyms.keeping import keep_with_conversations, name_values, restoration_of
+from proxy.pseudonyms.restorable import Layout
 from proxy.settings import UpstreamSettings
 from proxy.telemetry.metrics import WorkerMetrics
 from storage.keys.data_keys import DataKey
@@ -94,7 +95,10 @@ def replaced(parts: Parts, exchange: Exchange) -> str:
 
 def said(exchange: Exchange, text: str) -> str:
     restoration = restoration_of(exchange)
-    return text if restoration is None else restoration.restore_text(text)
+    document = {"text": text}
+    if restoration is not None:
+        restoration.restore(document, Layout(("text",)))
+    return document["text"]
 
 
 def test_where_nothing_is_replaced_nothing_is_begun(parts: Parts, opened: Any) -> None:

@@ -113,13 +113,11 @@ async def test_somebody_who_administers_the_platform_remains(
 ) -> None:
     await as_superuser("UPDATE private.users SET disabled_at = now()")
     admins = [await make_user() for _ in range(2)]
-    done = await asyncio.gather(
-        *(users.set_enabled(admin.id, enabled=False) for admin in admins), return_exceptions=True
-    )
+    done = await asyncio.gather(*(users.change(admin.id, enabled=False) for admin in admins), return_exceptions=True)
     assert sorted(str(each) for each in done) == ["None", "somebody has to remain who administers the platform"]
     (left,) = [user for user in await users.list() if user.enabled and user.role == "platform_admin"]
     with pytest.raises(StorageError, match="has to remain"):
-        await users.set_role(left.id, "auditor")
-    await users.set_enabled(left.id, enabled=True)
-    await users.set_enabled(next(admin.id for admin in admins if admin.id != left.id), enabled=True)
-    await users.set_enabled(left.id, enabled=False)
+        await users.change(left.id, role="auditor")
+    await users.change(left.id, enabled=True)
+    await users.change(next(admin.id for admin in admins if admin.id != left.id), enabled=True)
+    await users.change(left.id, enabled=False)

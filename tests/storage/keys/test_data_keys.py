@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -165,7 +164,6 @@ async def test_memory_is_bounded(keys: DataKeys, tenant: Tenant) -> None:
 
 
 SELECT = "SELECT wrapped FROM private.data_keys"
-Attempt = Callable[[], Awaitable[None]]
 
 
 @pytest.mark.parametrize("role", [Role.READER, Role.SHIP])

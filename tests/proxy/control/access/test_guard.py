@@ -130,7 +130,7 @@ async def test_a_token_does_not_outlive_a_change_of_role_or_tenant(
     await as_superuser("UPDATE private.users SET tenant_id = $2 WHERE id = $1", user.id, neighbour.id)
     assert (await ask(headers=bearer(given["access_token"])))[0] == 401
     await as_superuser("UPDATE private.users SET tenant_id = $2 WHERE id = $1", user.id, tenant.id)
-    await plane.access.users.set_role(user.id, AdminRole.AUDITOR)
+    await plane.access.users.change(user.id, role=AdminRole.AUDITOR)
     assert (await ask(headers=bearer(given["access_token"])))[0] == 401
 
 

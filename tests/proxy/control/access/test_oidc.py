@@ -138,12 +138,12 @@ async def test_a_disabled_user_is_not_let_in_by_the_provider(plane: Plane) -> No
     user = await plane.access.users.find(name)
     assert user is not None
     await plane.user()  # somebody has to remain
-    await plane.access.users.set_enabled(user.id, enabled=False)
+    await plane.access.users.change(user.id, enabled=False)
     try:
         assert (await browser.get("/api/v1/auth/session")).status == 401
         assert (await come_back(browser, await sign_in_there(await depart(browser), "anna"))).status == 403
     finally:
-        await plane.access.users.set_enabled(user.id, enabled=True)
+        await plane.access.users.change(user.id, enabled=True)
 
 
 async def test_a_provider_in_a_network_that_is_not_allowed_is_not_asked(build: Build, real_provider: str) -> None:

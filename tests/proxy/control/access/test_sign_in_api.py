@@ -48,7 +48,7 @@ async def test_wrong_names_and_wrong_passwords_are_told_the_same(plane: Plane, b
 async def test_a_disabled_account_is_told_the_same_and_its_tokens_end(plane: Plane, browser: Browser) -> None:
     user = await plane.user()
     given = await tokens_of(browser, user)
-    await plane.access.users.set_enabled(user.id, enabled=False)
+    await plane.access.users.change(user.id, enabled=False)
     assert (await who(browser, given["access_token"])).status == 401
     answer = await browser.post("/api/v1/auth/sign-in", json={"name": user.name, "password": PASSWORD})
     assert (await answer.json())["error"]["code"] == "wrong_credentials"
