@@ -35,6 +35,12 @@ def shown(pointer: str, vocabulary: frozenset[str]) -> str:
     return "".join(f"/{step}" if step in vocabulary or _is_index(step) else "/*" for step in steps)
 
 
+def param(pointer: str, vocabulary: frozenset[str]) -> str:
+    """Return what `shown` tells as errors name a place: `/messages/3/content` is `messages[3].content`."""
+    steps = shown(pointer, vocabulary).split("/")[1:]
+    return "".join(f"[{step}]" if step.isdecimal() else f".{step}" for step in steps).removeprefix(".")
+
+
 def resolve(document: Any, pointer: str) -> Any:
     """Return the value at `pointer`. Raises UneditableError."""
     value = document

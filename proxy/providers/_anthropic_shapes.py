@@ -7,7 +7,7 @@ from typing import Final
 
 from detectors.types import Place
 from policies.types import Verdict
-from proxy.bodies.pointer import shown
+from proxy.bodies.pointer import param
 from proxy.codec import JsonObject, Refusal, Usage
 from proxy.providers import _openai_shapes
 
@@ -81,20 +81,14 @@ def usage_of(counts: object) -> Usage | None:
     """
     if not isinstance(counts, dict):
         return None
-    prompt = [count for name in _PROMPT_COUNTS if (count := _count(counts.get(name))) is not None]
-    return Usage(sum(prompt) if prompt else None, _count(counts.get("output_tokens")))
+    prompt = [count for name in _PROMPT_COUNTS if (count := _openai_shapes.count_of(counts.get(name))) is not None]
+    return Usage(sum(prompt) if prompt else None, _openai_shapes.count_of(counts.get("output_tokens")))
 
 
 def param_of(pointer: str) -> str:
-    """Return `/messages/3/content` as `messages[3].content`; a key that the client chose is not repeated."""
-    steps = shown(pointer, VOCABULARY).split("/")[1:]
-    return "".join(f"[{step}]" if step.isdecimal() else f".{step}" for step in steps).removeprefix(".")
+    return param(pointer, VOCABULARY)
 
 
 def _place(verdict: Verdict) -> str | None:
     stops = (judged.finding.segment for judged in verdict.judged if judged.action is verdict.intended_action)
     return next((param_of(segment.pointer) for segment in stops if segment.place is not Place.KEY), None)
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from detectors.types import Direction
-from policies.types import Disclose, Judged, StopReason
-from proxy.bodies.pointer import shown
+from policies.types import Disclose, Judged
+from proxy.bodies.pointer import param
 from proxy.codec import Refusal, Usage
-from proxy.providers._openai_shapes import DOCS
+from proxy.providers._openai_shapes import DOCS, count_of, told_of
 
 JsonObject = dict[str, Any]
 _HUMP: Final = re.compile(r"(?<!^)([A-Z])")
@@ -97,11 +97,7 @@ def error_body(status: int, code: str, message: str, param: str | None = None) -
 def refusal_body(refusal: Refusal) -> JsonObject:
     """Return the 400 of a block. What it tells grows with `disclose`; what was found is never quoted."""
     verdict, disclose = refusal.verdict, refusal.disclose
-    stops = [judged for judged in verdict.judged if judged.action is verdict.intended_action]
-    subject = "Request" if refusal.direction is Direction.REQUEST else "Answer"
-    unscanned = verdict.stop_reason is StopReason.UNSCANNED
-    categories = sorted(map(str, verdict.unscanned if unscanned else {j.finding.hit.category for j in stops}))
-    told = f" ({', '.join(categories)})" if categories and disclose is not Disclose.ID else ""
+    stops, categories, sentence = told_of(refusal)
     facts = {"code": "content_filter", "decision_id": refusal.decision_id}
     if disclose is not Disclose.ID:
         facts |= {"categories": ",".join(categories), **_place(stops)}
@@ -109,13 +105,11 @@ def refusal_body(refusal: Refusal) -> JsonObject:
         worst = max((judged.finding.hit.severity for judged in stops), default=None)
         facts |= {"policy": f"{verdict.policy_id}@{verdict.policy_revision}", "docs": DOCS}
         facts |= {"severity": worst.name.lower()} if worst is not None else {}
-    return _status(400, "content_filter", refusal.text or f"{subject} blocked by policy{told}", facts)
+    return _status(400, "content_filter", sentence, facts)
 
 
 def param_of(pointer: str) -> str:
-    """Return `/contents/0/parts/1/text` as `contents[0].parts[1].text`; a key that the client chose is not repeated."""
-    steps = shown(pointer, VOCABULARY).split("/")[1:]
-    return "".join(f"[{step}]" if step.isdecimal() else f".{step}" for step in steps).removeprefix(".")
+    return param(pointer, VOCABULARY)
 
 
 def usage_of(body: object) -> Usage | None:
@@ -134,7 +128,7 @@ def usage_of(body: object) -> Usage | None:
 
 
 def _sum_of(usage: JsonObject, *names: str) -> int | None:
-    counts = [count for name in names if (count := _count(member(usage, name))) is not None]
+    counts = [count for name in names if (count := count_of(member(usage, name))) is not None]
     return sum(counts) if counts else None
 
 
@@ -154,7 +148,3 @@ def _place(stops: list[Judged]) -> dict[str, str]:
     # A key's own pointer would repeat the key, which is the client's text and may be what was found.
     found = next((item.finding.segment for item in stops if item.finding.segment.place != "key"), None)
     return {"param": param_of(found.pointer)} if found is not None and found.direction is Direction.REQUEST else {}
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

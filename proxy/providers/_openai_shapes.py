@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from detectors.types import Direction
 from policies.types import Disclose, Judged, StopReason
-from proxy.bodies.pointer import shown
+from proxy.bodies.pointer import param
 from proxy.codec import Refusal, Usage
 from proxy.providers._openai_words import ENDPOINT_WORDS
 
@@ -48,17 +48,22 @@ def error_body(status: int, code: str, message: str, param: str | None = None) -
     return {"error": {"message": message, "type": kind.get(status, fallback), "param": param, "code": code}}
 
 
-def refusal_body(refusal: Refusal) -> JsonObject:
-    """Return the 400 of a block. What it tells grows with `disclose`; what was found is never quoted."""
+def told_of(refusal: Refusal) -> tuple[list[Judged], list[str], str]:
+    """Return what stopped it, by which categories (or reasons why nobody could look), and the sentence that says so."""
     verdict, disclose = refusal.verdict, refusal.disclose
     stops = [judged for judged in verdict.judged if judged.action is verdict.intended_action]
     subject = "Request" if refusal.direction is Direction.REQUEST else "Answer"
     unscanned = verdict.stop_reason is StopReason.UNSCANNED
     categories = sorted(map(str, verdict.unscanned if unscanned else {j.finding.hit.category for j in stops}))
     told = f" ({', '.join(categories)})" if categories and disclose is not Disclose.ID else ""
-    body = error_body(
-        400, "content_filter", refusal.text or f"{subject} blocked by policy{told}", _place(stops, disclose)
-    )
+    return stops, categories, refusal.text or f"{subject} blocked by policy{told}"
+
+
+def refusal_body(refusal: Refusal) -> JsonObject:
+    """Return the 400 of a block. What it tells grows with `disclose`; what was found is never quoted."""
+    verdict, disclose = refusal.verdict, refusal.disclose
+    stops, categories, sentence = told_of(refusal)
+    body = error_body(400, "content_filter", sentence, _place(stops, disclose))
     inner: JsonObject = {"code": "PromptShieldPolicyViolation", "decision_id": refusal.decision_id}
     if disclose is not Disclose.ID:
         inner["content_filter_result"] = _filter_result(stops, categories, disclose)
@@ -83,17 +88,16 @@ def usage_of(body: JsonObject) -> Usage | None:
     asked, said = (
         ("prompt_tokens", "completion_tokens") if "prompt_tokens" in usage else ("input_tokens", "output_tokens")
     )
-    return Usage(_count(usage.get(asked)), _count(usage.get(said)))
+    return Usage(count_of(usage.get(asked)), count_of(usage.get(said)))
 
 
-def _count(value: object) -> int | None:
+def count_of(value: object) -> int | None:
+    """Return a number of tokens, None for what is none."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def param_of(pointer: str) -> str:
-    """Return `/messages/3/content` as `messages[3].content`; a key that the client chose is not repeated."""
-    steps = shown(pointer, VOCABULARY).split("/")[1:]
-    return "".join(f"[{step}]" if step.isdecimal() else f".{step}" for step in steps).removeprefix(".")
+    return param(pointer, VOCABULARY)
 
 
 def _place(stops: Iterable[Judged], disclose: Disclose) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from proxy.bodies.pointer import shown
+from proxy.bodies.pointer import param
 from proxy.codec import JsonObject
 from proxy.providers._openai_shapes import VOCABULARY as CHAT
 from proxy.providers._openai_shapes import is_fact
@@ -106,6 +106,4 @@ def counts_of(usage: object) -> JsonObject | None:
 
 
 def param_of(pointer: str) -> str:
-    """Return `/input/3/content/0/text` as `input[3].content[0].text`; a key that the client chose is not repeated."""
-    steps = shown(pointer, VOCABULARY).split("/")[1:]
-    return "".join(f"[{step}]" if step.isdecimal() else f".{step}" for step in steps).removeprefix(".")
+    return param(pointer, VOCABULARY)

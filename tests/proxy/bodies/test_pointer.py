@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from detectors.types import Span
 from policies.types import Edit, Pseudonym
-from proxy.bodies.pointer import UneditableError, apply_edits, edit_text, escape, resolve, shown, unescape
+from proxy.bodies.pointer import UneditableError, apply_edits, edit_text, escape, param, resolve, shown, unescape
 
 KEY = st.text("ab/~01é", max_size=5)
 
@@ -140,3 +140,10 @@ def test_ten_thousand_edits_of_a_long_text_take_no_time() -> None:
 )
 def test_a_pointer_is_told_without_the_keys_that_clients_chose(pointer: str, told: str) -> None:
     assert shown(pointer, frozenset({"messages", "content", "metadata", "name"})) == told
+
+
+def test_a_place_is_named_as_providers_name_parameters() -> None:
+    words = frozenset({"messages", "content", "metadata"})
+    assert param("/messages/3/content", words) == "messages[3].content"
+    assert param("/metadata/anna@example.org", words) == "metadata.*"
+    assert param("", words) == ""
