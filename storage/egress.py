@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -85,44 +86,35 @@ class Egress:
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> Reply:
         """Return what came back, whatever it says. Raises UnavailableError if nothing did; it names the host only."""
-        try:
-            async with self._opened().post(
-                self._destination.url, data=body, headers=headers, allow_redirects=False
-            ) as response:
-                await _read_to_the_end(response)
-                return Reply(response.status, _seconds(response.headers.get("Retry-After")))
-        except (ClientError, TimeoutError, OSError) as exc:
-            host = urlsplit(self._destination.url).hostname
-            raise UnavailableError(f"{host} cannot be reached: {type(exc).__name__}") from exc
+        async with self._answer("POST", self._destination.url, headers, body) as response:
+            await _read_to_the_end(response)
+            return Reply(response.status, _seconds(response.headers.get("Retry-After")))
 
     async def fetch(self, path: str, body: bytes, headers: Mapping[str, str], most: int) -> Fetched:
         """As `post`, to `path` below the destination, with at most `most` bytes of the answer's body."""
-        try:
-            async with self._opened().post(
-                self._destination.url + path, data=body, headers=headers, allow_redirects=False
-            ) as response:
-                content = await _read_at_most(response, most + 1)
-                kind = response.headers.get("Content-Type", "")
-                return Fetched(response.status, kind, content[:most], len(content) <= most)
-        except (ClientError, TimeoutError, OSError) as exc:
-            host = urlsplit(self._destination.url).hostname
-            raise UnavailableError(f"{host} cannot be reached: {type(exc).__name__}") from exc
+        async with self._answer("POST", self._destination.url + path, headers, body) as response:
+            return await _fetched(response, most)
 
     async def get(self, headers: Mapping[str, str], most: int) -> Fetched:
         """Read what is there, at most `most` bytes of it. Raises UnavailableError; it names the host only."""
-        try:
-            async with self._opened().get(self._destination.url, headers=headers, allow_redirects=False) as response:
-                content = await _read_at_most(response, most + 1)
-                kind = response.headers.get("Content-Type", "")
-                return Fetched(response.status, kind, content[:most], len(content) <= most)
-        except (ClientError, TimeoutError, OSError) as exc:
-            host = urlsplit(self._destination.url).hostname
-            raise UnavailableError(f"{host} cannot be reached: {type(exc).__name__}") from exc
+        async with self._answer("GET", self._destination.url, headers) as response:
+            return await _fetched(response, most)
 
     async def close(self) -> None:
         if self._session is not None:
             session, self._session = self._session, None
             await session.close()
+
+    @asynccontextmanager
+    async def _answer(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> AsyncIterator[ClientResponse]:
+        try:
+            async with self._opened().request(method, url, data=body, headers=headers, allow_redirects=False) as given:
+                yield given
+        except (ClientError, TimeoutError, OSError) as exc:
+            host = urlsplit(self._destination.url).hostname
+            raise UnavailableError(f"{host} cannot be reached: {type(exc).__name__}") from exc
 
     def _opened(self) -> ClientSession:
         if self._session is None:
@@ -170,6 +162,11 @@ async def _read_to_the_end(response: ClientResponse) -> None:
     size = 0
     while size < _ANSWER and (chunk := await response.content.readany()):
         size += len(chunk)
+
+
+async def _fetched(response: ClientResponse, most: int) -> Fetched:
+    content = await _read_at_most(response, most + 1)
+    return Fetched(response.status, response.headers.get("Content-Type", ""), content[:most], len(content) <= most)
 
 
 async def _read_at_most(response: ClientResponse, most: int) -> bytes:
