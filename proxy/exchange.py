@@ -1,4 +1,4 @@
-"""One request and its response passing through: the only mutable object, and the row it becomes."""
+"""One request and its response passing through: the only mutable object."""
 
 from __future__ import annotations
 

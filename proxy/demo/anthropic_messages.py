@@ -70,7 +70,7 @@ def _read(raw: bytes) -> JsonObject | str:
 
 
 def _as_chat(body: JsonObject) -> JsonObject:
-    """Return a messages request as the chat request that `demo_answer` reads."""
+    """Return a messages request as the chat request that `answer_to` reads."""
     functions = [
         {"function": {"name": tool["name"], "parameters": tool["input_schema"]}}
         for tool in body.get("tools") or ()

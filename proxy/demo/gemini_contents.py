@@ -105,7 +105,7 @@ def _parsed(raw: bytes) -> JsonObject:
 
 
 def _as_chat(request: web.Request, body: Any) -> JsonObject | None:
-    """Return a request as the chat request that `demo_answer` reads, None where it has no contents."""
+    """Return a request as the chat request that `answer_to` reads, None where it has no contents."""
     contents = member(body, "contents")
     messages = [_as_message(content) for content in _objects(contents)]
     if not messages:

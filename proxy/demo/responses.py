@@ -97,7 +97,7 @@ def _items(body: JsonObject) -> list[JsonObject]:
 
 
 def _as_chat(body: JsonObject) -> JsonObject:
-    """Return a request as the chat request that `demo_answer` reads."""
+    """Return a request as the chat request that `answer_to` reads."""
     functions = [
         {"function": {"name": tool["name"], "parameters": tool.get("parameters")}}
         for tool in body.get("tools") or ()

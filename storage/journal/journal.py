@@ -2,7 +2,7 @@
 
 An exchange is written twice: `opened` before the first byte goes upstream, with what its row will hold if nothing more
 is heard of it, and `closed` before the answer ends. A writer holds a lock on `<writer>.lock` as long as it lives; who
-can take that lock knows the writer is dead. What a file looks like inside is in `journal_frames.py`.
+can take that lock knows the writer is dead. What a file looks like inside is in `frames.py`.
 """
 
 from __future__ import annotations
