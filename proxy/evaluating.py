@@ -13,7 +13,7 @@ from policies.types import Policy, StopReason, Verdict
 from proxy.admission import admit, hold_texts
 from proxy.bodies.json_document import repeats_a_key
 from proxy.closing import close, finish
-from proxy.codec import Refusal, Target
+from proxy.codec import Target
 from proxy.edge import expected_size, read_body, read_json
 from proxy.exchange import Exchange
 from proxy.hook import MOUNT, Asked, Hook, Reply, spoken_status
@@ -22,8 +22,8 @@ from proxy.key_limits import hold_to_scopes, scope_of_hook
 from proxy.limits.assessing import assess
 from proxy.overload import Place
 from proxy.parts import Parts
-from proxy.providers._openai_shapes import VOCABULARY, param_of, refusal_body
-from proxy.screening import screen_document
+from proxy.providers._openai_shapes import VOCABULARY, param_of, told_of
+from proxy.screening import refusal_of, screen_document
 from storage.types import Outcome
 
 _STOPPED: Final = {Direction.REQUEST: Outcome.BLOCKED_REQUEST, Direction.RESPONSE: Outcome.BLOCKED_RESPONSE}
@@ -88,8 +88,5 @@ def _reason(exchange: Exchange, asked: Asked, verdict: Verdict, policy: Policy) 
     if verdict.stop_reason is StopReason.UNINSPECTED:
         return "The text could not be inspected."
     if verdict.effect.stop:
-        text = policy.refusal_text(exchange.facts().language)
-        refusal = Refusal(verdict, asked.walk.direction, policy.disclose, exchange.id, text)
-        message: str = refusal_body(refusal)["error"]["message"]
-        return message
+        return told_of(refusal_of(exchange, policy, verdict, asked.walk.direction)).sentence
     return "Masked by policy" if verdict.effect.edits else ""

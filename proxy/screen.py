@@ -33,7 +33,7 @@ from detectors.types import (
 )
 from policies.candidates import decide_both
 from policies.engine import Actions
-from policies.types import ActionName, Facts, Mode, Policy, Verdict
+from policies.types import ActionName, Facts, Mode, Policy, StopReason, Verdict
 from proxy.additions.additions import Additions
 from proxy.bodies.walk import Walk
 from proxy.judging.judges import Judges
@@ -56,6 +56,10 @@ class Screened:
     runs: tuple[DetectorRun, ...]
     calls: tuple[Call, ...] = ()
     later: Later | None = None
+
+    def as_stop(self) -> Screened:
+        """Return it with a verdict that stops on what was found: what it wants done nobody can do."""
+        return Screened(self.verdict.as_stop(StopReason.FOUND), self.runs, self.calls)
 
     def with_labels(self, labels: tuple[str, ...]) -> Screened:
         """Return it with the labels of an earlier decision on the same text beside its own."""

@@ -58,20 +58,20 @@ async def screen_document(
         if detour is not None and detour.take(route):
             screened = (await judge_walk(parts, exchange, walk, judges)).with_labels(labels)
         else:
-            screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs, screened.calls)
+            screened = screened.as_stop()
     if exchange.risk is not None:
         screened = weigh_risk(parts, exchange, screened, walk.direction)
     await remember(parts, exchange, document, walk, screened.verdict)
     edits = made = screened.verdict.effect.edits
     if edits and not editable(edits):
-        screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs, screened.calls)
+        screened = screened.as_stop()
     elif edits:
         try:
             named = name_values(parts, exchange, document, edits)
             await parts.screen.aside.run_if_long(len(edits) * FINDING, partial(apply_edits, document, named))
             made = tuple(named)
         except UneditableError:
-            screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs, screened.calls)
+            screened = screened.as_stop()
     exchange.keep(screened, walk.direction)
     verdict = screened.verdict
     return verdict if made == edits else replace(verdict, effect=replace(verdict.effect, edits=made))

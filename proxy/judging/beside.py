@@ -7,9 +7,8 @@ from collections.abc import Coroutine
 from typing import Any
 
 from detectors.types import Direction
-from policies.types import StopReason, Verdict
+from policies.types import Verdict
 from proxy.exchange import Exchange
-from proxy.screen import Screened
 from proxy.upstreams.upstream import UpstreamAnswer
 
 Sending = Coroutine[Any, Any, UpstreamAnswer]
@@ -32,7 +31,7 @@ async def send_while_judged(exchange: Exchange, sending: Sending) -> UpstreamAns
             return await sent
         screened = await judged
         if screened.verdict.effect.route is not None and not exchange.detoured:  # it is on its way already
-            screened = Screened(screened.verdict.as_stop(StopReason.FOUND), screened.runs, screened.calls)
+            screened = screened.as_stop()
         exchange.keep(screened, Direction.REQUEST)
         if screened.verdict.effect.stop:
             return screened.verdict

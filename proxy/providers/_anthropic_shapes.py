@@ -66,7 +66,7 @@ def refusal_body(refusal: Refusal) -> JsonObject:
 
 def notice(refusal: Refusal) -> str:
     """Return the sentence that says what was blocked."""
-    return str(refusal_body(refusal)["error"]["message"])
+    return _openai_shapes.told_of(refusal).sentence
 
 
 def stop_details(refusal: Refusal) -> JsonObject:

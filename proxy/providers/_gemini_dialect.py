@@ -20,7 +20,7 @@ from proxy.providers._gemini_shapes import VOCABULARY, camel, error_body, param_
 from proxy.providers._gemini_stream import GeminiStream, blocked_candidate
 from proxy.providers._gemini_wire import ArrayWire, SseWire
 from proxy.providers._layouts import CANDIDATES
-from proxy.providers._openai_shapes import is_fact
+from proxy.providers._openai_shapes import is_fact, told_of
 from proxy.responses import JSON
 
 STREAM: Final = "streamGenerateContent"
@@ -136,7 +136,7 @@ class GeminiDialect:
         return refusal_body(refusal)
 
     def blocked_answer(self, refusal: Refusal, block_as: BlockAs, answer: JsonObject) -> JsonObject:
-        notice = refusal_body(refusal)["error"]["message"]
+        notice = told_of(refusal).sentence
         parts = [{"text": notice}] if block_as is BlockAs.REFUSAL else []
         facts = {key: value for key, value in answer.items() if camel(key) in ENVELOPE and is_fact(value)}
         for key, usage in answer.items():

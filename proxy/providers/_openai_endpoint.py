@@ -16,7 +16,7 @@ from proxy.providers._openai_dialect import OpenAiDialect
 from proxy.providers._openai_event_stream import EventStream
 from proxy.providers._openai_media import walk_media
 from proxy.providers._openai_request import FIELDS, walk_request
-from proxy.providers._openai_shapes import error_body, is_fact, refusal_body
+from proxy.providers._openai_shapes import error_body, is_fact, told_of
 
 
 class OpenAiEndpoint(OpenAiDialect):
@@ -64,7 +64,7 @@ class OpenAiEndpoint(OpenAiDialect):
     def blocked_answer(self, refusal: Refusal, block_as: BlockAs, answer: JsonObject) -> JsonObject:
         """Return the facts of the answer and an error: these endpoints have no word for a filtered answer."""
         facts = {key: value for key, value in answer.items() if key in ANSWER_FACTS and is_fact(value)}
-        return facts | error_body(400, "content_filter", refusal_body(refusal)["error"]["message"])
+        return facts | error_body(400, "content_filter", told_of(refusal).sentence)
 
     def without_copies(self, answer: JsonObject) -> None:
         """Drop nothing: nothing is said twice."""

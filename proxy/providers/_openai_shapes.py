@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from detectors.types import Direction
 from policies.types import Disclose, Judged, StopReason
@@ -48,15 +48,23 @@ def error_body(status: int, code: str, message: str, param: str | None = None) -
     return {"error": {"message": message, "type": kind.get(status, fallback), "param": param, "code": code}}
 
 
-def told_of(refusal: Refusal) -> tuple[list[Judged], list[str], str]:
-    """Return what stopped it, by which categories (or reasons why nobody could look), and the sentence that says so."""
+class Told(NamedTuple):
+    """What stopped it, by which categories (or reasons why nobody could look), and the sentence that says so."""
+
+    stops: list[Judged]
+    categories: list[str]
+    sentence: str
+
+
+def told_of(refusal: Refusal) -> Told:
+    """Return what is told of a block in every dialect; it grows with `disclose`, and what was found is never quoted."""
     verdict, disclose = refusal.verdict, refusal.disclose
     stops = [judged for judged in verdict.judged if judged.action is verdict.intended_action]
     subject = "Request" if refusal.direction is Direction.REQUEST else "Answer"
     unscanned = verdict.stop_reason is StopReason.UNSCANNED
     categories = sorted(map(str, verdict.unscanned if unscanned else {j.finding.hit.category for j in stops}))
     told = f" ({', '.join(categories)})" if categories and disclose is not Disclose.ID else ""
-    return stops, categories, refusal.text or f"{subject} blocked by policy{told}"
+    return Told(stops, categories, refusal.text or f"{subject} blocked by policy{told}")
 
 
 def refusal_body(refusal: Refusal) -> JsonObject:

@@ -9,7 +9,7 @@ from policies.types import BlockAs
 from proxy.bodies.walk import Walk
 from proxy.codec import JsonObject, Refusal, StreamReader, Target
 from proxy.providers._openai_query import read_query, write_query
-from proxy.providers._openai_shapes import error_body, refusal_body
+from proxy.providers._openai_shapes import error_body, told_of
 from proxy.providers._responses_dialect import ResponsesDialect
 from proxy.providers._responses_items import walk_item
 from proxy.providers._responses_shapes import VOCABULARY, facts_of
@@ -54,7 +54,7 @@ class StoredDialect(StoredRoutes, ResponsesDialect):
         """Return the response that says so; the other objects have no word for it, so an error stands beside facts."""
         if answer.get("object") == "response":
             return super().blocked_answer(refusal, block_as, answer)
-        return facts_of(answer) | error_body(400, "content_filter", refusal_body(refusal)["error"]["message"])
+        return facts_of(answer) | error_body(400, "content_filter", told_of(refusal).sentence)
 
     def param(self, pointer: str) -> str:
         return pointer[1:] if pointer[1:] in self.named else super().param(pointer)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from policies.types import BlockAs
 from proxy.codec import JsonObject, Refusal
-from proxy.providers._openai_shapes import refusal_body
+from proxy.providers._openai_shapes import told_of
 from proxy.providers._responses_shapes import counts_of, facts_of
 
 
@@ -67,7 +67,7 @@ def refusal_events(refusal: Refusal, envelope: JsonObject, place: JsonObject, *,
 
 
 def _part(refusal: Refusal) -> JsonObject:
-    return {"type": "refusal", "refusal": refusal_body(refusal)["error"]["message"]}
+    return {"type": "refusal", "refusal": told_of(refusal).sentence}
 
 
 def _message(item_id: str, *content: JsonObject) -> JsonObject:

@@ -13,7 +13,7 @@ from proxy.providers._layouts import CHOICES
 from proxy.providers._openai_answer import ANSWER_FACTS, drop_logprobs, walk_answer
 from proxy.providers._openai_dialect import OpenAiDialect
 from proxy.providers._openai_request import walk_request
-from proxy.providers._openai_shapes import VOCABULARY, is_fact, refusal_body
+from proxy.providers._openai_shapes import VOCABULARY, is_fact, told_of
 from proxy.providers._openai_stream import ChatStream
 from proxy.providers._system_prompt import append_sentence, prepend
 
@@ -60,7 +60,7 @@ class OpenAiChat(OpenAiDialect):
         return ChatStream()
 
     def blocked_answer(self, refusal: Refusal, block_as: BlockAs, answer: JsonObject) -> JsonObject:
-        notice = refusal_body(refusal)["error"]["message"]
+        notice = told_of(refusal).sentence
         message: JsonObject = {"role": "assistant", "content": None, "refusal": None}
         if block_as is BlockAs.REFUSAL:
             message["refusal"] = notice

@@ -12,7 +12,7 @@ from proxy.providers._layouts import CHOICES
 from proxy.providers._openai_answer import ANSWER_FACTS, drop_logprobs, walk_answer
 from proxy.providers._openai_endpoint import OpenAiEndpoint
 from proxy.providers._openai_request import FIELDS
-from proxy.providers._openai_shapes import is_fact, refusal_body
+from proxy.providers._openai_shapes import is_fact, told_of
 from proxy.providers._openai_stream import ChatStream
 
 
@@ -41,7 +41,7 @@ class OpenAiCompletions(OpenAiEndpoint):
         return CompletionStream()
 
     def blocked_answer(self, refusal: Refusal, block_as: BlockAs, answer: JsonObject) -> JsonObject:
-        notice = refusal_body(refusal)["error"]["message"]
+        notice = told_of(refusal).sentence
         facts = {key: value for key, value in answer.items() if key in ANSWER_FACTS and is_fact(value)}
         return facts | {"choices": [{"index": 0, "logprobs": None, **_ending(notice, block_as)}]}
 
