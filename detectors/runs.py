@@ -18,12 +18,11 @@ async def look(
     context: InspectionContext,
     seconds_left: float,
     clock: Callable[[], float],
-    left_out: int = 0,
 ) -> Looked:
     """Run one detector and account for it; hits are None when it could not look.
 
     Only a refiner has `seconds_left`: required detectors have work bounds and no clock, so load alone cannot make them
-    fail. `left_out` is how many texts nobody wanted it to read.
+    fail.
     """
     started = clock()
     hits: Sequence[tuple[Hit, ...]] | None = None
@@ -43,7 +42,7 @@ async def look(
         status, reason = RunStatus.UNAVAILABLE, exc.reason
     except Exception as exc:  # noqa: BLE001 - whatever a detector throws, it did not look
         status, reason = RunStatus.ERROR, type(exc).__name__
-    return account(detector, status, hits or (), clock() - started, reason, left_out), hits
+    return account(detector, status, hits or (), clock() - started, reason), hits
 
 
 def _worst_of(hits: Sequence[tuple[Hit, ...]]) -> tuple[RunStatus, str]:

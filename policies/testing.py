@@ -66,13 +66,11 @@ def text_segment(text: str, origin: Origin, direction: Direction = Direction.REQ
     return Segment(direction, origin, Kind.TEXT, Place.VALUE, "", text)
 
 
-async def judge_text(
-    policy: Policy, chain: Chain, actions: Actions, text: str, origin: Origin, facts: Facts | None = None
-) -> Verdict:
+async def judge_text(policy: Policy, chain: Chain, actions: Actions, text: str, origin: Origin) -> Verdict:
     """Return what `policy` says of one text by one origin."""
     options = InspectionOptions(InspectionContext(lexicon=policy.lexicon), refiner_deadline=PATIENT_SECONDS)
     inspection: Inspection = await chain.inspect([text_segment(text, origin)], options)
-    return decide(policy, inspection, facts or Facts(at=time.time()), chain.revision, actions)
+    return decide(policy, inspection, Facts(at=time.time()), chain.revision, actions)
 
 
 def read_test_file(file: Path) -> TestFileDocument:

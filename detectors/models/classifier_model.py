@@ -75,9 +75,9 @@ class ClassifierModel:
         columns = np.concatenate([*found.words, *(span + size for span in found.spans)])
         return KINDS[int(self.kinds.take(columns, axis=1).sum(axis=1, dtype=np.float32).argmax())]
 
-    def strongest(self, window: str, origin: Origin, most: int = 3) -> list[tuple[int, int]]:
-        """Return the places (in bytes) of the words of a window that speak most for an attack, in order."""
-        return self.models[origin].strongest(window, most)
+    def strongest(self, window: str, origin: Origin) -> list[tuple[int, int]]:
+        """Return the places (in bytes) of the three words of a window that speak most for an attack, in order."""
+        return self.models[origin].strongest(window, 3)
 
 
 @lru_cache(maxsize=1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -32,9 +31,9 @@ class HarmModel:
 
 
 @lru_cache(maxsize=1)
-def load_harm(folder: Path = SHIPPED) -> HarmModel:
+def load_harm() -> HarmModel:
     """Load the shipped model. Raises ConfigurationError for weights that are missing or not ours."""
-    arrays = read_arrays(FILE, folder)
+    arrays = read_arrays(FILE, SHIPPED)
     bias, damping, *scale = (float(number) for number in arrays["numbers"])
     words, spans = (arrays[part].astype(np.float32) for part in ("words", "spans"))
     return HarmModel(LinearModel(words, spans, bias, damping), Scale(*scale), str(arrays["revision"]))

@@ -70,8 +70,8 @@ class Price(NamedTuple):
 class Prices:
     """Looks models up by name: in the operator's list, then ours; in each the exact name, then the longest pattern."""
 
-    def __init__(self, settings: PriceSettings, shipped: PriceList | None = None) -> None:
-        lists = (settings.models, (shipped or shipped_prices()).models)
+    def __init__(self, settings: PriceSettings) -> None:
+        lists = (settings.models, shipped_prices().models)
         self._lists = tuple(tuple(sorted(models, key=_specific)) for models in lists)
         self._unknown = Price(settings.unknown.input, settings.unknown.output, known=False)
         self._found: dict[str, Price] = {}

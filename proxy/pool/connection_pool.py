@@ -33,9 +33,8 @@ class ConnectionPool:
     `tls` is the context of https upstreams, by default `verified_tls()`.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None, *, idle_seconds: float = IDLE_SECONDS) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls or verified_tls()
-        self._idle_seconds = idle_seconds
         self._routes: dict[str, tuple[Endpoint, Connections]] = {}
         self._connections: dict[tuple[bool, str, int], Connections] = {}
 
@@ -69,7 +68,7 @@ class ConnectionPool:
             endpoint = Endpoint.parse(base_url)
             key = (endpoint.tls, endpoint.host, endpoint.port)
             if key not in self._connections:
-                self._connections[key] = Connections(endpoint, self._tls, self._idle_seconds)
+                self._connections[key] = Connections(endpoint, self._tls, IDLE_SECONDS)
             route = self._routes[base_url] = (endpoint, self._connections[key])
         return route
 

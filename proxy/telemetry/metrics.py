@@ -28,6 +28,7 @@ _OK: Final = RunStatus.OK
 _SKIPPED: Final = "skipped"
 _OVERHEAD: Final = "promptshield_overhead_seconds"
 _SEGMENTS: Final = "promptshield_segments_total"
+_MOST_WAITING: Final = 512  # datagrams that could not be sent yet
 _NOBODY: Final[Mapping[str, ActionName]] = MappingProxyType({})
 Labels = tuple[str, ...]
 
@@ -252,13 +253,13 @@ def _result(status: RunStatus, action: ActionName | None) -> str:
 class MetricsSender:
     """Hands deltas over without ever waiting; what cannot be sent now is sent later, up to a bound, then counted."""
 
-    def __init__(self, metrics: WorkerMetrics, channel: socket.socket, most: int = 512) -> None:
-        self._metrics, self._channel, self._most = metrics, channel, most
+    def __init__(self, metrics: WorkerMetrics, channel: socket.socket) -> None:
+        self._metrics, self._channel = metrics, channel
         self._waiting: deque[bytes] = deque()
 
     def send(self) -> None:
         self._waiting.extend(self._metrics.take())
-        while len(self._waiting) > self._most:
+        while len(self._waiting) > _MOST_WAITING:
             self._waiting.popleft()
             self._metrics.count("promptshield_metrics_lost_total")
         while self._waiting:

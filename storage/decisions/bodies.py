@@ -64,9 +64,7 @@ class Body:
     problem: str = ""
 
 
-async def read_bodies(
-    database: Database, data_keys: DataKeys, decision_id: str, *, actor: str, reason: str = "show"
-) -> tuple[Body, ...]:
+async def read_bodies(database: Database, data_keys: DataKeys, decision_id: str, *, actor: str) -> tuple[Body, ...]:
     """Return the bodies kept of one decision, the request first; `actor` is noted in the admin audit, also for none.
 
     Raises StorageError if `decision_id` is no id, UnavailableError if a key cannot be had at the moment.
@@ -78,7 +76,7 @@ async def read_bodies(
         )
     if tenant_id is None:
         return ()
-    return await read_bodies_of_tenant(database, data_keys, tenant_id, [decision_id], actor=actor, reason=reason)
+    return await read_bodies_of_tenant(database, data_keys, tenant_id, [decision_id], actor=actor, reason="show")
 
 
 async def read_bodies_of_tenant(

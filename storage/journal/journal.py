@@ -23,6 +23,7 @@ from storage.journal.frames import encode_closed, encode_opened
 from storage.types import DecisionRecord, OpenedRecord
 from storage.uuid7 import uuid7
 
+FLUSH_SECONDS: Final = 0.1
 LOOK_AGAIN: Final = 0.1  # seconds; whoever is refused meanwhile costs no look at a folder of many segments
 
 
@@ -80,8 +81,8 @@ class Journal:
             if not await flushed:
                 raise JournalError("journal: the disk did not take what was written")
 
-    async def flush_forever(self, interval: float = 0.1) -> None:
-        """Push what was written to the disk: every `interval` seconds, or at once for those who wait.
+    async def flush_forever(self) -> None:
+        """Push what was written to the disk: every FLUSH_SECONDS, or at once for those who wait.
 
         While the disk works, the next group gathers; one call serves all of it.
         """
@@ -90,7 +91,7 @@ class Journal:
                 await self._awaited.wait()
                 self._awaited.clear()
             else:
-                await asyncio.sleep(interval)
+                await asyncio.sleep(FLUSH_SECONDS)
             if self._dirty:
                 await self.flush()
 

@@ -52,7 +52,7 @@ class DataKeys:
     """A process's door to data keys. What was asked once costs nothing until it changes or grows too old.
 
     `check_forever` polls one number each second and forgets everything when any key was retired or destroyed. While
-    the database is away, what is known stays known for `lifetime` seconds.
+    the database is away, what is known stays known for LIFETIME seconds.
     """
 
     def __init__(
@@ -60,10 +60,9 @@ class DataKeys:
         database: Database,
         source: KeyRingSource,
         *,
-        lifetime: float = LIFETIME,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._database, self._source, self._lifetime, self._clock = database, source, lifetime, clock
+        self._database, self._source, self._clock = database, source, clock
         self._known: OrderedDict[tuple[int, int | None], DataKey] = OrderedDict()
         self._ring: KeyRing | None = None
         self._revision: int | None = None
@@ -104,7 +103,7 @@ class DataKeys:
         self._revision, self._confirmed_at = revision, self._clock()
 
     def _recall(self, tenant_id: int, generation: int | None) -> DataKey | None:
-        if self._clock() - self._confirmed_at > self._lifetime:
+        if self._clock() - self._confirmed_at > LIFETIME:
             self._known.clear()
         return self._known.get((tenant_id, generation))
 

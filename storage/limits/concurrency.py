@@ -43,8 +43,9 @@ class Places:
 
     __slots__ = ("_rows", "refused")
 
-    def __init__(self, rows: list[_Row], refused: LimitKey | None = None) -> None:
-        self._rows, self.refused = rows, refused
+    def __init__(self) -> None:
+        self._rows: list[_Row] = []
+        self.refused: LimitKey | None = None
 
     def release(self) -> None:
         for row in self._rows:
@@ -72,7 +73,7 @@ class Concurrency:
 
     async def take(self, keys: Sequence[LimitKey]) -> Places:
         """Take one slot of each limit, or of none. Never raises for Redis."""
-        places = Places([])
+        places = Places()
         done = False
         try:
             for key in keys:

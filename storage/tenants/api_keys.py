@@ -8,10 +8,9 @@ import re
 import secrets
 import string
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from detectors.errors import StorageError, UnknownTenantError
 from storage.postgres import Connection, Database, Row
@@ -39,10 +38,6 @@ SELECT tenant_id, app_id, $2, $3, name, expires_at, scopes, models FROM old RETU
 _APP: Final = re.compile(r"(?!.*\.(?:tests|txt)$)[a-z0-9][a-z0-9._-]{0,62}")  # whose policies would be other files
 
 
-class Entropy(Protocol):
-    def choice(self, seq: Sequence[str], /) -> str: ...
-
-
 def hold_to_app_names(name: str) -> None:
     """Raises StorageError for what no app can be called."""
     if _APP.fullmatch(name) is None:
@@ -52,9 +47,9 @@ def hold_to_app_names(name: str) -> None:
         )
 
 
-def generate_key(entropy: Entropy = secrets) -> str:
+def generate_key() -> str:
     """A new key: `sk-ps-`, 32 random base62 characters (190 bits), 6 of checksum."""
-    random = "".join(entropy.choice(_BASE62) for _ in range(32))
+    random = "".join(secrets.choice(_BASE62) for _ in range(32))
     return PREFIX + random + _checksum(random)
 
 
