@@ -4,7 +4,11 @@
 # content is done: after a crash Postgres brings again what it had brought, and would bring nothing else ever after.
 set -euo pipefail
 folder=${1:?folder} path=${2:?%p} name=${3:?%f}
-if [ -e "$folder/$name" ]; then exec cmp -- "$path" "$folder/$name"; fi
-cp "$path" "$folder/.$name.new"
-sync "$folder/.$name.new"
-mv "$folder/.$name.new" "$folder/$name"
+if [ -e "$folder/$name" ]; then
+    cmp -- "$path" "$folder/$name"
+else
+    cp "$path" "$folder/.$name.new"
+    sync "$folder/.$name.new"
+    mv "$folder/.$name.new" "$folder/$name"
+fi
+sync "$folder" # Postgres forgets its own segment now: the name must outlive a power cut, not the content alone

@@ -99,3 +99,17 @@ def test_a_segment_that_comes_again_is_done_and_another_of_its_name_is_not(tmp_p
 
     assert [archive("one"), archive("one"), archive("other") != 0] == [0, 0, True]
     assert (tmp_path / "wal" / "0001").read_text() == "one"
+
+
+def test_a_segments_name_is_on_the_disk_before_postgres_forgets_its_own(tmp_path: Path) -> None:
+    """Also one that an earlier try, which broke off, gave its name: that try may not have come as far."""
+    (tmp_path / "wal").mkdir()
+    (tmp_path / "segment").write_text("one")
+    noted = tmp_path / "sync"
+    noted.write_text(f'#!/bin/sh\n(ls {tmp_path}/wal; echo "sync $1") >> {tmp_path}/noted\n')
+    noted.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    for _ in range(2):
+        command = [str(BACKUP / "archive-wal.sh"), str(tmp_path / "wal"), str(tmp_path / "segment"), "0001"]
+        subprocess.run(command, check=True, env={**os.environ, "PATH": path})
+        assert (tmp_path / "noted").read_text().splitlines()[-2:] == ["0001", f"sync {tmp_path}/wal"]
