@@ -11,9 +11,10 @@ mkdir -p "$day"
 chmod 0700 "$day"
 pg_basebackup --dbname "$BACKUP_URL" --pgdata "$day/base" --format=tar --gzip --wal-method=stream --checkpoint=fast
 # Without the keys nobody can use API keys, read stored bodies or verify checkpoints. Keep them apart from the rows.
-# Beside them what operators and tenants made: their policies, signatures and heads.
-kept=(keys checkpoints instance)
-for made in policies signatures heads; do if [ -e "$data/$made" ]; then kept+=("$made"); fi; done
+# Beside them what operators and tenants made, their policies, signatures and heads, and what a new installation has
+# not made yet.
+kept=(keys)
+for made in checkpoints instance policies signatures heads; do if [ -e "$data/$made" ]; then kept+=("$made"); fi; done
 tar -C "$data" -czf "$day/keys.tar.gz" "${kept[@]}"
 (cd "$day" && sha256sum base/* keys.tar.gz > sums.new && mv sums.new SHA256SUMS)
 echo "$day"

@@ -6,6 +6,7 @@ import asyncio
 import os
 import pwd
 import subprocess
+import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
@@ -113,3 +114,25 @@ def test_a_segments_name_is_on_the_disk_before_postgres_forgets_its_own(tmp_path
         command = [str(BACKUP / "archive-wal.sh"), str(tmp_path / "wal"), str(tmp_path / "segment"), "0001"]
         subprocess.run(command, check=True, env={**os.environ, "PATH": path})
         assert (tmp_path / "noted").read_text().splitlines()[-2:] == ["0001", f"sync {tmp_path}/wal"]
+
+
+def test_an_installation_that_has_signed_nothing_yet_can_be_backed_up(tmp_path: Path) -> None:
+    keys = tmp_path / "house" / "keys"
+    keys.mkdir(parents=True)
+    (keys / "pepper").write_text("x" * 32)
+    server = tmp_path / "pg_basebackup"
+    server.write_text('#!/bin/sh\nmkdir "$4" && touch "$4/base.tar.gz"\n')
+    server.chmod(0o755)
+    environment = {
+        **os.environ,
+        "BACKUP_URL": "postgresql://",
+        "PROMPTSHIELD_DATA": str(keys.parent),
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+    }
+
+    command = [BACKUP / "backup.sh", tmp_path / "backups"]
+    backup = Path(subprocess.check_output(command, env=environment, text=True).strip())
+
+    assert (backup / "SHA256SUMS").exists()
+    with tarfile.open(backup / "keys.tar.gz") as kept:
+        assert "keys/pepper" in kept.getnames()
