@@ -83,6 +83,18 @@ def test_a_control_plane_that_nobody_may_reach_is_closed_to_everybody() -> None:
     assert [rule["ports"][0]["port"] for rule in policy["spec"]["ingress"]] == [8000]
 
 
+def test_the_engine_is_asked_by_the_proxies_alone_and_asks_nobody(whole: dict[str, Any]) -> None:
+    policy = whole["NetworkPolicy/ps-engine"]["spec"]
+    (engine, proxy) = (whole[name]["spec"] for name in ("Deployment/ps-engine", "StatefulSet/ps"))
+    (rule,) = policy["ingress"]
+    (container,) = engine["template"]["spec"]["containers"]
+
+    assert policy["podSelector"]["matchLabels"].items() <= engine["template"]["metadata"]["labels"].items()
+    assert [peer["podSelector"]["matchLabels"] for peer in rule["from"]] == [proxy["selector"]["matchLabels"]]
+    assert [port["port"] for port in rule["ports"]] == [port["containerPort"] for port in container["ports"]]
+    assert (policy["policyTypes"], policy["egress"]) == (["Ingress", "Egress"], [])
+
+
 @pytest.mark.parametrize(
     "changed",
     [{"workers": 5}, {"drain": {"grace": 20, "seconds": 110}}, {"settings": {"log": {"level": "debug"}}}],
