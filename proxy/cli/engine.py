@@ -15,7 +15,7 @@ from proxy.app import load_detection
 from proxy.cli.common import ConfigOption
 from proxy.engine.server import EngineHandler, run_engine
 from proxy.engine_settings import EngineSettings
-from proxy.runtime.processes import run_loop
+from proxy.runtime.processes import run_loop, take_descriptors
 from proxy.runtime.supervisor import insist_on_c_parser
 from proxy.settings import load_settings
 
@@ -27,6 +27,7 @@ def engine(
 ) -> None:
     """Serve POST /engine/v1/inspect and GET /health until Ctrl-C or SIGTERM. It keeps nothing of what it reads."""
     insist_on_c_parser()
+    take_descriptors()
     settings = load_settings(config)
     given = {key: value for key, value in {"host": host, "port": port}.items() if value is not None}
     asked = settings.engine.model_dump() | given
