@@ -12,6 +12,7 @@ from typing import Annotated, Final
 import typer
 
 from detectors.errors import PromptShieldError, UnknownTenantError
+from proxy.runtime.signals import keep_signals
 from proxy.telemetry.logs import LogSettings, configure_logs
 
 _HELP: Final = "An LLM firewall: serve it, test its policies, read its log."
@@ -52,6 +53,8 @@ _APART: Final = {
 def main() -> None:
     """Run the command line. Exit 0, 1 for a failure we can name, 2 for wrong usage, 130 for Ctrl-C."""
     configure_logs(LogSettings())
+    if _wanted(sys.argv[1:]) == "serve":
+        keep_signals()  # before anything is loaded that starts threads
     try:
         build_app(sys.argv[1:])()
     except PromptShieldError as exc:
@@ -70,7 +73,7 @@ def build_app(words: Sequence[str]) -> typer.Typer:
 
     What a command needs is loaded with it, and the whole firewall takes a second to load.
     """
-    wanted = next((word for word in words if not word.startswith("-")), None)
+    wanted = _wanted(words)
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_HELP)
     app.callback()(_nothing)  # with one command alone there would be no name to call it by
     if wanted in COMMANDS:
@@ -83,6 +86,10 @@ def build_app(words: Sequence[str]) -> typer.Typer:
     else:
         _add_names(app)
     return app
+
+
+def _wanted(words: Sequence[str]) -> str | None:
+    return next((word for word in words if not word.startswith("-")), None)
 
 
 def _add_names(app: typer.Typer) -> None:

@@ -19,8 +19,8 @@ import structlog
 import uvloop
 
 from detectors.errors import PromptShieldError
+from proxy.runtime.signals import SIGNALS
 
-SIGNALS: Final = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NAME: Final = 15
 _SETTLED: Final = 10.0  # a process that lived this long (seconds) is replaced at once

@@ -37,7 +37,8 @@ from proxy.runtime.installation import (
     runtime_file,
 )
 from proxy.runtime.listening import insist_on_free, is_ready, open_channel, open_listeners, stop_listening
-from proxy.runtime.processes import SIGNALS, Main, Process, apart, share_memory, take_descriptors
+from proxy.runtime.processes import Main, Process, apart, share_memory, take_descriptors
+from proxy.runtime.signals import ENDING, SIGNALS, keep_signals
 from proxy.runtime.worker import WorkerPlace, run_worker
 from proxy.settings import Settings
 from proxy.telemetry.logs import LogFile
@@ -78,7 +79,7 @@ class Supervisor:
         insist_on_c_parser()
         if self._settings.proxy.tls is not None:
             Certificate(self._settings.proxy.tls)  # a bad pair is to be told now, not by each worker
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        keep_signals()
         take_descriptors()
         settings, made = self._settings, None
         insist_on_free(settings.proxy, settings.control)
@@ -109,7 +110,7 @@ class Supervisor:
         """Put up again whatever falls, until SIGTERM or SIGINT."""
         while True:
             received = signal.sigtimedwait(SIGNALS, 0.5)
-            if received is not None and received.si_signo in {signal.SIGTERM, signal.SIGINT}:
+            if received is not None and received.si_signo in ENDING:
                 return
             if self._engines is not None:
                 for name in self._engines.poll():
@@ -224,7 +225,7 @@ def _end(processes: Sequence[Process], patience: float, *, kill: bool = True) ->
     deadline = time.monotonic() + patience
     while any(process.pid for process in processes) and time.monotonic() < deadline:
         received = signal.sigtimedwait(SIGNALS, 0.1)
-        if received is not None and received.si_signo in {signal.SIGTERM, signal.SIGINT}:
+        if received is not None and received.si_signo in ENDING:
             hurried, deadline = True, time.monotonic()
         for process in processes:
             process.reap()

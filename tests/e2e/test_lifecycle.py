@@ -118,6 +118,17 @@ def test_a_second_sigterm_cuts_streams_also_while_new_requests_are_still_let_in(
     assert b"[DONE]" not in rest
 
 
+def test_signals_that_come_while_it_looks_after_others_end_nothing(product: Product, recorder: Recorder) -> None:
+    del recorder
+    assert product.process is not None
+    for _ in range(200):
+        product.process.send_signal(signal.SIGHUP)
+        time.sleep(0.001)  # noqa: TID251 - one that waits already takes no second one in
+
+    assert post(product, GOOD)[0] == 200
+    assert product.process.poll() is None
+
+
 def test_a_killed_supervisor_leaves_nothing_behind(folder: Path, upstream: Recorder) -> None:
     product = Product(folder / "killed", upstream=upstream.url, workers=1)
     product.start()
