@@ -13,6 +13,9 @@ def serve(config: ConfigOption = None, data: DataOption = None) -> None:
     settings = load_settings(config, data=data)
     supervisor = Supervisor(settings, progress, configure_logs(settings.log))
     running = supervisor.start()
+    if running is None:
+        progress("stopped before it was ready")
+        return
     print(_next_steps(running), flush=True)
     supervisor.watch()
     progress("stopping: streams may finish (again Ctrl-C to cut them)")

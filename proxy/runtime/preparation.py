@@ -5,6 +5,7 @@ Loaded by a process of its own, which ends when all that is done.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Final
@@ -34,20 +35,24 @@ Report = Callable[[str], None]
 async def prepare(
     settings: Settings, detection: Detection, house_keys: HouseKeys, urls: EngineUrls, report: Report
 ) -> str:
-    """Migrate, check every policy, and return what was made (`Prepared`, as JSON). Raises StorageError, PolicyError."""
-    made = await prepare_database(settings, house_keys, urls, report)
+    """Migrate, check every policy, and return what was made (`Prepared`, as JSON). Raises StorageError, PolicyError.
+
+    SIGTERM ends a migration, which may take its time. What follows takes a moment, and tells what it made only once.
+    """
+    await migrate(urls.database_owner_url, urlsplit(urls.database_url).username or "", report)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    made = await prepare_database(settings, house_keys, urls)
     signatures = additions(settings, detection.views).packs
     signatures.load()
     await policy_store(settings, detection, signatures).load()
     return orjson.dumps(asdict(made)).decode()
 
 
-async def prepare_database(settings: Settings, house_keys: HouseKeys, urls: EngineUrls, report: Report) -> Prepared:
-    """Migrate; make the demo tenant if there is no tenant yet, and the first administrator if there is none.
+async def prepare_database(settings: Settings, house_keys: HouseKeys, urls: EngineUrls) -> Prepared:
+    """Make the demo tenant if there is no tenant yet, and the first administrator if there is none.
 
     Raises StorageError, also where the database belongs to an installation with other keys.
     """
-    await migrate(urls.database_owner_url, urlsplit(urls.database_url).username or "", report)
     database = await Database.connect(urls.database_url, size=1)
     try:
         await claim_database(database, house_keys.fingerprint())

@@ -7,6 +7,7 @@ that made a child ends.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import time
@@ -38,7 +39,7 @@ from proxy.runtime.installation import (
 )
 from proxy.runtime.listening import insist_on_free, is_ready, open_channel, open_listeners, stop_listening
 from proxy.runtime.processes import Main, Process, apart, share_memory, take_descriptors
-from proxy.runtime.signals import ENDING, SIGNALS, keep_signals
+from proxy.runtime.signals import ENDING, SIGNALS, is_asked_to_end, keep_signals
 from proxy.runtime.worker import WorkerPlace, run_worker
 from proxy.settings import Settings
 from proxy.telemetry.logs import LogFile
@@ -47,6 +48,7 @@ from storage.keys.house_keys import HouseKeys, open_house_keys
 
 _LOG: Final = structlog.get_logger("promptshield.supervisor")
 _START_PATIENCE: Final = 30.0
+_MOMENT: Final = 0.1  # seconds between two looks whether the end is asked for
 _LAST_PATIENCE: Final = 15.0  # seconds for the control plane to ship what is left
 Report = Callable[[str], None]
 
@@ -74,14 +76,19 @@ class Supervisor:
         self._listening: Sequence[socket.socket] = ()
         self._owner = False  # of the data folder: else what lies there is how commands find the server that is
 
-    def start(self) -> Running:
-        """Bring everything up. Raises PromptShieldError with what to do about it; then nothing is left running."""
+    def start(self) -> Running | None:
+        """Bring everything up; None if somebody asked for the end meanwhile.
+
+        Raises PromptShieldError with what to do about it. Nothing is left running either way.
+        """
         insist_on_c_parser()
         if self._settings.proxy.tls is not None:
             Certificate(self._settings.proxy.tls)  # a bad pair is to be told now, not by each worker
         keep_signals()
         take_descriptors()
         settings, made = self._settings, None
+        if is_asked_to_end():
+            return None
         insist_on_free(settings.proxy, settings.control)
         house_keys = open_house_keys(settings.keys_folder)
         self._engines = embedded_engines(settings, house_keys, self._report)
@@ -95,16 +102,18 @@ class Supervisor:
             preparing = apart(
                 "proxy.runtime.preparation", "prepare", settings, detection, house_keys, urls, self._report
             )
-            made = Prepared(**orjson.loads(run_apart(preparing)))
-            running = self._fork(settings, detection, house_keys, urls, made)
-            note_running(settings, urls)
-            self._await_workers(running)
+            answer = run_apart(preparing)
+            made = None if answer is None else Prepared(**orjson.loads(answer))
+            if made is not None and not is_asked_to_end():
+                running = self._fork(settings, detection, house_keys, urls, made)
+                note_running(settings, urls)
+                if self._await_workers(running):
+                    return running
         except BaseException:
-            if made is not None and made.admin_password:  # nobody will be told again
-                self._report(f"the first administrator was made: {made.admin_name}, password {made.admin_password}")
-            self.stop()
+            self._give_up(made)
             raise
-        return running
+        self._give_up(made)
+        return None
 
     def watch(self) -> None:
         """Put up again whatever falls, until SIGTERM or SIGINT."""
@@ -132,6 +141,11 @@ class Supervisor:
             self._engines.stop()
         if self._owner:
             runtime_file(self._settings).unlink(missing_ok=True)
+
+    def _give_up(self, made: Prepared | None) -> None:
+        if made is not None and made.admin_password:  # nobody will be told again
+            self._report(f"the first administrator was made: {made.admin_name}, password {made.admin_password}")
+        self.stop()
 
     def _replace_the_fallen(self) -> None:
         for process in (*self._workers, *self._others):
@@ -172,13 +186,15 @@ class Supervisor:
             admin_password=made.admin_password,
         )
 
-    def _await_workers(self, running: Running) -> None:
-        """Return once a worker is ready. Raises SettingsError when they cannot run."""
+    def _await_workers(self, running: Running) -> bool:
+        """Return once a worker is ready, False if the end is asked for. Raises EngineError when they cannot run."""
         deadline = time.monotonic() + _START_PATIENCE
         address = urlsplit(running.proxy_url)
         while time.monotonic() < deadline:
             if is_ready(address.scheme, address.hostname or "", address.port or 0):
-                return
+                return True
+            if is_asked_to_end():
+                return False
             self._replace_the_fallen()
             if any(process.failures > 2 for process in (*self._workers, *self._others)):
                 break
@@ -186,8 +202,11 @@ class Supervisor:
         raise EngineError("the workers do not come up: the lines above say why")
 
 
-def run_apart(main: Main) -> str:
-    """Run a coroutine that returns a string in a child of its own. Raises StorageError with what it said went wrong."""
+def run_apart(main: Main) -> str | None:
+    """Run a coroutine that returns a string in a child of its own; None if it ended because that is asked for.
+
+    Raises StorageError with what it said went wrong.
+    """
     readable, writable = os.pipe()
 
     async def report() -> None:
@@ -201,8 +220,13 @@ def run_apart(main: Main) -> str:
     process.start()
     os.close(writable)
     with os.fdopen(readable, "rb") as pipe:
+        while not select.select([pipe], [], [], _MOMENT)[0]:
+            if is_asked_to_end():
+                process.signal(signal.SIGTERM)
         raw = pipe.read()
     os.waitpid(process.pid, 0)
+    if not raw and is_asked_to_end():
+        return None
     answer = orjson.loads(raw) if raw else {"problem": "the preparation failed: the lines above say why"}
     if "problem" in answer:
         raise StorageError(answer["problem"])

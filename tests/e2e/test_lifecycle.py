@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import orjson
 import psutil
 import pytest
 
+from storage.postgres import Session
 from tests.e2e.test_bad_input import GOOD, post
 from tests.harness import Product, Recorder, streamed
 
@@ -116,6 +118,35 @@ def test_a_second_sigterm_cuts_streams_also_while_new_requests_are_still_let_in(
             rest = stream.stdout.read()
     upstream.scripts.clear()
     assert b"[DONE]" not in rest
+
+
+def test_a_start_that_waits_for_a_migration_ends_when_it_is_told_to(product: Product, folder: Path) -> None:
+    """Of several instances that start at once one migrates and the others wait, however long that takes."""
+    urls = orjson.loads((product.data / "keys" / "runtime.json").read_bytes())
+    another = {"DATABASE_URL": urls["database"], "DATABASE_OWNER_URL": urls["owner"], "REDIS_URL": urls["redis"]}
+    second = Product(folder / "second", environment=another)
+    second.write_config()
+    ended = asyncio.run(_told_to_end(urls["owner"], second.command("serve"), second.environ()))
+
+    assert ended == (0, "", "  stopped before it was ready\n")
+
+
+_WAITING = "SELECT count(*) FROM pg_locks WHERE relation = 'private.migrations'::regclass AND NOT granted"
+
+
+async def _told_to_end(database: str, command: list[str], environment: dict[str, str]) -> tuple[int, str, str]:
+    """Run a command while somebody else migrates, tell it to end once it waits for that, and return how it ended."""
+    pipe = asyncio.subprocess.PIPE
+    async with Session.open(database) as session, session.transaction() as migrating:
+        await migrating.execute("LOCK TABLE private.migrations IN ACCESS EXCLUSIVE MODE")
+        process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=pipe, stderr=pipe)
+        async with asyncio.timeout(30):
+            while not await migrating.fetchval(_WAITING):
+                pass
+            process.terminate()
+            said, complained = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, said.decode(), complained.decode()
 
 
 def test_signals_that_come_while_it_looks_after_others_end_nothing(product: Product, recorder: Recorder) -> None:

@@ -13,18 +13,20 @@ from proxy.runtime.preparation import prepare_database
 from proxy.settings import Settings
 from storage.embedded import EngineUrls
 from storage.keys.house_keys import open_house_keys
+from storage.migrate import migrate
 from tests.storage.conftest import DatabaseUrls, new_database
 
 
 @pytest.fixture
 def urls(engines: EngineUrls) -> Iterator[DatabaseUrls]:
     with new_database(engines) as urls:
+        asyncio.run(migrate(urls.owner_url, urls.login))
         yield urls
 
 
 def prepared(settings: Settings, urls: DatabaseUrls) -> Prepared:
     keys, where = open_house_keys(settings.keys_folder), EngineUrls(urls.url, urls.owner_url, "")
-    return asyncio.run(prepare_database(settings, keys, where, lambda _: None))
+    return asyncio.run(prepare_database(settings, keys, where))
 
 
 def test_what_the_first_start_makes_the_second_finds(tmp_path: Path, urls: DatabaseUrls) -> None:
