@@ -56,9 +56,19 @@ def _write(folder: Path, held: Mapping[str, str]) -> None:
     for file, content in wanted.items():
         if not file.is_file() or file.read_bytes() != content:
             file.parent.mkdir(exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".", delete=False) as unfinished:
-                unfinished.write(content)
-            Path(unfinished.name).replace(file)
+            _write_whole(file, content)
     for file in folder.rglob("*.yaml"):
         if file not in wanted:
             file.unlink(missing_ok=True)
+
+
+def _write_whole(file: Path, content: bytes) -> None:
+    """Write a file that readers find whole; on a disk that is full nothing is left of it, however often it is tried."""
+    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".", delete=False) as unfinished:
+        try:
+            unfinished.write(content)
+            unfinished.flush()
+            Path(unfinished.name).replace(file)
+        except OSError:
+            Path(unfinished.name).unlink()
+            raise

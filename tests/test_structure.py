@@ -98,7 +98,6 @@ TESTED_ELSEWHERE = {
     "proxy/health.py": "tests/e2e",
     "proxy/runtime/worker.py": "tests/e2e",
     "proxy/runtime/supervisor.py": "tests/e2e",
-    "proxy/held_policies.py": "tests/e2e",
     "proxy/cli": "tests/e2e/test_command_line.py",
     "proxy/control/plane.py": "tests/e2e",
     "proxy/control/build.py": "tests/e2e",
