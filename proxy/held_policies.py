@@ -39,14 +39,18 @@ async def fetch_held(database: Database, folder: Path) -> None:
 async def follow_held(database: Database, folder: Path) -> None:
     """Do so again whenever the counter of `private.revisions` moves; while the database is away nothing changes."""
     seen: int | None = None
+    problem = ""  # told once, not twice a second for as long as it lasts
     while True:
         try:
             counter = (await read_revisions(database)).policies
             if counter != seen:
                 await fetch_held(database, folder)
                 seen = counter
+            problem = ""
         except (StorageError, OSError) as exc:
-            _LOG.warning("policies of the database could not be fetched", error=type(exc).__name__)
+            if type(exc).__name__ != problem:
+                problem = type(exc).__name__
+                _LOG.warning("policies of the database could not be fetched", error=problem)
         await asyncio.sleep(_PAUSE)
 
 
