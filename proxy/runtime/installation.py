@@ -17,6 +17,7 @@ import policies
 from detectors.errors import StorageError
 from proxy.settings import Settings
 from storage.embedded import EmbeddedEngines, EnginePasswords, EngineUrls
+from storage.embedded.locks import is_claimed
 from storage.keys.house_keys import HouseKeys
 
 _TEMPLATES: Final = Path(policies.__file__).parent / "templates"
@@ -115,6 +116,11 @@ def reachable_engines(settings: Settings, house_keys: HouseKeys, report: Report)
 
 
 def _running(settings: Settings) -> EngineUrls | None:
+    """Return what a server left here, if it is this folder's own: one that was copied holds what another one left, and
+    a process that was killed left a number that somebody else has by now.
+    """
+    if not is_claimed(settings.data):
+        return None
     try:
         fields = orjson.loads(runtime_file(settings).read_bytes())
         os.kill(fields["pid"], 0)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from detectors.errors import EngineError
 
+CLAIM = "engines.lock"
 _TICK_SECONDS = 0.02
 _ORPHANS_SECONDS = 5.0
 
@@ -35,7 +36,7 @@ def claim_data(data: Path) -> int:
     Workers inherit the lock by fork, so after the death of a supervisor it lasts until they are gone; only then,
     and not while another supervisor lives, is it worth waiting.
     """
-    path = data / "engines.lock"
+    path = data / CLAIM
     descriptor = take_lock(path, 0)
     if descriptor is None:
         holder = _holder(path)
@@ -49,6 +50,21 @@ def claim_data(data: Path) -> int:
     os.truncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())
     return descriptor
+
+
+def is_claimed(data: Path) -> bool:
+    """Tell whether a supervisor of `data` lives, or a process that it left behind."""
+    try:
+        descriptor = os.open(data / CLAIM, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def release_data(descriptor: int) -> None:
