@@ -56,8 +56,11 @@ def has_begun(settings: Settings) -> bool:
 
 
 def prepare_policies(folder: Path) -> None:
-    """Put the templates where no policy is yet; what is there is never touched."""
-    if folder.exists() and any(folder.iterdir()):
+    """Put the templates where no policy is yet; what is there is never touched, nor an empty folder that is not ours.
+
+    Raises OSError.
+    """
+    if folder.exists() and (any(folder.iterdir()) or not os.access(folder, os.W_OK)):
         return
     folder.mkdir(parents=True, exist_ok=True)
     for template in sorted(_TEMPLATES.glob("*.yaml")):

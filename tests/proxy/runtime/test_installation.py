@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ import pytest
 
 from detectors.errors import StorageError
 from proxy.runtime import installation
-from proxy.runtime.installation import instance_name, note_running, reachable_engines
+from proxy.runtime.installation import instance_name, note_running, prepare_policies, reachable_engines
 from proxy.settings import Settings
 from storage.embedded import EmbeddedEngines, EnginePasswords, EngineUrls
 from storage.keys.house_keys import open_house_keys
@@ -51,3 +52,14 @@ def test_a_copy_of_a_folder_is_not_where_the_server_of_the_folder_runs(
     assert (reached(original), reached(copy)) == (server.database_url, own.database_url)
     supervisor.stop()
     assert reached(original) == own.database_url, "the number of a server that was killed may be another's by now"
+
+
+def test_an_empty_folder_of_policies_that_nobody_may_write_is_one_without_policies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a mounted config map without files is. Root may write wherever the system lets it."""
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    prepare_policies(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    prepare_policies(tmp_path / "new")
+    assert (tmp_path / "new" / "default.yaml").exists()
