@@ -109,6 +109,9 @@ class Supervisor:
                 note_running(settings, urls)
                 if self._await_workers(running):
                     return running
+        except OSError as exc:
+            self._give_up(made)
+            raise StorageError(_told(exc)) from exc
         except BaseException:
             self._give_up(made)
             raise
@@ -214,6 +217,8 @@ def run_apart(main: Main) -> str | None:
             answer = {"result": await main()}
         except PromptShieldError as exc:
             answer = {"problem": str(exc)}
+        except OSError as exc:
+            answer = {"problem": _told(exc)}
         os.write(writable, orjson.dumps(answer))
 
     process = Process("preparation", report)
@@ -232,6 +237,10 @@ def run_apart(main: Main) -> str | None:
         raise StorageError(answer["problem"])
     result: str = answer["result"]
     return result
+
+
+def _told(exc: OSError) -> str:
+    return f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc)
 
 
 def insist_on_c_parser() -> None:

@@ -212,6 +212,20 @@ def test_a_start_that_cannot_work_says_why_in_one_line(folder: Path, environment
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("taken", ["policies", "schema", "held-policies", "instance"])
+def test_a_start_that_finds_something_else_in_its_place_names_it_in_one_line(folder: Path, taken: str) -> None:
+    product = Product(folder / f"taken-{taken}")
+    place = product.data / taken
+    product.data.mkdir()
+    place.mkdir() if taken == "instance" else place.write_text("")
+    product.write_config()
+    done = product.run("serve", check=False)
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("  ")]
+    assert [line.partition(": ")[0] for line in lines] == ["promptshield"], done.stderr
+    assert str(place) in lines[0]
+
+
 def test_a_bad_policy_at_start_is_refused_with_file_and_line(folder: Path) -> None:
     product = Product(folder / "badpolicy")
     policies = product.data / "policies"
