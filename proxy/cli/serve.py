@@ -11,7 +11,10 @@ from proxy.telemetry.logs import configure_logs
 def serve(config: ConfigOption = None, data: DataOption = None) -> None:
     """Run the firewall until Ctrl-C or SIGTERM."""
     settings = load_settings(config, data=data)
-    supervisor = Supervisor(settings, progress, configure_logs(settings.log))
+    log = configure_logs(settings.log)
+    if log is not None and (problem := log.problem()):
+        progress(problem)
+    supervisor = Supervisor(settings, progress, log)
     running = supervisor.start()
     if running is None:
         progress("stopped before it was ready")

@@ -94,6 +94,14 @@ class LogFile:
 
     debug = info = warning = error = critical = msg
 
+    def problem(self) -> str:
+        """Say why no line can be written now, if so: nobody is told of it by a line."""
+        try:
+            os.close(os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640))
+        except OSError as exc:
+            return f"nothing is logged: {self._file}: {exc.strerror}"
+        return ""
+
     def rotate(self) -> None:
         """Move a file that is too long aside, and the oldest away. To be called by one process alone.
 

@@ -105,6 +105,12 @@ def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     LogFile(tmp_path / "no" / "such" / "folder.log", 10, 1).msg("lost")
 
 
+def test_a_log_that_cannot_be_written_says_so_when_asked(tmp_path: Path) -> None:
+    nowhere = tmp_path / "none" / "log"
+    assert LogFile(nowhere, 1 << 20, 1).problem() == f"nothing is logged: {nowhere}: No such file or directory"
+    assert LogFile(tmp_path / "log", 1 << 20, 1).problem() == ""
+
+
 def test_standard_error_on_a_full_disk_stops_nothing() -> None:
     written = 0
     with suppress(OSError), Path("/dev/full").open("w") as full:  # closing it fails
