@@ -38,9 +38,11 @@ from proxy.health import HEALTH, LIVENESS, READINESS, health_response
 from proxy.held_policies import follow_held, held_folder
 from proxy.responses import error_response, json_response
 from proxy.settings import Settings
+from storage.apart import apart
 from storage.chains.ledger import CheckpointSink
 from storage.decisions.writer import PostgresSink
 from storage.embedded import EngineUrls
+from storage.journal.folder import adopt
 from storage.journal.shipper import Shipper
 from storage.keys.house_keys import HouseKeys
 from storage.postgres import Database
@@ -72,6 +74,8 @@ async def run_control(
     database = await Database.connect(urls.database_url, size=3, at_once=False)
     folder = settings.journal_folder / place.instance
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if adopted := await apart(adopt, folder):
+        _LOG.warning("a journal of another name is shipped from here", segments=adopted)
     surroundings = Surroundings(database, settings.sinks_folder)
     sinks = build_sinks(surroundings, settings.sinks)
     added = additions(settings, detection.views)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -103,6 +104,28 @@ def lock_of_the_dead(folder: Path, writer: str) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
+
+
+def adopt(folder: Path) -> int:
+    """Bring what dead writers of the folders beside `folder` left into it, and return how many segments.
+
+    They are journals of other names that this data folder had: its first release named them after the host and the
+    port, and a name that was lost is made anew. Whoever ships `folder` knows of no other. What cannot be moved stays.
+    """
+    adopted = 0
+    for other in folder.parent.iterdir():
+        if other == folder or not other.is_dir():
+            continue
+        for writer, numbers in writers_in(other).items():
+            lock = lock_of_the_dead(other, writer)
+            if lock is None:
+                continue
+            with suppress(OSError):  # the lock last: without it the rest still counts
+                for name in (*(segment_name(writer, number) for number in numbers), lock_name(writer)):
+                    (other / name).rename(folder / name)
+                adopted += len(numbers)
+            os.close(lock)
+    return adopted
 
 
 def carry_over(folder: Path, writer: str, frames: Iterable[bytes]) -> None:

@@ -55,10 +55,17 @@ def test_a_second_start_is_quick_and_keeps_its_data(folder: Path, upstream: Reco
         cold, key = product.started_in, product.key
         decision = post(product, GOOD)[2]["x-promptshield-decision-id"]
         assert product.stop() == 0
+        left = product.data / "journal" / "host-8000"  # as the first release named its journal
+        left.mkdir()
+        (left / "01a22deb-f57e-7c6b-be7a-4985ab50dd22.000001.jnl").touch()
         product.start()
         assert product.key == key
         assert max(cold, product.started_in) < 20  # beside other tests; `make bench` holds starts to their bars
         assert decision in {row["id"] for row in product.shipped([decision])}
+        deadline = time.monotonic() + 10
+        while any(left.glob("*.jnl")) and time.monotonic() < deadline:
+            pass
+        assert not any(left.glob("*.jnl"))
 
 
 def test_a_second_start_is_refused_and_takes_nothing_from_the_first(product: Product, recorder: Recorder) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from detectors.errors import JournalError
 from storage.journal.folder import (
+    adopt,
     carry_over,
     journal_size,
     lock_of_the_dead,
@@ -30,6 +31,23 @@ def test_writers_are_known_by_their_locks_and_by_their_segments(tmp_path: Path) 
         (tmp_path / name).touch()
     assert writers_in(tmp_path) == {"a": [], "b": [2, 10, 1000000]}
     assert writers_in(tmp_path / "missing") == {}
+
+
+def test_what_lies_under_another_name_is_adopted_from_the_dead_alone(tmp_path: Path) -> None:
+    own, other = tmp_path / "own", tmp_path / "host-8000"
+    for file in (other / "a.000000.jnl", other / "a.000002.jnl", other / "a.lock", other / "shelf.position",
+                 other / "alive.000001.jnl", own / "b.000001.jnl", tmp_path / "c.000001.jnl"):  # fmt: skip
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(file.name)
+    alive = lock_of_the_dead(other, "alive")
+    assert alive is not None
+
+    assert adopt(own) == 2
+    assert writers_in(own) == {"a": [0, 2], "b": [1]}
+    assert (own / "a.000002.jnl").read_text() == "a.000002.jnl"
+    assert writers_in(other) == {"alive": [1]}
+    assert adopt(own) == 0
+    os.close(alive)
 
 
 def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path) -> None:
