@@ -192,7 +192,9 @@ def _passwords_in_the_open(report: _Report, settings: Settings) -> None:
 def _ports(report: _Report, settings: Settings) -> None:
     for part, listener in (("proxy", settings.proxy), ("control", settings.control)):
         where = f"{listener.host}:{listener.port}"
-        with socket.socket() as probe:
-            probe.settimeout(1)
-            taken = probe.connect_ex((listener.host, listener.port)) == 0
+        try:
+            socket.create_connection((listener.host, listener.port), timeout=1).close()
+            taken = True
+        except OSError:
+            taken = False
         report.say(part, f"{where} {'answers' if taken else 'is free: start it with promptshield serve'}")

@@ -34,9 +34,11 @@ def said(tmp_path: Path, detection: Detection, monkeypatch: pytest.MonkeyPatch) 
         ("DETECTION_ENGINE_URL", f"http://{NOBODY}"),
     ):
         monkeypatch.setenv(name, value)
+    config = tmp_path / "promptshield.yaml"
+    config.write_text("proxy: {host: '::1', port: 1}\n")
     app = typer.Typer()
     app.command()(doctor.doctor)
-    done = CliRunner().invoke(app, ["--data", str(tmp_path)])
+    done = CliRunner().invoke(app, ["--data", str(tmp_path), "--config", str(config)])
     assert (done.exit_code, done.exception.__class__) == (1, SystemExit)
     return done.output
 
@@ -47,4 +49,5 @@ def said(tmp_path: Path, detection: Detection, monkeypatch: pytest.MonkeyPatch) 
 def test_what_is_broken_fails_and_the_rest_is_looked_at(said: str, part: str) -> None:
     assert f"FAIL  {part}" in said
     assert "ok    detection" in said
+    assert "ok    proxy        ::1:1 is free" in said
     assert f"warn  engine       http://{NOBODY} nobody is there: the proxy reads by itself" in said
