@@ -25,6 +25,7 @@ from proxy.engine.question import read_question
 from proxy.engine_settings import EngineSettings
 from proxy.health import LIVENESS, READINESS
 from proxy.responses import body_response, error_response, json_response
+from proxy.runtime.listening import url_of
 
 _RENEWED_EVERY: Final = 1.0  # seconds between two looks at the certificate's files
 _BODY_SECONDS: Final = 30.0  # for all of a question to arrive
@@ -118,7 +119,7 @@ async def run_engine(handler: EngineHandler, settings: EngineSettings, ready: Ca
         context = None if certificate is None else certificate.context
         await web.TCPSite(runner, settings.host, settings.port, ssl_context=context).start()
         host, port = runner.addresses[0][:2]
-        ready(f"{'http' if certificate is None else 'https'}://{host}:{port}")
+        ready(url_of("http" if certificate is None else "https", host, port))
         while not stopping.is_set():
             if certificate is not None:
                 certificate.refresh()

@@ -44,6 +44,11 @@ def open_listeners(listener: Listener, count: int) -> list[socket.socket]:
     return sockets
 
 
+def url_of(scheme: str, host: str, port: int) -> str:
+    """Return the address of a listener as a URL has it: that of an IPv6 host has brackets."""
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
 def insist_on_free(*listeners: Listener) -> None:
     """Raises SettingsError where a port is taken: to be known before anything is made that is told only once."""
     for listener in listeners:

@@ -37,7 +37,7 @@ from proxy.runtime.installation import (
     prepare_policies,
     runtime_file,
 )
-from proxy.runtime.listening import insist_on_free, is_ready, open_channel, open_listeners, stop_listening
+from proxy.runtime.listening import insist_on_free, is_ready, open_channel, open_listeners, stop_listening, url_of
 from proxy.runtime.processes import Main, Process, apart, share_memory, take_descriptors
 from proxy.runtime.signals import ENDING, SIGNALS, is_asked_to_end, keep_signals
 from proxy.runtime.worker import WorkerPlace, run_worker
@@ -181,8 +181,10 @@ class Supervisor:
         for process in (*self._others, *self._workers):
             process.start()
         return Running(
-            proxy_url=f"{'http' if settings.proxy.tls is None else 'https'}://{settings.proxy.host}:{listeners[0].getsockname()[1]}",
-            control_url=f"http://{settings.control.host}:{control_listener.getsockname()[1]}",
+            proxy_url=url_of(
+                "http" if settings.proxy.tls is None else "https", settings.proxy.host, listeners[0].getsockname()[1]
+            ),
+            control_url=url_of("http", settings.control.host, control_listener.getsockname()[1]),
             demo_key=made.demo_key,
             demo_upstream=settings.upstreams[0].name == "demo",
             admin_name=made.admin_name,

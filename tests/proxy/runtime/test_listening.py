@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from urllib.parse import urlsplit
 
 import pytest
 
 from detectors.errors import SettingsError
 from proxy.edge_settings import Listener
-from proxy.runtime.listening import insist_on_free, open_listeners, stop_listening
+from proxy.runtime.listening import insist_on_free, open_listeners, stop_listening, url_of
 
 
 def test_a_port_that_is_taken_is_told_before_anything_is_made() -> None:
@@ -74,3 +75,9 @@ def test_a_worker_that_accepts_nobody_does_not_hold_up_a_stop() -> None:
     assert time.monotonic() - started < 4
     client.close()
     listener.close()
+
+
+def test_the_address_of_a_listener_is_read_back_as_its_host_and_port() -> None:
+    for host in ("127.0.0.1", "::1", "localhost"):
+        address = urlsplit(url_of("https", host, 8443))
+        assert (address.scheme, address.hostname, address.port) == ("https", host, 8443)
