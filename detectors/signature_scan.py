@@ -59,22 +59,25 @@ def _hits(view: View, signature: Signature, matcher: Matcher, index: int) -> Ite
     confidence = min(signature.confidence, 0.3) if experimental else signature.confidence
     checked = _COSTLY.get(signature.validator or "", CHECKED_AT_MOST)
     masked = signature.category in MASKED
+    told = 0
     for number, span in enumerate(matcher.spans(index, view.text)):
-        place = view.to_source(span) if masked or number < PLACES_AT_MOST else None
         # A check costs microseconds; a text made of nothing but candidates must not buy seconds with them.
-        if number >= checked or signature.accepts(view.text, span):
-            yield Hit(
-                rule_id=signature.id,
-                kind=signature.kind,
-                category=signature.category,
-                severity=signature.severity,
-                confidence=confidence,
-                span=place,
-                transforms=view.transforms,
-                message=signature.title,
-                tags=signature.tags,
-                level=signature.level,
-            )
+        if number < checked and not signature.accepts(view.text, span):
+            continue
+        place = view.to_source(span) if masked or told < PLACES_AT_MOST else None
+        told += 1
+        yield Hit(
+            rule_id=signature.id,
+            kind=signature.kind,
+            category=signature.category,
+            severity=signature.severity,
+            confidence=confidence,
+            span=place,
+            transforms=view.transforms,
+            message=signature.title,
+            tags=signature.tags,
+            level=signature.level,
+        )
         if place is None:
             return
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from detectors.orders import ORDERS
 from detectors.types import Span
 
 Surrounding = Callable[[str, Span], bool]
@@ -97,6 +98,7 @@ def _is_drawn(beside: str) -> bool:
 
 
 SURROUNDINGS: Final[Mapping[str, Surrounding]] = {
+    **ORDERS,
     "address_token": of_a_secret_user,
     "geo": on_the_ground,
     "licence": of_no_amount,
