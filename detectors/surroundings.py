@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from detectors.orders import ORDERS
+from detectors.topics import TOPICS
 from detectors.types import Span
 
 Surrounding = Callable[[str, Span], bool]
@@ -99,6 +100,7 @@ def _is_drawn(beside: str) -> bool:
 
 SURROUNDINGS: Final[Mapping[str, Surrounding]] = {
     **ORDERS,
+    **TOPICS,
     "address_token": of_a_secret_user,
     "geo": on_the_ground,
     "licence": of_no_amount,

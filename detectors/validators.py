@@ -9,6 +9,7 @@ from detectors.national_ids import NATIONAL_IDS
 from detectors.orders import ORDERS
 from detectors.person_checks import PERSONS
 from detectors.secret_checks import SECRETS
+from detectors.topics import TOPICS
 from detectors.wallets import wallet
 
 Validator = Callable[[str], bool]
@@ -24,6 +25,6 @@ VALIDATORS: Final[Mapping[str, Validator]] = {
     **NATIONAL_IDS,
     **PERSONS,
     **SECRETS,
-    **dict.fromkeys(ORDERS, anything),
+    **dict.fromkeys((*ORDERS, *TOPICS), anything),
     "wallet": wallet,
 }
