@@ -16,8 +16,8 @@ Check = Callable[[str], bool]
 _BASE62: Final = {c: i for i, c in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")}
 # What stands where a secret is meant to go. None of it is likely in forty random characters: below one in 100,000.
 _FILLERS: Final = (
-    "example", "placeholder", "your-", "your_", "yourk", "changeme", "change_me", "redacted", "replaceme", "replace-me",
-    "replace_me", "replacewith", "replace-with", "replace_with", "insert-", "insert_",
+    "example", "placeholder", "your-", "your_", "yourk", "changeme", "change_me", "change-me", "redacted", "replaceme",
+    "replace-me", "replace_me", "replacewith", "replace-with", "replace_with", "insert-", "insert_",
     "dummy", "xxxx", "***", "...", "000000",
 )  # fmt: skip
 _ROW: Final = re.compile(r"(.)\1{5}")
@@ -36,6 +36,16 @@ _FACT: Final = re.compile(
     r"(?:[-_]?[a-z]*)(?:-[\w.]{1,20})*"
     r"|\d{1,4}[-+]?(?:char|character|bit|byte|digit|letter|word|min|minute|hour|day|week|month|year)s?(?:-\w+)*"
     r"|v?\d+(?:\.\d+){1,3}(?:[-+][a-z]+[.\d]*)?"
+)
+# A shortcut of the keyboard, and what the plan of an infrastructure reads from elsewhere.
+_SHORTCUT: Final = re.compile(r"(?i)(?:alt|ctrl|control|strg|cmd|command|shift|option|meta|win)\+[\w+]{1,24}\W?")
+_PLANNED: Final = re.compile(r"(?:var|local|module|data|random_[a-z]+)\.[a-z_]\w*(?:\.[a-z_]\w*)*")
+# The examples of RFC 7519 and of jwt.io, by the signatures that end them.
+_PUBLISHED: Final = (
+    "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+    "SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",
+    "TJVA95OrM7E2cBab30RMHrHDcEfxjoYZgeFONFh7HgQ",
+    "KMUFsIDTnFmyG3nMiGM6H9FNFUROf3wh7SmqJp-QV30",
 )
 _KEPT: Final = re.compile(r"(?i)(?:arn|projects|secrets?|vault|keyvault|file)[:/]|[a-z+]{2,12}://")
 _NUMBERED: Final = re.compile(r"[A-Za-z]?[a-z]+\d{1,4}")
@@ -100,6 +110,8 @@ def assigned(found: str) -> bool:
     """The same behind a name and an equals sign or an "is", where code and manuals say other things, too."""
     if _FILE.match(found) or _FIELD.fullmatch(found) or _FACT.fullmatch(found.rstrip(".!?")):
         return False
+    if _SHORTCUT.fullmatch(found) or _PLANNED.fullmatch(found):
+        return False
     return password(found)
 
 
@@ -162,6 +174,10 @@ def discord_token(found: str) -> bool:
     return identity.isdigit() and 17 <= len(identity) <= 20
 
 
+def jwt(found: str) -> bool:
+    return not found.endswith(_PUBLISHED)
+
+
 def basic_login(found: str) -> bool:
     """Base64 of a user, a colon and a password."""
     user, colon, secret = _decoded(found).partition(":")
@@ -183,6 +199,7 @@ SECRETS: Final[Mapping[str, Check]] = {
     "discord_token": discord_token,
     "generated": generated,
     "github_token": github_token,
+    "jwt": jwt,
     "letters": letters,
     "npm_token": npm_token,
     "password": password,

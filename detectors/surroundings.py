@@ -39,6 +39,17 @@ _CURVES: Final = frozenset({"1.3.101.110", "1.3.101.111", "1.3.101.112", "1.3.10
 _NO_PATH: Final = re.compile(r"[^-+\d.,\sA-Za-z]|[A-Za-z]{2}")
 _PLAIN: Final = re.compile(r"-?\d*\.\d+")
 _NEAR: Final = 40
+# "pass" is what tests do, too, and what lets somebody onto a mountain or a plane.
+_PASSED: Final = re.compile(r"(?i)(?<![_\w.\"'])pass:\s{1,3}\Z")
+_VERDICT: Final = re.compile(
+    r"\b(?:FAIL(?:ED)?|XFAIL|XPASS|SKIP(?:PED)?)\b|(?:^|\n)(?:not )?ok \d|--- PASS|\bfail(?:ed)?: "
+)
+_TICKET: Final = re.compile(
+    r"(?i)\b(?:day|week|month|season|ski|lift|bus|train|rail|metro|city|museum|park(?:ing)?|boarding|guest|press)"
+    r"[- ]pass:\s{1,3}\Z"
+)
+_NAMED_PATH: Final = re.compile(r"[\w.+-]+/[\w./+-]+|[\w+-]+\.(?:sh|exp|py|js|ts|c|go|rs|t)\b")
+_AROUND: Final = 160
 _NIT: Final = re.compile(r"\b[Nn]it\b[^A-Za-z]*\Z")
 
 
@@ -66,6 +77,16 @@ def of_a_secret_user(text: str, span: Span) -> bool:
 def on_the_ground(text: str, span: Span) -> bool:
     """No vector of three numbers that a scene has as a position."""
     return _THIRD.match(text, span.end) is None or _SCENE.search(_before(text, span)) is None
+
+
+def of_no_verdict(text: str, span: Span) -> bool:
+    """Pass is no password where a test passed, or where it is paid for."""
+    if _PASSED.search(_before(text, span)) is None:
+        return True
+    if _TICKET.search(_before(text, span)) or _NAMED_PATH.match(text, span.start, span.end):
+        return False
+    around = text[max(0, span.start - _AROUND) : span.start] + "\n" + text[span.end : span.end + _AROUND]
+    return _VERDICT.search(around) is None
 
 
 def of_no_amount(text: str, span: Span) -> bool:
@@ -102,6 +123,7 @@ SURROUNDINGS: Final[Mapping[str, Surrounding]] = {
     **ORDERS,
     **TOPICS,
     "address_token": of_a_secret_user,
+    "assigned": of_no_verdict,
     "geo": on_the_ground,
     "licence": of_no_amount,
     "mailbox": outside_user_part,

@@ -48,6 +48,29 @@ def test_the_user_part_of_a_web_address_is_refused(text: str) -> None:
     assert not _passes("mailbox", text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "PASS: «gdb.base/foo1»",
+        "pass: «t0001-init.sh»",
+        "ok 1 - user\nok 2 - pass: «admin7»",
+        "--- PASS: «TestParse/case_1» (0.00s)",
+        "PASS: «nice2»\nFAIL: nice3",
+        "the 3-day pass: «310EUR»",
+    ],
+)
+def test_what_passed_a_test_or_a_gate_is_no_password(text: str) -> None:
+    assert not _passes("assigned", text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["user: bob pass: «hunter2»", "PASS: «hunter2»", "DB_PASS: «a/b7» FAIL", '"pass": «x9» FAIL: y', "pass=«a/b7»"],
+)
+def test_a_pass_of_a_user_is(text: str) -> None:
+    assert _passes("assigned", text)
+
+
 def test_the_public_key_of_crash_reports_is_refused() -> None:
     assert _passes("address_token", "https://«4f7b8cc6db16cabf6cbabc6a3bc721b7»@dev.azure.example/acme/sentry")
     assert not _passes("address_token", "https://«4f7b8cc6db16cabf6cbabc6a3bc721b7»@o12.ingest.sentry.example/678")
