@@ -164,6 +164,11 @@ def github_token(found: str) -> bool:
     return random(found)
 
 
+def azure_token(found: str) -> bool:
+    """Only the beginning of these is random; what follows says where and when they were made, with many A in it."""
+    return random(found[:52])
+
+
 def npm_token(found: str) -> bool:
     return _checksum_holds(found[4:34], found[34:])
 
@@ -194,6 +199,7 @@ def _decoded(text: str) -> str:
 SECRETS: Final[Mapping[str, Check]] = {
     "address_token": address_token,
     "assigned": assigned,
+    "azure_token": azure_token,
     "basic_login": basic_login,
     "chosen": chosen,
     "discord_token": discord_token,
