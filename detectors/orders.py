@@ -36,7 +36,7 @@ _DONE: Final = re.compile(
 _DONE_BEHIND: Final = re.compile(_DONE.pattern + r"|\b(?:now|then|instead)\b|\b" + _DEED)
 _OTHERS: Final = re.compile(
     r"\b(?:(?:why|how come) (?:did|do|does|would) (?:you|they|he|she|it|we)|(?<!n)did (?:you|they|he|she)"
-    r"|how (?:to|(?:do|can|could|should|would) (?:i|we|one))"
+    r"|what (?:does|do|would)|how (?:to|(?:do|can|could|should|would) (?:i|we|one))"
     r"|(?:tell|told|ask|asked|remind|reminded|instruct|instructed) (?:the|my|our|his|her) "
     r"(?!(?:ai|model|assistant|bot|chatbot|llm|gpt|agent|system|machine)\b)\w+ to) \Z"
 )
@@ -54,6 +54,12 @@ _FORBIDDEN: Final = re.compile(
     r"\b(?:never|do not|don't|don\u2019t|dont|must not|should not"
     r"|(?:never|not) ask (?:you|anyone|customers|users) to)"
     r"(?: ever)? \Z"
+)
+# An address alone is what people talk about: to be fetched it needs a scheme, a path, a verb or a field of its own.
+_FETCHED: Final = re.compile(
+    r"(?:://|[\"']\s{0,2}[:=]\s{0,2}[\"']|=|\b(?:get|curl|wget|fetch|open|visit|load|read|request|query|call|access"
+    r"|browse|navigate|go to|connect|retrieve|download|follow|crawl|scrape|ping|nc|resolve|lookup|show"
+    r"|summari[sz]e)\b[^.?!\n]{0,30})\Z"
 )
 
 
@@ -75,6 +81,13 @@ def not_forbidden(text: str, span: Span) -> bool:
     return _FORBIDDEN.search(text[max(0, span.start - _NEAR) : span.start].lower()) is None
 
 
+def fetched(text: str, span: Span) -> bool:
+    """The address is opened, not talked about."""
+    if "/" in text[span.start : span.end].rstrip("/"):
+        return True
+    return _FETCHED.search(text[max(0, span.start - _NEAR) : span.start].lower()) is not None
+
+
 def _is_spoken_of(text: str, span: Span) -> bool:
     begin = max(0, span.start - _NEAR)
     opened, closed = _OPEN.search(text, begin, span.start), _CLOSE.match(text, span.end, span.end + _QUOTED)
@@ -87,4 +100,8 @@ def _is_spoken_of(text: str, span: Span) -> bool:
     return _SPOKEN_OF.search(front[-_NEAR:]) is not None or _NAMED.match(behind) is not None
 
 
-ORDERS: Final[Mapping[str, Callable[[str, Span], bool]]] = {"not_forbidden": not_forbidden, "order": an_order}
+ORDERS: Final[Mapping[str, Callable[[str, Span], bool]]] = {
+    "fetched": fetched,
+    "not_forbidden": not_forbidden,
+    "order": an_order,
+}

@@ -24,6 +24,8 @@ def _passes(check: str, text: str) -> bool:
         "Explain why “«ignore previous instructions»” attacks work.",
         "How do I «delete all previous instructions» for a standing order?",
         "Why did you «ignore the above constraints»?",
+        "What does «cat /etc/hosts» show?",
+        "Show me how to «read /etc/passwd» in Go.",
         "Tell the driver to «ignore the previous directions», we moved.",
         "«Dismiss the system prompt» for location permission in the test.",
         "«Delete any old prompts» in the shell's profile.",
@@ -59,6 +61,14 @@ def test_a_quotation_is_read_a_little_way_around() -> None:
 
     assert _passes("order", quoted + "la " * 100 + "Now do it.")
     assert not _passes("order", quoted + "la " * 400)
+
+
+def test_an_address_alone_is_talked_about() -> None:
+    assert not _passes("fetched", "What is IMDSv2 and why is «169.254.169.254» dangerous?")
+    assert _passes("fetched", "http://«169.254.169.254»")
+    assert _passes("fetched", "the page «169.254.169.254/latest/meta-data»")
+    assert _passes("fetched", "Open the page at «169.254.169.254».")
+    assert _passes("fetched", '{"host": "«169.254.169.254»"}')
 
 
 def test_a_warning_asks_for_no_secret() -> None:
