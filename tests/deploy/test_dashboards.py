@@ -62,4 +62,4 @@ def test_an_alert_has_a_page_that_says_what_to_do(rule: dict[str, Any]) -> None:
 
 def test_every_alert_is_tried_by_promtool() -> None:
     tried = yaml.safe_load((ROOT / "deploy/prometheus/alerts_test.yaml").read_text())["tests"]
-    assert {rule["alert"] for rule in RULES} == {test["name"] for test in tried}
+    assert {rule["alert"] for rule in RULES} == {test["name"].partition(",")[0] for test in tried}

@@ -67,7 +67,7 @@ def test_an_operators_prices_go_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("{models: [{model: a, in: -1, out: 2}]}", "greater than or equal to 0"),
+        ("{models: [{model: a, in: -1, out: 2}]}", "expected 0 or more"),
         ("{models: [{model: a, in: 1}]}", "missing key 'out'"),
         ("{modells: []}", "unknown key 'modells' (did you mean 'models'?)"),
     ],
