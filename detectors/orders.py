@@ -27,10 +27,12 @@ _NAMED: Final = re.compile(
 # Whoever quotes an order and wants it done says so outside of the quotation.
 _DEED: Final = (
     r"(?:follow|obey|execute|apply|perform|carry out|comply|act|continue|proceed|output|print|reveal|show|send|forward"
-    r"|answer|respond|repeat|say|write)\b"
+    r"|answer|respond|repeat|say|write|begin|start|treat|pretend|give|tell|list|become|switch)\b"
 )
 _DONE: Final = re.compile(
-    r"\bdo (?:it|that|this|so|as|what)\b|\byou (?:must|shall|will)\b"
+    r"\bdo (?:it|that|this|so|as|what|your)\b|\byou (?:must|shall|will|are|have to)\b"
+    r"|\bgo (?:ahead|on)\b|\bfrom (?:now|here) on\b"
+    r"|\byour (?:new |next |only |real |true )?(?:task|tasks|instructions?|orders?|jobs?|goal|role|rules?)\b"
     r"|(?:\A|[.!?:;,] {0,2}|\b(?:and|please|now|then|to) )" + _DEED
 )
 _DONE_BEHIND: Final = re.compile(_DONE.pattern + r"|\b(?:now|then|instead)\b|\b" + _DEED)
@@ -68,7 +70,7 @@ def an_order(text: str, span: Span) -> bool:
     found = text[span.start : span.end].lower()
     before = text[max(0, span.start - _NEAR) : span.start].lower()
     if "your" not in found and _OTHERS.search(before):
-        return False
+        return _DONE.search(text[span.end : span.end + _AROUND].lower()) is not None
     if _ORDERED_GOODS.match(found):
         return False
     if "your" not in found and _WEAK.match(found) and _THING.match(text[span.end : span.end + _NEAR].lower()):
