@@ -39,7 +39,6 @@ def test_a_person_nobody_knows_is_not_found_and_erased_all_the_same(product: Pro
         (("audit", "verify", "--tenant", "nobody"), 2, 'there is no tenant "nobody"'),
         (("audit", "verify", "--checkpoints", "/nowhere"), 1, "/nowhere is no folder"),
         (("subject", "find", "--tenant", "custody", " "), 1, "an identifier is"),
-        (("key", "create", "custody", "--app", "biling"), 1, "there is no app 'biling'"),
     ],
 )
 def test_wrong_usage_is_one_line_with_its_code(
