@@ -167,12 +167,14 @@ class Batch:
                 continue
             indexes = indexes or {id(segment): index for index, segment in enumerate(self.segments)}
             part, span = found
-            index = indexes.get(id(part), -1)
+            index = indexes.get(id(part))
+            if index is None:  # a part that is not read here
+                continue
             if index not in shown:
                 hits = self.hits(index)
                 shown[index] = hits, {(own.rule_id, own.span) for own in hits}
             hits, known = shown[index]  # nearly all is known as it is
-            if index >= 0 and (hit.rule_id, span) not in known and not any(_overlap(own, hit, span) for own in hits):
+            if (hit.rule_id, span) not in known and not any(_overlap(own, hit, span) for own in hits):
                 ref = reference(part, self._content_key)
                 led.setdefault((index, hit.rule_id, span), Finding(replace(hit, span=span), ref, name))
         yield from led.values()

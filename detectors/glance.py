@@ -14,14 +14,13 @@ from detectors.normalise import FoldOffsets, fold
 from detectors.pattern import Pattern
 from detectors.rules import MASKED, Signature, expression_of
 from detectors.selective import reads_of
-from detectors.types import ATTACK, Category, Detector, InspectionContext, Segment, Span, Stage, View
+from detectors.types import PHRASES, Detector, InspectionContext, Segment, Span, Stage, View
 from detectors.views import ViewBuilder
 from detectors.window import REACH
 
 _PLAIN = re.compile(r"(?: ?[!-~]+)*+ ?")
 _READINGS = frozenset({"cleaned", "folded", "skeleton"})
 _Key = tuple[int | None, str, tuple[int, int, int], str]
-_PHRASES: Final = ATTACK - {Category.EXFILTRATION}
 _SHORT: Final = 48  # characters of what is remembered: a few words, of which streams have few different ones
 _REMEMBERED: Final = 8192
 
@@ -52,7 +51,7 @@ class Glance:
         self._views = views
         masked = [s for s in signatures if s.category in MASKED]
         # The kinds of what is not waited for here, as it is in addresses, secrets, canaries and quotes.
-        self.phrases = frozenset({KEYWORD, *(s.kind for s in signatures if s.category in _PHRASES)})
+        self.phrases = frozenset({KEYWORD, *(s.kind for s in signatures if s.category in PHRASES)})
         self._masked = {folded: Beginnings(_expressions(masked, folded=folded)) for folded in (False, True)}
         # Phrases, which are matched folded, are not waited for: the automaton of all their beginnings has so many
         # states that ordinary text costs it a millisecond, and what they say is no secret.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
+
+from detectors.whole_files import write_whole
 
 _DIGEST_SIZE: Final = hashlib.sha256().digest_size
 
@@ -37,9 +38,7 @@ def keep_stored(file: Path, content: bytes) -> None:
     """Keep a database for the next start; an installation that cannot be written to compiles each time."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as unfinished:
-            unfinished.write(hashlib.sha256(content).digest() + content)
-        Path(unfinished.name).replace(file)
+        write_whole(file, hashlib.sha256(content).digest(), content)
     except OSError:
         return
 

@@ -10,6 +10,7 @@ from detectors.frozen import statically_frozen
 from detectors.words import (
     ATTACK,
     LEAST_TRUSTED_FIRST,
+    PHRASES,
     Category,
     Direction,
     Kind,
@@ -32,6 +33,7 @@ CANARY_RULE: Final = "PS-LEAK-101"  # which policies mask whatever else they say
 __all__ = [
     "ATTACK",
     "LEAST_TRUSTED_FIRST",
+    "PHRASES",
     "Category",
     "Direction",
     "Kind",

@@ -80,6 +80,8 @@ ATTACK: frozenset[Category] = frozenset(
         Category.OBFUSCATION,
     }
 )
+# What carries data out does it in an address, and nothing of an address leaves a stream before its end.
+PHRASES: frozenset[Category] = ATTACK - {Category.EXFILTRATION}
 
 
 class Severity(IntEnum):

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from detectors.types import ATTACK, Category, Direction, Origin
+from detectors.types import PHRASES, Category, Direction, Origin
 from policies.types import ActionName, Policy, Rule
 
-# What carries data out does it in an address, and nothing of an address leaves before its end. What a policy lists
-# (`keywords`) may be several words.
-PHRASES: Final = (ATTACK - {Category.EXFILTRATION}) | {Category.KEYWORD}
+_SAID: Final = PHRASES | {Category.KEYWORD}  # what a policy lists (`keywords`) may be several words
 
 
 def waits_for_phrases(policy: Policy, kinds: Collection[str]) -> bool:
@@ -28,5 +26,5 @@ def _stops_phrases(rule: Rule, kinds: Collection[str]) -> bool:
         and match.direction is not Direction.REQUEST
         and (not match.origin or Origin.ASSISTANT in match.origin)
         and (not match.kind or not match.kind.isdisjoint(kinds))
-        and (not match.category or not match.category.isdisjoint(PHRASES))
+        and (not match.category or not match.category.isdisjoint(_SAID))
     )

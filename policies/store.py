@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Final, Protocol
 from detectors.chain import Chain
 from detectors.errors import EdgeError, PolicyError
 from detectors.lexicon import Lexicon
+from detectors.whole_files import write_whole
 from policies.engine import Actions
 from policies.folders import WORD_FILES, PolicyFolders
 from policies.layers import Library, Stamp
@@ -225,9 +225,7 @@ def keep_copy(file: Path, copy: Path) -> None:
         if copy.exists() and copy.read_bytes() == content:
             return
         copy.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=copy.parent, delete=False) as unfinished:
-            unfinished.write(content)
-        Path(unfinished.name).replace(copy)
+        write_whole(copy, content)
     except OSError:
         return
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -11,6 +10,7 @@ from typing import Final
 import structlog
 
 from detectors.errors import StorageError
+from detectors.whole_files import write_whole
 from policies.layers import Library
 from proxy.settings import Settings
 from storage.policy_versions import PolicyVersions
@@ -60,19 +60,7 @@ def _write(folder: Path, held: Mapping[str, str]) -> None:
     for file, content in wanted.items():
         if not file.is_file() or file.read_bytes() != content:
             file.parent.mkdir(exist_ok=True)
-            _write_whole(file, content)
+            write_whole(file, content)
     for file in folder.rglob("*.yaml"):
         if file not in wanted:
             file.unlink(missing_ok=True)
-
-
-def _write_whole(file: Path, content: bytes) -> None:
-    """Write a file that readers find whole; on a disk that is full nothing is left of it, however often it is tried."""
-    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".", delete=False) as unfinished:
-        try:
-            unfinished.write(content)
-            unfinished.flush()
-            Path(unfinished.name).replace(file)
-        except OSError:
-            Path(unfinished.name).unlink()
-            raise

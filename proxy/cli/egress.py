@@ -14,6 +14,7 @@ import proxy.egress
 from detectors.errors import SettingsError
 from proxy.cli.common import ConfigOption, DataOption, progress
 from proxy.egress.settings import EgressSettings
+from proxy.runtime.listening import url_of
 from proxy.settings import Settings, load_settings
 from storage.keys.house_keys import open_house_keys
 
@@ -49,8 +50,7 @@ def egress(
 def _plane(settings: Settings, given: str) -> str:
     """Return where the data plane is. Raises SettingsError for TLS: keys and texts would go there in the clear."""
     listener = settings.proxy
-    host = f"[{listener.host}]" if ":" in listener.host else listener.host
-    where = given or f"{'http' if listener.tls is None else 'https'}://{host}:{listener.port}"
+    where = given or url_of("http" if listener.tls is None else "https", listener.host, listener.port)
     if not where.startswith("http://"):
         problem = f"{where} speaks TLS, which egress mode does not on its way there: name a plain address by --proxy"
         raise SettingsError("egress", None, problem)

@@ -51,7 +51,10 @@ _APART: Final = {
 
 
 def main() -> None:
-    """Run the command line. Exit 0, 1 for a failure we can name, 2 for wrong usage, 130 for Ctrl-C."""
+    """Run the command line.
+
+    Exit 0, 1 for a failure we can name, 2 for wrong usage or an unknown tenant, 130 for Ctrl-C.
+    """
     configure_logs(LogSettings())
     if _wanted(sys.argv[1:]) == "serve":
         keep_signals()  # before anything is loaded that starts threads

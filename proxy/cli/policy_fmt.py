@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from detectors.errors import PolicyError
+from detectors.whole_files import write_whole
 from policies.formatting import formatted
 
 
@@ -43,10 +42,5 @@ def read_policy(file: Path) -> str:
 
 def replace_policy(file: Path, text: str) -> None:
     """Put a text in a policy file's place, whole or not at all, with the rights that the file has."""
-    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".", delete=False) as unfinished:
-        unfinished.write(text.encode())
-        unfinished.flush()
-        os.fsync(unfinished.fileno())
-    made = Path(unfinished.name)
-    made.chmod(file.stat().st_mode & 0o777 if file.exists() else 0o644)
-    made.replace(file)
+    rights = file.stat().st_mode & 0o777 if file.exists() else 0o644
+    write_whole(file, text.encode(), mode=rights, synced=True)
