@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from pathlib import Path
 from typing import Final, Literal
@@ -11,6 +12,7 @@ from cryptography import x509
 
 from detectors.errors import SettingsError
 from proxy.edge_settings import MutualTlsSettings, TlsSettings
+from proxy.settings import Settings
 
 _LOG: Final = structlog.get_logger("promptshield.certificate")
 Stamp = tuple[tuple[int, int, int], ...]
@@ -49,6 +51,14 @@ class Certificate:
         _LOG.info("certificate loaded", expires=int(self.expires))
 
 
+def load_certificates(settings: Settings) -> None:
+    """Load each pair that workers will speak TLS with. Raises SettingsError for the first that cannot be used."""
+    if settings.proxy.tls is not None:
+        Certificate(settings.proxy.tls)
+    if settings.engine.url and settings.engine.tls is not None:
+        Certificate(settings.engine.tls, "client")
+
+
 def _context(files: TlsSettings, side: Side) -> ssl.SSLContext:
     context = ssl.SSLContext(_PROTOCOLS[side])
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -84,10 +94,14 @@ def _end_of(file: Path) -> float:
 
 def _stamp(files: TlsSettings) -> Stamp:
     parts = [files.certificate, files.key, *([files.authority] if isinstance(files, MutualTlsSettings) else [])]
+    return tuple((s.st_ino, s.st_size, s.st_mtime_ns) for part in parts for s in [_looked_at(part)])
+
+
+def _looked_at(part: Path) -> os.stat_result:
     try:
-        return tuple((s.st_ino, s.st_size, s.st_mtime_ns) for part in parts for s in [part.stat()])
+        return part.stat()
     except OSError as exc:
-        raise _problem(files.certificate, "certificate and key cannot be used", exc) from exc
+        raise _problem(part, "cannot be used", exc) from exc
 
 
 def _problem(file: Path, what: str, exc: Exception) -> SettingsError:

@@ -15,7 +15,7 @@ from policies.references import signatures_named
 from proxy.additions.additions import additions
 from proxy.additions.operator_packs import OperatorPacks
 from proxy.app import Detection, load_detection, policy_store
-from proxy.certificate import Certificate
+from proxy.certificate import load_certificates
 from proxy.cli.common import ConfigOption, DataOption, progress
 from proxy.runtime.installation import has_begun, reachable_engines
 from proxy.runtime.processes import run_loop
@@ -59,9 +59,8 @@ def doctor(config: ConfigOption = None, data: DataOption = None) -> None:
         report.say("judges", ", ".join(named) or "none has a credential: policies that want them will refuse")
         size = journal_size(settings.journal_folder)
         report.say("journal", f"{size} bytes in files, which go when they are full (8 MiB) and shipped, or at a stop")
-        if settings.proxy.tls is not None:
-            tls = settings.proxy.tls
-            _checked(report, "certificate", lambda: Certificate(tls))
+        if settings.proxy.tls is not None or settings.engine.tls is not None:
+            _checked(report, "certificate", lambda: load_certificates(settings))
         if detection is not None:
             signatures = _additions(report, settings, detection)
             if begun or settings.policies_folder.exists():  # the first start puts the templates there

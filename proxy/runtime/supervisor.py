@@ -23,7 +23,7 @@ from aiohttp.http_parser import RawRequestMessage, RawRequestMessagePy
 
 from detectors.errors import EngineError, PromptShieldError, SettingsError, StorageError
 from proxy.app import Detection, load_detection
-from proxy.certificate import Certificate
+from proxy.certificate import load_certificates
 from proxy.control.place import ControlPlace
 from proxy.demo.upstream import demo_upstreams, run_demo
 from proxy.edge_settings import Listener
@@ -82,8 +82,7 @@ class Supervisor:
         Raises PromptShieldError with what to do about it. Nothing is left running either way.
         """
         insist_on_c_parser()
-        if self._settings.proxy.tls is not None:
-            Certificate(self._settings.proxy.tls)  # a bad pair is to be told now, not by each worker
+        load_certificates(self._settings)  # a bad pair is to be told now, not by each worker
         keep_signals()
         take_descriptors()
         settings, made = self._settings, None

@@ -11,8 +11,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from detectors.errors import SettingsError
-from proxy.certificate import Certificate
-from proxy.edge_settings import TlsSettings
+from proxy.certificate import Certificate, load_certificates
+from proxy.edge_settings import MutualTlsSettings, TlsSettings
+from proxy.settings import Settings
 from tests.storage.sinks.certificates import server_context
 
 
@@ -72,3 +73,15 @@ def test_what_is_no_certificate_stops_a_start(files: TlsSettings, content: bytes
     files.certificate.write_bytes(content)
     with pytest.raises(SettingsError, match=r"ca\.pem"):
         Certificate(files)
+
+
+def test_all_pairs_that_workers_speak_with_are_looked_at(files: TlsSettings, tmp_path: Path) -> None:
+    mine = {"certificate": files.certificate, "key": files.key}
+    engine = {"url": "https://127.0.0.1:9", "tls": MutualTlsSettings(**mine, authority=files.certificate)}
+    load_certificates(Settings.model_validate({"proxy": {"tls": files}, "engine": engine}))
+
+    with pytest.raises(SettingsError, match="nothing: cannot be used"):
+        load_certificates(Settings.model_validate({"proxy": {"tls": {**mine, "key": tmp_path / "nothing"}}}))
+    missing = MutualTlsSettings(**mine, authority=tmp_path / "nothing")
+    with pytest.raises(SettingsError, match="nothing: cannot be used"):
+        load_certificates(Settings.model_validate({"engine": {**engine, "tls": missing}}))
