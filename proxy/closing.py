@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+import structlog
 from aiohttp import web
 
 from detectors.errors import JournalError
@@ -22,6 +23,7 @@ from proxy.responses import JSON, body_response, error_response, json_response, 
 from proxy.telemetry.generation import Generation, gen_ai_labels
 from proxy.telemetry.metrics import Finished
 
+_LOG: Final = structlog.get_logger("promptshield.closing")
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -59,8 +61,9 @@ async def close(parts: Parts, exchange: Exchange) -> bool:
     try:
         # The first wait of all: who hangs up is forgotten by nobody, since what stands above waits for nothing.
         await parts.journal.closed(record_of(exchange, exchange.identity, parts.instance, parts.worker))
-    except JournalError:
+    except JournalError as exc:
         parts.metrics.count("promptshield_journal_failures_total")
+        _LOG.error("decision not recorded", problem=str(exc))
         return exchange.policy is not None and exchange.policy.audit_level is AuditLevel.BEST_EFFORT
     finally:
         await _tell_redis(parts, exchange)

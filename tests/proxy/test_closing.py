@@ -9,13 +9,17 @@ from typing import Any
 
 import aiohttp
 import orjson
+import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
+from detectors.errors import JournalError
 from proxy.app import Detection
 from proxy.edge import EdgeServer
 from proxy.limits.prices import Prices, PriceSettings
 from proxy.limits.risk import Steps
 from proxy.settings import UpstreamSettings
+from storage.journal.journal import Journal
 from tests.proxy.conftest import MakePolicy
 from tests.proxy.serving import serving
 
@@ -71,3 +75,17 @@ async def test_who_hangs_up_has_a_row_whatever_is_waited_for(
         await runner.cleanup()
 
         assert [(row.outcome, row.action) for row in served.rows()] == [("blocked_request", "block")]
+
+
+async def test_a_decision_that_cannot_be_recorded_is_told_to_the_client_and_to_the_log(
+    make_policy: MakePolicy, detection: Detection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_about: object) -> None:
+        raise JournalError("journal: it is full")
+
+    async with serving(tmp_path, detection, make_policy(""), NOBODY) as served:
+        monkeypatch.setattr(Journal, "closed", full)
+        with capture_logs() as said:
+            status, document = await served.ask("/v1/chat/completions", ATTACK)
+    assert (status, document["error"]["code"]) == (503, "audit_unavailable")
+    assert [(line["event"], line["problem"]) for line in said] == [("decision not recorded", "journal: it is full")]
