@@ -37,7 +37,7 @@ CONTROL := tests/proxy/control tests/e2e/test_console.py tests/e2e/test_access.p
 EDGE := tests/e2e/test_edge_attacks.py tests/e2e/test_hooks.py tests/e2e/test_bad_input.py tests/e2e/test_planted.py \
   tests/e2e/test_uniformity.py tests/e2e/test_leakage.py
 
-.PHONY: help setup run egress test unit parts e2e edge control ops sdk egress-test check golden prove fuzz bench bench-hostile bench-doors bench-store chaos test-ops soak clean peers eval train train-quick bench-patterns signature-report bench-replay reloads bench-conversations bench-judges bench-policies bench-control bench-limits isolation
+.PHONY: help setup run egress test unit parts e2e edge control ops sdk egress-test check golden prove fuzz bench bench-hostile bench-doors bench-store chaos test-ops soak clean peers eval train train-quick bench-patterns signature-report bench-replay reloads bench-conversations bench-judges bench-policies bench-control bench-limits bench-watching isolation
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -169,6 +169,9 @@ bench-doors: setup $(EGRESS)/.ready ## egress mode beside a bare mitmproxy, a gu
 
 bench-limits: setup ## what knowing who asks costs, and holding a request to three levels of limits
 	$(call timed,bench-limits,60,$(BIN)/python -m tests.bench.limits)
+
+bench-watching: setup ## counting, a scrape, and metrics, spans and log lines of a request beside one without
+	$(call timed,bench-watching,180,$(BIN)/python -m tests.bench.watching)
 
 bench-policies: setup ## deciding with 30 rules, a condition, and 1,000 tenants' policies loaded
 	$(call timed,bench-policies,60,$(BIN)/python -m tests.bench.policies)

@@ -1,4 +1,4 @@
-"""Two instances behind nginx, one Postgres through PgBouncer, one Valkey: as if they were one."""
+"""Two instances behind nginx, an engine, one Postgres through PgBouncer, a Valkey cluster: as if they were one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from storage.embedded import EmbeddedEngines, EnginePasswords
 from storage.types import Role
 from tests.deployed.prometheus import free_port
 from tests.deployed.watched import ask
-from tests.harness import Product, Recorder
+from tests.harness import PROMPTSHIELD, Product, Recorder
+from tests.valkey_cluster import valkey_cluster
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 LIMIT = 400
@@ -64,6 +65,21 @@ class Pair:
     def logged(self) -> set[str]:
         rows = asyncio.run(ask(self.database, "SELECT id::text AS id FROM public.decisions", Role.READER))
         return {row["id"] for row in rows}
+
+
+@contextmanager
+def engine() -> Iterator[str]:
+    """Run a detection engine; yield its URL."""
+    process = subprocess.Popen([PROMPTSHIELD, "engine", "--port", "0"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        ready = re.search(r"http://\S+:\d+", process.stdout.readline())
+        assert ready is not None
+        yield ready.group()
+    finally:
+        process.terminate()
+        process.wait(10)
+        process.stdout.close()
 
 
 @contextmanager
@@ -123,7 +139,8 @@ def pair() -> Iterator[Pair]:
             **HOUSE,
             "DATABASE_URL": urls.database_url.replace(f":{direct.port}/", f":{pooled}/"),
             "DATABASE_OWNER_URL": urls.database_owner_url,
-            "REDIS_URL": urls.redis_url,
+            "REDIS_URL": stack.enter_context(valkey_cluster(folder)),
+            "DETECTION_ENGINE_URL": stack.enter_context(engine()),
         }
         (folder / "policies").mkdir()
         (folder / "policies" / "default.yaml").write_text(POLICY)
@@ -159,7 +176,8 @@ def test_a_changed_policy_is_in_force_on_both_within_seconds(pair: Pair) -> None
     (pair.policies / "default.yaml").write_text(POLICY.replace(f"{LIMIT}/min", "100000/min"))
     time.sleep(3)  # noqa: TID251 - every worker looks once a second
 
-    metrics = [_revision(one) for one in pair.instances]
+    revision = r'promptshield_policy_info\{policy="default",revision="([^"]+)"\}'
+    metrics = [_metrics(one, revision) for one in pair.instances]
     assert metrics[0] == metrics[1] != set()
 
 
@@ -182,6 +200,12 @@ def test_an_instance_is_replaced_under_load_and_no_answer_and_no_decision_is_los
     assert ids - pair.logged() == set()
 
 
-def _revision(product: Product) -> set[str]:
+def test_both_have_asked_the_engine_and_it_answered(pair: Pair) -> None:
+    asked = [_metrics(one, r'promptshield_engine_questions_total\{result="answered"\} (\S+)') for one in pair.instances]
+
+    assert all(float(count) > 0 for (count,) in asked)
+
+
+def _metrics(product: Product, pattern: str) -> set[str]:
     done = subprocess.run(["curl", "-s", f"{product.control_url}/metrics"], capture_output=True, text=True, check=True)
-    return set(re.findall(r'promptshield_policy_info\{policy="default",revision="([^"]+)"\}', done.stdout))
+    return set(re.findall(pattern, done.stdout))
