@@ -7,6 +7,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, chain
+from operator import sub
 
 from detectors.stepwise import matches, replaced
 from detectors.types import Offsets, Span
@@ -138,18 +140,17 @@ class Rewritten:
     @cached_property
     def _edges(self) -> tuple[Sequence[int], Sequence[int]]:
         """Where pieces begin in what was made and in the run: in turn one that is kept and one that is replaced."""
-        made, source, say = [0], [0], self._say
-        kept_from = position = 0
-        for match in self._pattern.finditer(self._text):
-            start, end = match.span()
-            position += start - kept_from
-            made.append(position)
-            source.append(start)
-            position += len(say if isinstance(say, str) else say(match))
-            made.append(position)
-            source.append(end)
-            kept_from = end
-        return made, source
+        say = self._say
+        if isinstance(say, str):
+            spans = [match.span() for match in self._pattern.finditer(self._text)]
+            said = [len(say)] * len(spans)
+        else:
+            found = list(self._pattern.finditer(self._text))
+            spans, said = [match.span() for match in found], [len(say(match)) for match in found]
+        source = [0, *chain.from_iterable(spans)]
+        steps = list(map(sub, source[1:], source))
+        steps[1::2] = said
+        return [0, *accumulate(steps)], source
 
     def to_source(self, span: Span) -> Span:
         made, source = self._edges
@@ -172,16 +173,17 @@ def stretches(text: str, *marks: re.Pattern[str]) -> Sequence[Span]:
 def around(text: str, places: Iterable[tuple[int, int]]) -> Sequence[Span]:
     """Return the parts of `text` around places in order, those that meet made one."""
     parts: list[Span] = []
-    start, end = 0, -1
+    start, end = 0, -2 * REACH
     for first, last in places:
-        if first - REACH > end >= 0:
-            parts.append(Span(start, end))
-            end = -1
-        if end < 0:
-            start = max(0, first - REACH)
-        end = max(end, min(len(text), last + REACH))
-    if end >= 0:
-        parts.append(Span(start, end))
+        if first - REACH > end:
+            if end > 0:
+                parts.append(Span(start, end))
+            start = first - REACH if first > REACH else 0
+            end = last + REACH
+        elif last + REACH > end:
+            end = last + REACH
+    if end > 0:
+        parts.append(Span(start, min(end, len(text))))
     return parts
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from detectors.decoders._words import PARTED, parted
 from detectors.decoding import Decoder, Pieces, Run, around
@@ -32,10 +33,20 @@ _NO_WORD, _DARK = re.compile(r"[@:=0-9]"), re.compile(r"\S|[ \t]{3}")
 _UNPARTED = 12  # letters in a row that are no single word
 
 
+class _Row(NamedTuple):
+    """A row of letters by its place, and what finds its letters and the gaps between its words."""
+
+    start: int
+    end: int
+    kept: re.Pattern[str] | None
+
+
 def _decode(text: str) -> Iterator[Run]:
-    for stretch in around(text, whole_runs(*_ROW, text)):
-        part = text[stretch.start : stretch.end]
-        yield Run(stretch, _said(part), Pieces(partial(_places, part)))
+    rows = list(whole_runs(*_ROW, text))
+    for stretch in around(text, rows):
+        own = rows[bisect_left(rows, (stretch.start, 0)) : bisect_left(rows, (stretch.end, 0))]
+        known = [_Row(start, end, _kept(text[start:end])) for start, end in own]
+        yield Run(stretch, _said(text, stretch, known), Pieces(partial(_places, text, stretch, known)))
     yield from _as_written(text)
 
 
@@ -49,42 +60,40 @@ def _as_written(text: str) -> Iterator[Run]:
             yield Run(Span(start, end), "".join(said[i] for i in kept), Pieces(partial(list, places)))
 
 
-def _said(part: str) -> str:
-    """Return a text with its rows of letters as words."""
+def _said(text: str, stretch: Span, rows: Sequence[_Row]) -> str:
+    """Return a part of a text with its rows of letters as words."""
     pieces: list[str] = []
-    position = 0
-    for start, end in whole_runs(*_ROW, part):
-        pieces += [part[position:start], _joined(part[start:end])]
-        position = end
-    return "".join([*pieces, part[position:]])
+    position = stretch.start
+    for row in rows:
+        pieces += [text[position : row.start], _joined(text[row.start : row.end], row.kept)]
+        position = row.end
+    return "".join([*pieces, text[position : stretch.end]])
 
 
-def _joined(row: str) -> str:
-    kept = _kept(row)
+def _joined(row: str, kept: re.Pattern[str] | None) -> str:
     if kept is None:
         said = replaced(_SIGNS, "", row)
         return replaced(PARTED, _set_apart, said) if len(said) >= _UNPARTED else said
     return replaced(_SIGNS, " ", "".join(every(kept, row)))
 
 
-def _places(part: str) -> Sequence[tuple[int, int]]:
-    """Where each character came from: those of rows by letter, all others as they are."""
+def _places(text: str, stretch: Span, rows: Sequence[_Row]) -> Sequence[tuple[int, int]]:
+    """Where in the stretch each character came from: those of rows by letter, all others as they are."""
     places: list[tuple[int, int]] = []
-    position = 0
-    for start, end in whole_runs(*_ROW, part):
-        places += [(i, i + 1) for i in range(position, start)]
-        places += _places_in(part, start, end)
+    part, position = text[stretch.start : stretch.end], 0
+    for row in rows:
+        start, end = row.start - stretch.start, row.end - stretch.start
+        places += zip(range(position, start), range(position + 1, start + 1), strict=True)
+        places += _places_in(part, start, end, row.kept)
         position = end
-    return places + [(i, i + 1) for i in range(position, len(part))]
+    return places + list(zip(range(position, len(part)), range(position + 1, len(part) + 1), strict=True))
 
 
-def _places_in(part: str, start: int, end: int) -> Sequence[tuple[int, int]]:
-    row = part[start:end]
-    kept = _kept(row)
+def _places_in(part: str, start: int, end: int, kept: re.Pattern[str] | None) -> Sequence[tuple[int, int]]:
     places = [piece.span() for piece in (kept or _LETTERS).finditer(part, start, end)]
     if kept is not None or len(places) < _UNPARTED:
         return places
-    return [places[index] for index in parted(replaced(_SIGNS, "", row))]
+    return [places[index] for index in parted(replaced(_SIGNS, "", part[start:end]))]
 
 
 def _kept(run: str) -> re.Pattern[str] | None:
