@@ -10,6 +10,7 @@ from detectors.flights import Flight, Flights, Landed, arrival
 from detectors.memory import Lookup, Memory
 from detectors.plan import Plan
 from detectors.runs import account, look
+from detectors.selective import OneByOne
 from detectors.types import Detector, DetectorRun, Hit, RunStatus, Stage
 from detectors.undecided import Undecided
 
@@ -97,6 +98,10 @@ class Asking:
         if not indexes:
             return landed
         (detector,) = plan.remembered
+        if len(indexes) > 1 and isinstance(detector, OneByOne):
+            for index in indexes:
+                landed |= await self._look(plan, [index], batch, occasion, started)
+            return landed
         judging = occasion.context.judging
         if judging is not None and detector.stage is Stage.JUDGE:
             judging.known |= {id(batch.segments[index]): batch.hits(index) for index in indexes}

@@ -31,8 +31,7 @@ async def look(
         if detector.required:
             found = await detector.inspect(views, context)
         else:
-            async with asyncio.timeout(seconds_left):
-                found = await detector.inspect(views, context)
+            found = await _within(seconds_left, detector, views, context)
         hits = [hits if isinstance(hits, tuple) else tuple(hits) for _, hits in zip(views, found, strict=True)]
         if not detector.required:
             status, reason = _worst_of(hits)
@@ -43,6 +42,16 @@ async def look(
     except Exception as exc:  # noqa: BLE001 - whatever a detector throws, it did not look
         status, reason = RunStatus.ERROR, type(exc).__name__
     return account(detector, status, hits or (), clock() - started, reason), hits
+
+
+async def _within(
+    seconds: float, detector: Detector, views: Sequence[Sequence[View]], context: InspectionContext
+) -> Sequence[Sequence[Hit]]:
+    """Return what a detector finds in the time that there is. Raises TimeoutError, at once where there is none."""
+    if seconds <= 0:
+        raise TimeoutError
+    async with asyncio.timeout(seconds):
+        return await detector.inspect(views, context)
 
 
 def _worst_of(hits: Sequence[tuple[Hit, ...]]) -> tuple[RunStatus, str]:

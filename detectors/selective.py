@@ -43,6 +43,15 @@ class EitherWay(Protocol):
 
 
 @runtime_checkable
+class OneByOne(Protocol):
+    """What an expensive detector also is that reads one text after the other: what it said of the first ones stays said
+    when time is up for the rest, and a second try goes on from there.
+    """
+
+    one_by_one: Literal[True]
+
+
+@runtime_checkable
 class Occasional(Protocol):
     """What an expensive detector also is that some inspections do without."""
 

@@ -19,21 +19,18 @@ from detectors.rules import RuleSet
 from detectors.selective import LEANING
 from detectors.signature_scan import SignatureScan
 from detectors.turns import TooManyWaitError, Turns
-from detectors.types import Category, Detector, Hit, InspectionContext, RunStatus, Segment, Severity, Stage, View
-from detectors.undecided import Undecided
+from detectors.types import Category, Detector, Hit, InspectionContext, Segment, Severity, Stage, View
 
 _FIRST_LOOK: Final = frozenset(FIRST_LOOK.values())
 RULES: Final = {category: f"PS-TRF-{number:03}" for number, category in enumerate(KINDS, start=1)}
 SIMILAR: Final = "PS-SIM-001"
 _MOST_WAITING: Final = 32  # texts: some 0.7 s, which leaves the deadline of refiners time for one's own
-_MOST_TEXTS: Final = 64  # of one inspection
 # An address, a name or a number asks for nothing; an attack may be two words long.
 _FEWEST_WORDS: Final = 2
 _TOKEN: Final = re.compile(r"\S+")
 _AROUND: Final = ".,!?;:\"'()[]*\u2019\u201c\u201d"  # what stands around words
 _NO_WORD: Final = frozenset("0123456789./\\@=_<>{}:#$%&+|~^")
 _UNSPACED: Final = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")  # scripts without blanks: two make a word
-_TOO_MANY: Final = "too_many_texts"
 _FULL: Final = "queue_full"
 
 
@@ -45,6 +42,7 @@ class Transformer:
     required = False
     cacheable = True
     either_way: Literal[True] = True
+    one_by_one: Literal[True] = True
 
     def __init__(self, linear: ClassifierModel, second: SecondLook) -> None:
         self._linear, self._second, self._turns = linear, second, Turns(_MOST_WAITING)
@@ -77,16 +75,10 @@ class Transformer:
         return least <= leaning < LEANING and leaning > 0
 
     async def inspect(self, batch: Sequence[Sequence[View]], context: InspectionContext) -> Sequence[Sequence[Hit]]:
-        found: list[Sequence[Hit]] = []
-        for number, views in enumerate(batch):
-            if number >= _MOST_TEXTS:
-                found.append(Undecided((), RunStatus.UNAVAILABLE, _TOO_MANY))
-                continue
-            try:
-                found.append(await self._turns.take(partial(self._look, views, context)))
-            except TooManyWaitError:
-                raise DetectorError(self.name, _FULL) from None
-        return found
+        try:
+            return [await self._turns.take(partial(self._look, views, context)) for views in batch]
+        except TooManyWaitError:
+            raise DetectorError(self.name, _FULL) from None
 
     def _look(self, views: Sequence[View], context: InspectionContext) -> tuple[Hit, ...]:
         origin = READ_AS.get(views[0].segment.origin)

@@ -228,3 +228,28 @@ async def test_without_a_key_everybody_asks_for_himself() -> None:
     await asyncio.gather(inspect(chain, "new", key=b""), inspect(chain, "new", key=b""), soon(judge))
 
     assert judge.asked == ["new", "new"]
+
+
+@dataclass
+class Reader(Judge):
+    """Reads one text after the other, three of them within the time that there is."""
+
+    stage: Stage = Stage.REFINER
+    one_by_one: bool = True
+
+    async def inspect(self, batch: Sequence[Sequence[View]], context: InspectionContext) -> Sequence[Sequence[Hit]]:
+        self.asked += [views[0].segment.text for views in batch]
+        if len(self.asked) % 4 == 0:
+            await asyncio.Event().wait()
+        return [[] for _ in batch]
+
+
+async def test_a_second_try_goes_on_where_time_was_up() -> None:
+    reader = Reader()
+    chain = chain_of(reader)
+
+    first, second = [await inspect(chain, *"01234", deadline=0.2) for _ in range(2)]
+
+    assert [(run.status, run.reason) for run in first.undecided] == [(RunStatus.TIMEOUT, "deadline")]
+    assert reader.asked == ["0", "1", "2", "3", "3", "4"]
+    assert second.undecided == ()
