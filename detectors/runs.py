@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from detectors.errors import DetectorError
 from detectors.types import Detector, DetectorRun, Hit, InspectionContext, RunStatus, View
-from detectors.undecided import Undecided
+from detectors.undecided import OUT_OF_TIME, Undecided
 
 Looked = tuple[DetectorRun, Sequence[tuple[Hit, ...]] | None]
 
@@ -36,7 +36,7 @@ async def look(
         if not detector.required:
             status, reason = _worst_of(hits)
     except TimeoutError:
-        status, reason = RunStatus.TIMEOUT, "deadline"
+        status, reason = RunStatus.TIMEOUT, OUT_OF_TIME
     except DetectorError as exc:
         status, reason = RunStatus.UNAVAILABLE, exc.reason
     except Exception as exc:  # noqa: BLE001 - whatever a detector throws, it did not look

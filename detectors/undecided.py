@@ -8,7 +8,10 @@ from typing import Final, Self
 from detectors.types import Hit, RunStatus
 
 SPENT: Final = "budget"  # why a text was left alone: it may cost no more
-STILL_JUDGING: Final = "still_judging"  # why a text is undecided: its answer is on the way
+# Why a text is undecided.
+STILL_JUDGING: Final = "still_judging"  # its answer is on the way
+OUT_OF_TIME: Final = "deadline"
+QUEUE_FULL: Final = "queue_full"
 
 
 class Undecided(tuple[Hit, ...]):  # noqa: SLOT001 - a tuple has no room for slots

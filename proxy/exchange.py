@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from detectors.guard import Guard
 from detectors.judges.types import Call
-from detectors.types import DetectorRun, Direction
-from detectors.undecided import STILL_JUDGING
+from detectors.types import DetectorRun, Direction, Stage
+from detectors.undecided import OUT_OF_TIME, QUEUE_FULL, STILL_JUDGING
 from policies.types import ActionName, Facts, Policy, Verdict
 from proxy.bodies.walk import Walk
 from proxy.codec import JsonObject, Usage, Words
@@ -165,9 +165,11 @@ class Exchange:
         return self.usage.prompt_tokens, self.usage.completion_tokens
 
     @property
-    def still_judged(self) -> bool:
-        """Tell whether a judge is on its way to an answer, so that the same request may soon be decided."""
-        return any(run.reason == STILL_JUDGING for run in self.runs.values())
+    def soon_decided(self) -> bool:
+        """Tell whether the same request may be decided in a moment: a judge is on its way to an answer, or the
+        transformer knows a part of the texts by now.
+        """
+        return any(run.reason == STILL_JUDGING or _is_busy(run) for run in self.runs.values())
 
     def overhead_seconds(self) -> float:
         """Return what passing through us cost so far: all the time that was not the upstream's."""
@@ -189,3 +191,7 @@ def heaviest(actions: Iterable[ActionName]) -> ActionName:
         if action is not found and action.weight > found.weight:
             found = action
     return found
+
+
+def _is_busy(run: DetectorRun) -> bool:
+    return run.stage is Stage.REFINER and run.reason in {OUT_OF_TIME, QUEUE_FULL}

@@ -41,7 +41,8 @@ _IDS: Final = re.compile(r"(?:.*-)?(?:request-?id|generation-id|trace-id|ray|amz
 _LONG: Final = re.compile(r"[A-Za-z0-9]{16}|@.*\.")
 LONGEST_WAIT: Final = 60.0  # seconds that SDKs wait before they try again
 _RELAYED: Final = frozenset({"retry-after", "retry-after-ms"})
-SOON_DECIDED: Final[Mapping[str, str]] = MappingProxyType({"retry-after": "3"})  # a judge will have answered by then
+# By then a judge has answered, or a queue is shorter.
+SOON_DECIDED: Final[Mapping[str, str]] = MappingProxyType({"retry-after": "3"})
 _PLAIN: Final = re.compile(r"[!-~]{1,256}")  # no spaces
 
 

@@ -104,7 +104,7 @@ async def refuse(
         exchange.end(Outcome.REJECTED if asked else Outcome.BLOCKED_RESPONSE, 503, "inspection_unavailable")
         what = "request" if asked else "answer"
         body = codec.error(503, "inspection_unavailable", f"The {what} could not be inspected.")
-        return await finish(parts, exchange, body, SOON_DECIDED if exchange.still_judged else retry_headers(503))
+        return await finish(parts, exchange, body, SOON_DECIDED if exchange.soon_decided else retry_headers(503))
     refusal = refusal_of(exchange, policy, verdict, direction)
     outcome = Outcome.BLOCKED_REQUEST if asked else Outcome.BLOCKED_RESPONSE
     if asked or policy.block_as is BlockAs.ERROR or document is None:

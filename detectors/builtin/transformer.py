@@ -20,6 +20,7 @@ from detectors.selective import LEANING
 from detectors.signature_scan import SignatureScan
 from detectors.turns import TooManyWaitError, Turns
 from detectors.types import Category, Detector, Hit, InspectionContext, Segment, Severity, Stage, View
+from detectors.undecided import QUEUE_FULL
 
 _FIRST_LOOK: Final = frozenset(FIRST_LOOK.values())
 RULES: Final = {category: f"PS-TRF-{number:03}" for number, category in enumerate(KINDS, start=1)}
@@ -31,7 +32,6 @@ _TOKEN: Final = re.compile(r"\S+")
 _AROUND: Final = ".,!?;:\"'()[]*\u2019\u201c\u201d"  # what stands around words
 _NO_WORD: Final = frozenset("0123456789./\\@=_<>{}:#$%&+|~^")
 _UNSPACED: Final = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")  # scripts without blanks: two make a word
-_FULL: Final = "queue_full"
 
 
 class Transformer:
@@ -78,7 +78,7 @@ class Transformer:
         try:
             return [await self._turns.take(partial(self._look, views, context)) for views in batch]
         except TooManyWaitError:
-            raise DetectorError(self.name, _FULL) from None
+            raise DetectorError(self.name, QUEUE_FULL) from None
 
     def _look(self, views: Sequence[View], context: InspectionContext) -> tuple[Hit, ...]:
         origin = READ_AS.get(views[0].segment.origin)

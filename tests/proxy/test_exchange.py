@@ -168,3 +168,22 @@ def test_what_was_sent_is_proved_by_a_hash_under_the_tenants_key() -> None:
 def test_error_outweighs_block_and_nothing_is_allow() -> None:
     assert heaviest([]) is ActionName.ALLOW
     assert heaviest([ActionName.BLOCK, ActionName.ERROR, ActionName.MASK]) is ActionName.ERROR
+
+
+@pytest.mark.parametrize(
+    ("stage", "reason", "soon"),
+    [
+        (Stage.REFINER, "deadline", True),
+        (Stage.REFINER, "queue_full", True),
+        (Stage.REFINER, "Fail", False),
+        (Stage.JUDGE, "still_judging", True),
+        (Stage.JUDGE, "deadline", False),
+    ],
+)
+def test_what_is_busy_may_decide_the_same_request_in_a_moment(
+    exchange: Exchange, stage: Stage, reason: str, *, soon: bool
+) -> None:
+    run = DetectorRun("d", stage, False, RunStatus.UNAVAILABLE, 0, 0.0, 1.0, reason)
+    exchange.runs["d"] = run
+
+    assert exchange.soon_decided is soon
