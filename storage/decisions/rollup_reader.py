@@ -15,6 +15,7 @@ from storage.types import Role
 # The finest grain that still gives a graph fewer points than a screen has pixels.
 _MINUTES_UP_TO: Final = timedelta(hours=24)
 _HOURS_UP_TO: Final = timedelta(days=8)
+MINUTES_KEPT: Final = timedelta(days=34)  # the database forgets them in the hours after day 35
 
 
 class Dimension(StrEnum):
@@ -33,16 +34,22 @@ class Latency(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From `since` until before `until`, from the start of a minute, hour or day; of one tenant, or of all."""
+    """From `since` until before `until`, from the start of a minute, hour or day; of one tenant, or of all.
+
+    `by_minutes`: whether minutes may be asked for.
+    """
 
     since: datetime
     until: datetime
     tenant_id: int | None = None
+    by_minutes: bool = True
 
     @property
     def grain(self) -> str:
         length = self.until - self.since
-        return "minute" if length <= _MINUTES_UP_TO else "hour" if length <= _HOURS_UP_TO else "day"
+        if length <= _MINUTES_UP_TO and self.by_minutes:
+            return "minute"
+        return "hour" if length <= _HOURS_UP_TO else "day"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from proxy.control.access.types import Permission
 from proxy.control.answers.usage import ShownLatency, Usage, UsagePoint, UsageQuery, UsageShare
 from proxy.control.api.decisions import dollars
 from proxy.control.operations import Call, Operation
-from storage.decisions.rollup_reader import Latency, Point, RollupReader, Span
+from storage.decisions.rollup_reader import MINUTES_KEPT, Latency, Point, RollupReader, Span
 from storage.decisions.usage_reader import UsageReader, UsageSums
 
 _WEEK: Final = timedelta(days=7)
@@ -49,7 +49,7 @@ def _span(query: UsageQuery, tenant_id: int | None) -> Span:
         raise OperationError(422, "invalid_field", "must lie before `until`", "since")
     if until - since > _LONGEST:
         raise OperationError(422, "invalid_field", "must lie at most 400 days before `until`", "since")
-    return Span(since, until, tenant_id)
+    return Span(since, until, tenant_id, by_minutes=since > datetime.now(UTC) - MINUTES_KEPT)
 
 
 async def _latency(reader: RollupReader, span: Span, name: Literal["overhead", "upstream", "total"]) -> ShownLatency:

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
+from storage.types import Role
 from tests.proxy.control.house import House, refused
 from tests.proxy.control.stock import Stock
+from tests.storage.conftest import new_record
+from tests.storage.stored import ship
 
 
 async def test_usage_is_summed_and_told_apart(house: House, stock: Stock, others_stock: Stock) -> None:
@@ -46,3 +51,16 @@ async def test_a_span_has_an_end(house: House) -> None:
             await house.do("readUsage", query=query)
     with refused(422, field="until"):
         await house.do("readUsage", query={"until": "0001-01-01T00:00:00Z"})
+
+
+async def test_a_day_whose_minutes_are_forgotten_has_its_hours(house: House) -> None:
+    at = datetime.now(UTC) - timedelta(days=60)
+    await ship(house.parts.database, new_record(house.acme.id, at, prompt_tokens=40))
+    async with house.parts.database.transaction(Role.SHIP) as connection:
+        assert await connection.fetchval("SELECT private.expire_rollups(1000000)")
+    day = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    usage = await house.do("readUsage", query={"since": day, "until": day + timedelta(days=1)})
+    assert usage.grain == "hour"
+    assert (usage.total.decisions, usage.total.prompt_tokens) == (1, 40)
+    assert [point.decisions for point in usage.series] == [share.decisions for share in usage.shares] == [1]
+    assert all(latency.p99 for latency in usage.latencies)
