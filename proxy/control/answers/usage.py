@@ -14,7 +14,8 @@ Grouping = Literal["tenant", "app", "model", "outcome", "action", "category"]
 class UsageQuery(Sent):
     """[`since`, `until`), by default the last seven days; `by` what the sums are told apart.
 
-    With a `value` (an app's name, a model and the like) the series is of that alone, by hours or days.
+    All is counted from the start of a minute, hour or day, which `grain` tells; minutes are of tenants and apps alone,
+    for 34 days. With a `value` (an app's name, a model and the like) the series is of that alone.
     """
 
     tenant: Slug | None = None

@@ -16,6 +16,7 @@ from storage.decisions.usage_reader import UsageReader, UsageSums
 _WEEK: Final = timedelta(days=7)
 _LONGEST: Final = timedelta(days=400)  # rollups are kept no longer
 _SHARES: Final = (0.5, 0.95, 0.99)
+_BY_MINUTES: Final = ("tenant", "app")
 
 
 async def _usage(call: Call) -> Usage:
@@ -49,7 +50,9 @@ def _span(query: UsageQuery, tenant_id: int | None) -> Span:
         raise OperationError(422, "invalid_field", "must lie before `until`", "since")
     if until - since > _LONGEST:
         raise OperationError(422, "invalid_field", "must lie at most 400 days before `until`", "since")
-    return Span(since, until, tenant_id, by_minutes=since > datetime.now(UTC) - MINUTES_KEPT)
+    # All of an answer is of the same time, and by the minute only tenants and apps are told apart.
+    by_minutes = query.by in _BY_MINUTES and since > datetime.now(UTC) - MINUTES_KEPT
+    return Span(since, until, tenant_id, by_minutes=by_minutes)
 
 
 async def _latency(reader: RollupReader, span: Span, name: Literal["overhead", "upstream", "total"]) -> ShownLatency:

@@ -40,9 +40,10 @@ class Need:
 
 async def _show(visit: Visit) -> web.Response:
     chosen, since = period(visit, "24h", ("1h", "24h", "7d", "30d"))
-    asked = {"since": since, "until": datetime.now(UTC) + timedelta(minutes=1), "by": "category", "limit": 8}
+    asked = {"since": since, "until": datetime.now(UTC) + timedelta(minutes=1), "by": "tenant", "limit": 8}
     whose = {"tenant": visit.tenant} if visit.tenant else {}
     usage = await visit.look("readUsage", Usage, query=asked | whose)
+    categories = await visit.look("readUsage", Usage, query=asked | whose | {"by": "category"})
     actions = await visit.look("readUsage", Usage, query=asked | whose | {"by": "action"})
     attention = await visit.look("readAttention", Attention, query={"hours": _HOURS[chosen]} | whose)
     blocks = await visit.look("searchDecisions", DecisionList, query={"action": "block", "limit": 8} | whose)
@@ -51,6 +52,7 @@ async def _show(visit: Visit) -> web.Response:
         "Overview",
         period=chosen,
         usage=usage,
+        categories=categories,
         bars=[] if usage is None else series(usage),
         names=_SERIES,
         latency={} if usage is None else {one.name: one for one in usage.latencies},

@@ -64,3 +64,16 @@ async def test_a_day_whose_minutes_are_forgotten_has_its_hours(house: House) -> 
     assert (usage.total.decisions, usage.total.prompt_tokens) == (1, 40)
     assert [point.decisions for point in usage.series] == [share.decisions for share in usage.shares] == [1]
     assert all(latency.p99 for latency in usage.latencies)
+
+
+async def test_all_of_an_answer_is_of_the_same_time(house: House) -> None:
+    at = (datetime.now(UTC) - timedelta(hours=3)).replace(minute=5, second=0, microsecond=0)
+    records = [new_record(house.acme.id, moment) for moment in (at, at + timedelta(minutes=30))]
+    await ship(house.parts.database, *records)
+    half = {"since": at + timedelta(minutes=20), "until": at + timedelta(minutes=50)}
+    wanted = (("app", "minute", 1), ("tenant", "minute", 1), ("model", "hour", 2), ("action", "hour", 2))
+    for by, grain, count in wanted:
+        usage = await house.do("readUsage", query=half | {"by": by})
+        assert usage.grain == grain
+        counts = (usage.total.decisions, sum(x.decisions for x in usage.series), sum(x.decisions for x in usage.shares))
+        assert counts == (count, count, count)
