@@ -11,6 +11,9 @@ from storage.postgres import Connection, Database
 from storage.types import Role
 
 _FORGOTTEN: Final = 86_400.0  # seconds without a failure after which counting begins anew
+# A try so many seconds ahead was made before the clock was set back: it shuts nothing until then. Tries at once are
+# transactions that began at other moments, and far less apart.
+_AHEAD: Final = 60.0
 # A try is counted before its outcome is known: of many at once each one counts.
 _TAKE: Final = """
 INSERT INTO private.throttle AS t (key, failures, until) VALUES ($1, 1, now())
@@ -21,7 +24,7 @@ ON CONFLICT (key) DO UPDATE SET
         WHEN t.last_at < now() - make_interval(secs => $4) OR t.failures < $2 THEN 0
         ELSE least($3, power(2, least(t.failures - $2, 30)))
     END)
-WHERE t.until <= now()
+WHERE t.until <= now() OR t.last_at > now() + make_interval(secs => $5)
 RETURNING failures
 """
 _WAIT: Final = "SELECT extract(epoch FROM until - now())::float8 FROM private.throttle WHERE key = $1"
@@ -54,7 +57,7 @@ class Throttle:
         try:
             async with self._database.transaction(Role.ACCESS) as connection:
                 for key, gate in sorted(hashes.items()):  # one order for all, so that two wait instead of deadlocking
-                    if await connection.fetchval(_TAKE, key, gate.free, gate.longest, _FORGOTTEN) is None:
+                    if await connection.fetchval(_TAKE, key, gate.free, gate.longest, _FORGOTTEN, _AHEAD) is None:
                         raise _ShutError(await _wait(connection, key))  # noqa: TRY301 - the roll-back is the point
         except _ShutError as exc:
             return exc.seconds

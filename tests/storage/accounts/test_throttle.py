@@ -87,3 +87,14 @@ async def test_after_a_day_counting_begins_anew(throttle: Throttle, as_superuser
         await throttle.take([door])
     await as_superuser("UPDATE private.throttle SET last_at = last_at - interval '25 h', until = now()")
     assert [await throttle.take([door]) for _ in range(2)] == [0, 0]
+
+
+async def test_a_clock_that_is_set_back_keeps_nobody_out(throttle: Throttle, as_superuser: RunStatement) -> None:
+    account, network = gate(free=1), gate(forgiven=False)
+    await throttle.take([account, network])
+    await throttle.succeed([network])
+    await as_superuser(
+        "UPDATE private.throttle SET until = until + interval '1 day', last_at = last_at + interval '1 day'"
+    )
+    assert await throttle.take([account, network]) == 0
+    assert await throttle.take([account, network]) > 0  # failures count on, by the clock as it is now
