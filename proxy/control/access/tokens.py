@@ -101,9 +101,9 @@ class AccessTokens:
             raise ValueError("not one of ours")
         if not isinstance(kid, str) or _KID.fullmatch(kid) is None:
             raise ValueError("no kid of ours")
-        age = self._clock() - self._read_at
+        age = self._clock() - self._read_at  # below 0 once the clock was set back
         # Made-up key ids are not worth a question each.
-        if age > _REMEMBERED_FOR or (kid not in self._believed and age > _ASKED_EVERY):
+        if not 0 <= age <= (_REMEMBERED_FOR if kid in self._believed else _ASKED_EVERY):
             await self._read_keys()
         return self._believed[kid]
 

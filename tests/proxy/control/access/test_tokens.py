@@ -68,6 +68,15 @@ async def test_a_new_key_signs_and_the_one_before_is_believed(
     assert kid in {key["kid"] for key in (await tokens.key_set())["keys"]}
 
 
+async def test_a_clock_that_is_set_back_lets_new_keys_be_known(
+    tokens: AccessTokens, keys: TokenKeys, clock: Clock
+) -> None:
+    await tokens.read(await tokens.issue(SUBJECT))
+    await keys.rotate()
+    clock.now -= 3600
+    assert await tokens.read(await AccessTokens(keys, "promptshield:test", clock).issue(SUBJECT)) == SUBJECT
+
+
 async def test_a_key_is_replaced_by_itself_and_ends_a_day_later(
     tokens: AccessTokens, keys: TokenKeys, clock: Clock, as_superuser: RunStatement
 ) -> None:
