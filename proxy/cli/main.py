@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -43,6 +44,7 @@ GROUPS: Final = {
     "objects": ("objects", "Objects at providers that requests may lean on."),
     "archive": ("archive", "Bring decisions back from a bucket."),
 }
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Commands of groups that need far more than the rest of their group: the module, and what of it.
 _APART: Final = {
     ("decisions", "mark-fp"): ("false_positives", "mark_fp"),
@@ -55,20 +57,46 @@ def main() -> None:
 
     Exit 0, 1 for a failure we can name, 2 for wrong usage or an unknown tenant, 130 for Ctrl-C.
     """
+    _fill_standard_streams()
     configure_logs(LogSettings())
     if _wanted(sys.argv[1:]) == "serve":
         keep_signals()  # before anything is loaded that starts threads
     try:
-        build_app(sys.argv[1:])()
+        try:
+            build_app(sys.argv[1:])()
+        finally:
+            sys.stdout.flush()  # while there is somebody to tell what could not be written
     except PromptShieldError as exc:
         print(f"promptshield: {exc}", file=sys.stderr)
         sys.exit(2 if isinstance(exc, UnknownTenantError) else 1)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
-        # The reader of our output went away; Python would complain once more while flushing.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()  # its reader went away
         sys.exit(141)
+    except OSError as exc:
+        if exc.errno not in _FULL:
+            raise
+        _forget_output()
+        print(f"promptshield: not all could be written: {exc.strerror}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _fill_standard_streams() -> None:
+    """Open what a caller has closed: the next file or connection would take its number, and not give it back."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # has the lowest number that is free
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w", closefd=False))
+
+
+def _forget_output() -> None:
+    """Let Python not complain once more of what it cannot write."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def build_app(words: Sequence[str]) -> typer.Typer:
