@@ -16,6 +16,7 @@ from proxy.control.answers.policies import (
     TestReport,
     VersionText,
 )
+from proxy.control.console.filters import query
 from proxy.control.console.page import Page, Visit
 from proxy.control.console.visible import hidden_characters
 
@@ -25,8 +26,10 @@ _DAYS: Final = (1, 7, 30, 90)
 
 
 async def _show(visit: Visit) -> web.Response:
-    listed = await visit.ask("listPolicies", PolicyList, names={"tenant": visit.tenant or ""})
-    return visit.page("policies.html", "Policies", policies=listed.items)
+    listed = await visit.ask(
+        "listPolicies", PolicyList, names={"tenant": visit.tenant or ""}, query=query(visit, {}, tenant=False)
+    )
+    return visit.page("policies.html", "Policies", found=listed)
 
 
 async def _editor(visit: Visit, **reports: Any) -> web.Response:

@@ -52,3 +52,12 @@ async def test_a_list_that_refreshes_itself_is_told_that_the_session_ended(conso
 async def test_what_was_done_is_said_once(console: Console, stage: Stage) -> None:
     assert "Saved as a draft" in await (await console.get("/console?said=draft")).text()
     assert "&lt;b&gt;" not in await (await console.get("/console?said=<b>")).text()
+
+
+async def test_every_list_of_pages_leads_to_its_next_one(console: Console, stage: Stage) -> None:
+    for name in ("apps", "exclusions", "keys", "limits", "policies", "reviews", "tenants", "users"):
+        path = f"/console/{name}"
+        assert 'rel="next"' in await (await console.get(path, params={"tenant": "acme"})).text(), path
+        await console.get(path, params={"tenant": "acme", "after": "plain"})
+        assert any(query and query.get("after") == "plain" for _, _, query, _ in stage.asked), path
+        stage.asked.clear()
