@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from proxy.control.answers.apps import AppList
 from proxy.control.answers.keys import KeyList, MadeKey, ShownKey
 from proxy.control.console.filters import asked, query
 from proxy.control.console.page import Page, Visit
+from proxy.control.console.pages.apps import app_choices
 
 _LIST: Final = "/console/keys"
 
@@ -18,14 +18,13 @@ _LIST: Final = "/console/keys"
 async def _show(visit: Visit, made: MadeKey | None = None) -> web.Response:
     names, given = {"tenant": visit.tenant or ""}, asked(visit, "app", "state")
     found = await visit.ask("listKeys", KeyList, names=names, query=query(visit, given, tenant=False))
-    apps = await visit.look("listApps", AppList, names=names, query={"limit": 200})
     return visit.page(
         "keys.html",
         "API keys",
         found=found,
         given=given,
         made=made,
-        apps=[(one.name, one.name) for one in (apps.items if apps else ())] or [("default", "default")],
+        apps=await app_choices(visit),
     )
 
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from proxy.control.answers.apps import AppList
 from proxy.control.answers.playground import TrialReport
 from proxy.control.console.page import Page, Visit
+from proxy.control.console.pages.apps import app_choices
 
 _ORIGINS: Final = (
     ("user", "A user"),
@@ -23,14 +23,13 @@ _ORIGINS: Final = (
 
 
 async def _show(visit: Visit, report: TrialReport | None = None) -> web.Response:
-    apps = await visit.look("listApps", AppList, names={"tenant": visit.tenant or ""}, query={"limit": 200})
     return visit.page(
         "playground.html",
         "Playground",
         report=report,
         steps=_steps(report),
         origins=_ORIGINS,
-        apps=[(one.name, one.name) for one in (apps.items if apps else ())] or [("default", "default")],
+        apps=await app_choices(visit),
         text=str(visit.typed.get("text", "")).replace("\r\n", "\n"),
     )
 

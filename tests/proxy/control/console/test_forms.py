@@ -227,3 +227,13 @@ def test_an_error_is_told_once_and_by_its_own_field() -> None:
     assert filled.rest() == ""
     assert Filled(None, Wrong("f", 422, "must be small", "limits")).rest() == "limits: Must be small."
     assert Filled(None, None).rest() == ""
+
+
+async def test_a_form_offers_apps_of_all_pages_and_chooses_the_one_looked_at(console: Console, stage: Stage) -> None:
+    for path in ("/console/keys", "/console/playground"):
+        text = await (await console.get(path, params={"tenant": "acme", "app": "the-5000th"})).text()
+        assert '<option value="the-5000th"' in text
+        asked = [query for name, _, query, _ in stage.asked if name == "listApps"]
+        assert [query["after"] for query in asked[:3]] == [None, "plain", "plain"]
+        assert ('<option value="the-5000th" selected>' in text) is (path == "/console/keys")
+        stage.asked.clear()
