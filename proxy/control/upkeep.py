@@ -118,5 +118,5 @@ class Upkeep:
         return not expiry.postponed_days
 
     async def _wishes(self, days: Callable[[Policy], int]) -> Wishes:
-        """Each tenant's longest, over its own policy and its apps'."""
-        return retention_wishes(self._policies.policies, await self._tenants.list(), days)
+        """Each tenant's longest, over its own policy and its apps'; whoever may still be restored keeps all of it."""
+        return retention_wishes(self._policies.policies, await self._tenants.kept(), days)

@@ -11,7 +11,8 @@ from storage.types import Role, Tenant
 
 RESERVED_SLUGS: Final = frozenset({"platform", "default", "other"})
 _SLUG: Final = re.compile(r"[a-z][a-z0-9-]{1,38}")
-_LIVE: Final = "SELECT id, slug, name FROM public.tenants WHERE deleted_at IS NULL"
+_KEPT: Final = "SELECT id, slug, name FROM public.tenants"
+_LIVE: Final = f"{_KEPT} WHERE deleted_at IS NULL"
 
 
 class TenantStore:
@@ -37,6 +38,11 @@ class TenantStore:
         """All tenants that are not deleted, by slug."""
         async with self._database.transaction(Role.READER) as connection:
             return tuple(_tenant(row) for row in await connection.fetch(f"{_LIVE} ORDER BY slug"))
+
+    async def kept(self) -> tuple[Tenant, ...]:
+        """All tenants that have anything here, deleted ones too until they are purged, by slug."""
+        async with self._database.transaction(Role.READER) as connection:
+            return tuple(_tenant(row) for row in await connection.fetch(f"{_KEPT} ORDER BY slug"))
 
     async def find(self, slug: str) -> Tenant | None:
         """The tenant of that slug, unless deleted."""

@@ -16,6 +16,7 @@ from storage.chains.chain import RememberedHeads
 from storage.decisions.writer import PostgresSink
 from storage.keys.house_keys import open_house_keys
 from storage.postgres import Database
+from storage.tenants.tenancy import Tenancy
 from storage.types import Role, Tenant
 from tests.storage.conftest import MakeRecord
 
@@ -74,6 +75,21 @@ async def test_what_policies_ask_for_is_announced_and_carried_out(
     async with database.transaction(Role.READER) as connection:
         days = await connection.fetchval("SELECT days FROM private.retention WHERE tenant_id = $1", tenant.id)
     assert days == 400
+
+
+async def test_a_deleted_tenants_decisions_stay_as_long_as_they_would_if_it_were_restored(
+    upkeep: Upkeep, settings: Settings, database: Database, tenant: Tenant
+) -> None:
+    (settings.policies_folder / f"{tenant.slug}.yaml").write_text("extends: preset/standard\naudit: {retain: 400d}\n")
+    assert await upkeep.expire()
+    await Tenancy(database).delete(tenant.id)
+    assert await upkeep.expire()
+    async with database.transaction(Role.READER) as connection:
+        kept = await connection.fetchrow(
+            "SELECT days, next_days FROM private.retention WHERE tenant_id = $1", tenant.id
+        )
+    assert kept is not None
+    assert (kept["days"], kept["next_days"]) == (400, None)
 
 
 async def test_nothing_expires_while_a_policy_cannot_be_known(upkeep: Upkeep, settings: Settings) -> None:

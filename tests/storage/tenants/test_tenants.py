@@ -6,6 +6,7 @@ import pytest
 
 from detectors.errors import StorageError
 from storage.postgres import Database
+from storage.tenants.tenancy import Tenancy
 from storage.tenants.tenants import TenantStore
 from storage.types import Tenant
 from tests.storage.conftest import RunStatement
@@ -67,3 +68,10 @@ async def test_an_id_whose_role_another_database_holds_is_skipped(
 async def test_a_deleted_tenant_is_not_found(database: Database, tenant: Tenant, as_superuser: RunStatement) -> None:
     await as_superuser("UPDATE public.tenants SET deleted_at = now() WHERE id = $1", tenant.id)
     assert await TenantStore(database).find(tenant.slug) is None
+
+
+async def test_a_deleted_tenant_is_kept_and_not_listed(database: Database, tenant: Tenant) -> None:
+    await Tenancy(database).delete(tenant.id)
+    store = TenantStore(database)
+    assert tenant not in await store.list()
+    assert tenant.id in {one.id for one in await store.kept()}
