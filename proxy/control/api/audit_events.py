@@ -23,7 +23,7 @@ async def _list(call: Call) -> EventList:
     query = call.asked(AuditQuery)
     sought = Sought(call.tenant_id, query.actor, query.action, query.since, query.until, number_after(query) or None)
     found = await call.parts.access.audit.list(sought, query.limit + 1)
-    tenants = {tenant.id: tenant.slug for tenant in await TenantStore(call.parts.database).list()}
+    tenants = {tenant.id: tenant.slug for tenant in await TenantStore(call.parts.database).kept()}
     items = [_shown(event, tenants.get(event.tenant_id or 0)) for event in found[: query.limit]]
     return EventList(items=items, next=next_after(found, query, lambda event: event.seq))
 

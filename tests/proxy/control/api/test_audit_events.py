@@ -47,3 +47,13 @@ async def test_the_chain_is_checked_for_the_platform_alone(house: House) -> None
     assert report.events > 0
     with refused(403):
         await house.do("verifyAuditEvents")
+
+
+async def test_events_of_a_deleted_tenant_name_it(house: House) -> None:
+    await house.do("createApp", {"tenant": house.acme.slug}, body={"name": "shop"})
+    await house.do("deleteTenant", {"tenant": house.acme.slug}, body={"reason": "moved away"}, by=house.chief)
+    found = await house.do("listAuditEvents", query={"tenant": house.acme.slug}, by=house.chief)
+    assert [(event.action, event.tenant) for event in found.items] == [
+        ("deleteTenant", house.acme.slug),
+        ("createApp", house.acme.slug),
+    ]
