@@ -21,7 +21,7 @@ from proxy.cli.moments import parse_moment
 from proxy.settings import Settings
 from storage.decisions.bodies import read_bodies
 from storage.decisions.conditions import DecisionFilter
-from storage.decisions.decisions import DecisionReader
+from storage.decisions.decisions import DecisionReader, Following
 from storage.decisions.search import DecisionSearch
 from storage.keys.data_keys import DataKeys
 from storage.keys.encryption import key_ring_source
@@ -56,19 +56,15 @@ def tail(
     """Show the newest decisions, newest last."""
 
     async def work(database: Database) -> None:
-        search, reader = DecisionSearch(database), DecisionReader(database)
-        last: str | None = None
+        rows = (await DecisionSearch(database).page(DecisionFilter(tenant=tenant), limit)).rows[::-1]
+        following = Following(DecisionReader(database), tenant, rows)
         while True:
-            if last is None:
-                rows = (await search.page(DecisionFilter(tenant=tenant), limit)).rows[::-1]
-            else:
-                rows = await reader.tail(tenant, limit, after=last)
             for row in rows:
                 print(as_json(row) if json else as_line(row), flush=True)
-                last = row["id"]
             if not follow:
                 return
             await asyncio.sleep(0.5)
+            rows = await following.more(limit)
 
     _read(config, data, work)
 
