@@ -46,7 +46,9 @@ async def with_password(access: Access, name: str, password: str, place: Place, 
         raise AccessError(401, "wrong_credentials", "Name or password are wrong.")
     await access.throttle.succeed(gates)
     if access.passwords.is_outdated(hashed):
-        await access.users.rehash(user.id, hashed, await access.passwords.hash(password))
+        stronger = await access.passwords.hash(password)
+        await access.users.rehash(user.id, hashed, stronger)
+        hashed = stronger  # what a sign-in that waits is held against
     if user.second_factor:
         access.sign_ins["code_wanted"] += 1
         content = {"user": user.id, "in_browser": in_browser, "password": _mark(access, hashed)}

@@ -7,6 +7,7 @@ from typing import Any
 
 import jwt
 import pytest
+from argon2 import PasswordHasher
 
 from proxy.control.access.types import AdminRole
 from storage.accounts.admin_audit import Sought
@@ -114,6 +115,18 @@ async def test_a_waiting_sign_in_ends_with_the_password_that_began_it(plane: Pla
     code = phone.at(int(plane.clock.now))
     answer = await browser.post("/api/v1/auth/sign-in/code", json={"waiting": asked["waiting"], "code": code})
     assert (await answer.json())["error"]["code"] == "sign_in_ended"
+
+
+async def test_a_password_that_gets_a_stronger_hash_is_one_sign_in(plane: Plane, browser: Browser) -> None:
+    user = await plane.user()
+    phone, _ = await plane.enrol(user)
+    weaker = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1, hash_len=16).hash(PASSWORD)
+    await plane.access.users.set_password(user.id, weaker, must_change=False)
+    asked = await (await browser.post("/api/v1/auth/sign-in", json={"name": user.name, "password": PASSWORD})).json()
+    code = phone.at(int(plane.clock.now))
+    answer = await browser.post("/api/v1/auth/sign-in/code", json={"waiting": asked["waiting"], "code": code})
+    assert answer.status == 200
+    assert await plane.access.users.password_hash(user.id) != weaker
 
 
 async def test_codes_cannot_be_guessed_over_many_sign_ins(plane: Plane, browser: Browser) -> None:
