@@ -46,21 +46,28 @@ async def with_password(access: Access, name: str, password: str, place: Place, 
         raise AccessError(401, "wrong_credentials", "Name or password are wrong.")
     await access.throttle.succeed(gates)
     if access.passwords.is_outdated(hashed):
-        stronger = await access.passwords.hash(password)
-        await access.users.rehash(user.id, hashed, stronger)
-        hashed = stronger  # what a sign-in that waits is held against
+        hashed = await _strengthened(access, user, hashed, password)
     if user.second_factor:
         access.sign_ins["code_wanted"] += 1
         content = {"user": user.id, "in_browser": in_browser, "password": _mark(access, hashed)}
         return SignInStep(user, waiting=await access.waiting.begin(Waits.CODE, content))
-    return await begin_session(access, user, place, second_factor=False, in_browser=in_browser)
+    return await begin_session(
+        access, user, place, second_factor=False, in_browser=in_browser, password=_mark(access, hashed)
+    )
+
+
+async def _strengthened(access: Access, user: User, hashed: str, password: str) -> str:
+    """Hash a password anew; return what is kept of it by now, which may be another sign-in's work."""
+    await access.users.rehash(user.id, hashed, await access.passwords.hash(password))
+    kept = await access.users.password_hash(user.id)
+    return kept if kept and await access.passwords.matches(kept, password) else hashed
 
 
 async def with_code(access: Access, waiting: str, code: str, place: Place, *, in_browser: bool) -> SignInStep:
     """Finish a sign-in that wants a code. Raises AccessError: 401 `wrong_code`, `sign_in_ended`; 429."""
     content = await access.waiting.attempt(Waits.CODE, waiting)
     user = await _who_waits(access, content, in_browser=in_browser)
-    if user is None:
+    if user is None or content is None:
         raise AccessError(401, "sign_in_ended", "This sign-in has ended: begin it again.")
     gates = (Gate("code", str(user.id), free=5, longest=_QUARTER_HOUR),)
     await _pass(access, gates)
@@ -70,16 +77,25 @@ async def with_code(access: Access, waiting: str, code: str, place: Place, *, in
     if await access.waiting.finish(Waits.CODE, waiting) is None:
         raise AccessError(401, "sign_in_ended", "This sign-in has ended: begin it again.")
     await access.throttle.succeed(gates)
-    return await begin_session(access, user, place, second_factor=True, in_browser=in_browser)
+    return await begin_session(
+        access, user, place, second_factor=True, in_browser=in_browser, password=content["password"]
+    )
 
 
 async def begin_session(
-    access: Access, user: User, place: Place, *, second_factor: bool, in_browser: bool
+    access: Access, user: User, place: Place, *, second_factor: bool, in_browser: bool, password: str = ""
 ) -> SignInStep:
-    """Let somebody in whom we believe, under a new token, and write it down."""
+    """Let somebody in whom we believe, under a new token, and write it down.
+
+    Raises AccessError 401 if the password (its mark) was changed since it was shown: whoever did that has ended all
+    sessions that there were, and this one was none yet.
+    """
     begun = await access.sessions.begin(
         user.id, network=place.network, agent=place.agent, second_factor=second_factor, in_browser=in_browser
     )
+    if password and password != _mark(access, await access.users.password_hash(user.id) or ""):
+        await access.sessions.end(user.id, begun.id, "the password was changed")
+        raise AccessError(401, "sign_in_ended", "This sign-in has ended: begin it again.")
     await access.users.note_sign_in(user.id)
     await note(
         access, f"user:{user.name}", "sign_in", tenant_id=user.tenant_id, target=user.name, network=place.network,

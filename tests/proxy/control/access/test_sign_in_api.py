@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import Any
 
 import jwt
@@ -11,6 +12,7 @@ from argon2 import PasswordHasher
 
 from proxy.control.access.types import AdminRole
 from storage.accounts.admin_audit import Sought
+from storage.accounts.throttle import Gate, Throttle
 from storage.types import Tenant
 from tests.proxy.control.access.conftest import PASSWORD, Browser, Plane, bearer, tokens_of
 
@@ -127,6 +129,24 @@ async def test_a_password_that_gets_a_stronger_hash_is_one_sign_in(plane: Plane,
     answer = await browser.post("/api/v1/auth/sign-in/code", json={"waiting": asked["waiting"], "code": code})
     assert answer.status == 200
     assert await plane.access.users.password_hash(user.id) != weaker
+
+
+async def test_a_password_that_is_changed_while_it_is_looked_at_lets_nobody_in(
+    plane: Plane, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, access = await plane.user(), plane.access
+    succeed = Throttle.succeed
+
+    async def change_and_succeed(throttle: Throttle, gates: Sequence[Gate]) -> None:
+        """Be the owner, who changes the password when it has been found right and no session has begun."""
+        await access.users.set_password(user.id, await access.passwords.hash("another-zebra-42"), must_change=False)
+        await access.sessions.end_all(user.id, "the password was changed")
+        await succeed(throttle, gates)
+
+    monkeypatch.setattr(Throttle, "succeed", change_and_succeed)
+    answer = await browser.post("/api/v1/auth/sign-in", json={"name": user.name, "password": PASSWORD})
+    assert answer.status == 401
+    assert await access.sessions.list(user.id) == ()
 
 
 async def test_codes_cannot_be_guessed_over_many_sign_ins(plane: Plane, browser: Browser) -> None:
