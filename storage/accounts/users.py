@@ -129,6 +129,16 @@ class UserStore:
             *(user_id, password_hash, must_change),
         )
 
+    async def replace_password(self, user_id: int, old: str, new: str) -> bool:
+        """Put the hash of a password of one's own in the place of `old`; False if that was changed meanwhile."""
+        async with self._database.transaction(Role.ACCESS) as connection:
+            done = await connection.execute(
+                "UPDATE private.users SET password_hash = $3, must_change = false"
+                " WHERE id = $1 AND password_hash = $2 AND issuer IS NULL",
+                *(user_id, old, new),
+            )
+        return not done.endswith(" 0")
+
     async def rehash(self, user_id: int, old: str, new: str) -> None:
         """Put a stronger hash of the same password in the place of `old`, unless it was changed meanwhile."""
         async with self._database.transaction(Role.ACCESS) as connection:

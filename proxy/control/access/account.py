@@ -21,15 +21,17 @@ def user_of(signed: SignedIn) -> User:
 
 
 async def change_password(access: Access, signed: SignedIn, current: str, new: str, place: Place) -> None:
-    """Change the password and end all other sessions. Raises AccessError 401, 429, OperationError 422."""
+    """Change the password and end all other sessions. Raises AccessError 401, 429, OperationError 409, 422."""
     user = user_of(signed)
     if user.issuer is not None:
         raise OperationError(409, "refused", "Your password is the sign-in provider's: change it there.")
+    before = await access.users.password_hash(user.id)
     await insist_on_password(access, user, current, place)
     problem = weakness(new, user.name) or ("The new password is the old one." if new == current else None)
     if problem:
         raise OperationError(422, "weak_password", problem, "new")
-    await access.users.set_password(user.id, await access.passwords.hash(new), must_change=False)
+    if not await access.users.replace_password(user.id, before or "", await access.passwords.hash(new)):
+        raise OperationError(409, "refused", "The password was changed or reset meanwhile: sign in again.")
     await access.sessions.end_all(user.id, "the password was changed", but=signed.principal.session)
     await _note(access, signed, "password.change")
 

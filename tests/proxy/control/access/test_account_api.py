@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pyotp
 import pytest
 
+from storage.accounts.throttle import Gate, Throttle
 from storage.accounts.users import User
 from tests.proxy.control.access.conftest import MASTER_KEY, PASSWORD, Browser, Plane, bearer, tokens_of
 
@@ -56,6 +58,22 @@ async def test_a_new_password_ends_the_other_sessions_and_the_old_one(
 async def test_a_bad_change_is_refused(browser: Browser, headers: Headers, current: str, new: str, code: str) -> None:
     answer = await change(browser, headers, current, new)
     assert (await answer.json())["error"]["code"] == code
+
+
+async def test_a_change_undoes_no_reset_that_came_meanwhile(
+    plane: Plane, browser: Browser, user: User, headers: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access, succeed = plane.access, Throttle.succeed
+    reset = await access.passwords.hash("by-an-administrator-44")
+
+    async def reset_and_succeed(throttle: Throttle, gates: Sequence[Gate]) -> None:
+        """Be the administrator, when the old password has been found right and the new one is not kept yet."""
+        await access.users.set_password(user.id, reset, must_change=True)
+        await succeed(throttle, gates)
+
+    monkeypatch.setattr(Throttle, "succeed", reset_and_succeed)
+    assert (await change(browser, headers, PASSWORD, NEW)).status == 409
+    assert await access.users.password_hash(user.id) == reset
 
 
 async def test_the_present_password_cannot_be_guessed_here_either(browser: Browser, headers: Headers) -> None:
