@@ -8,6 +8,7 @@ from detectors.types import Origin
 from proxy.bodies.json_document import NumberToken
 from proxy.bodies.walk import Walk
 from proxy.codec import JsonObject
+from proxy.providers._openai_media import MEDIA, walk_media
 from proxy.providers._openai_shapes import is_fact
 from proxy.providers._responses_copies import spells
 from proxy.providers._tokens import is_token
@@ -15,6 +16,7 @@ from proxy.providers._tokens import is_token
 ANSWER_FACTS: Final = frozenset({"id", "object", "created", "model", "system_fingerprint", "service_tier"})
 _CHOICE_FACTS: Final = frozenset({"finish_reason", "native_finish_reason", "index"})
 _TOKEN_LISTS: Final = frozenset({"tokens", "token_logprobs", "top_logprobs", "text_offset"})
+_WITH_MEDIA: Final = frozenset({"audio", "images"})  # of a message
 _MOST_OTHERS: Final = 20  # likely other tokens of one place
 
 
@@ -58,6 +60,9 @@ def _message(walk: Walk, message: JsonObject, pointer: str) -> None:
     for key, value in message.items():
         if key == "role" and value == "assistant":
             walk.skip("vocabulary", 2)
+        elif key in _WITH_MEDIA and isinstance(value, dict | list):
+            walk.child(key, None, Origin.ASSISTANT, pointer)
+            walk_media(walk, value, Origin.ASSISTANT, f"{pointer}/{key}", MEDIA)
         else:
             walk.child(key, value, Origin.ASSISTANT, pointer)
 

@@ -16,6 +16,7 @@ _BINARY_TYPES: Final = ("data:image/", "data:audio/", "data:video/", "data:appli
 _ALPHABET: Final = str.maketrans("-_", "+/")
 _SHORTEST, _SHORTEST_BARE = 64, 256  # characters; what is shorter shows nothing and may be a word
 _DECLARED: Final = frozenset({"data", "file_data", "b64_json"})  # which hold nothing but bytes
+MEDIA: Final = frozenset({"data"})  # what of a chat's answer holds bytes: the sound of a spoken one
 _HEX: Final = re.compile(r"[0-9A-Fa-f]+")
 # What stands under these is read, or is nobody's picture.
 _READ: Final = frozenset({"text", "type", "name", "arguments", "content", "id", "signature", "encrypted_content"})
@@ -46,6 +47,11 @@ def _decoded(base64: str) -> bytes | None:
         return b64decode(plain + "=" * (-len(plain) % 4), validate=True)
     except ValueError:
         return None
+
+
+def is_media(path: str, text: str) -> bool:
+    """Tell bytes in a chat's answer, which are no running text: a sound, or a picture in a data URL."""
+    return (path.endswith("/audio/data") and is_binary(text)) or (path.endswith("/url") and is_binary_url(text))
 
 
 def opaque_in(value: object, key: str = "") -> int:

@@ -14,6 +14,7 @@ from proxy.bodies.walk import Walk
 from proxy.codec import Frame, JsonObject, Piece, Refusal
 from proxy.providers._layouts import CHOICE_CHANNELS, NOWHERE
 from proxy.providers._openai_answer import ANSWER_FACTS
+from proxy.providers._openai_media import MEDIA, is_media, walk_media
 from proxy.providers._openai_shapes import VOCABULARY, error_body, is_fact, refusal_body, usage_of
 from proxy.providers._recurring import Recurring
 from proxy.pseudonyms.restorable import SPOKEN, Use
@@ -198,7 +199,7 @@ def _take_texts(value: Any, path: str) -> Iterator[Piece]:
         if key == "index":
             continue
         if isinstance(child, str):
-            if child and not (key in _LABELS and is_fact(child)):
+            if child and not (key in _LABELS and is_fact(child)) and not is_media(f"{path}/{key}", child):
                 value[key] = ""
                 yield Piece(f"{path}/{_step(key)}", child, whole=whole)
         elif isinstance(child, dict | list) and not whole:  # arguments that are no string come in one event
@@ -246,7 +247,8 @@ def _rest(document: JsonObject) -> Walk:
         if key in _ENVELOPE and is_fact(value):
             walk.skip("answer_facts", 2)
         else:
-            walk.child(key, value, Origin.ASSISTANT, "")
+            walk.child(key, None, Origin.ASSISTANT, "")
+            walk_media(walk, value, Origin.ASSISTANT, f"/{escape(key)}", MEDIA)
     return walk
 
 

@@ -130,6 +130,15 @@ async def test_an_attack_is_found_wherever_it_hides(judge: Judge, body: Any) -> 
     assert (verdict.action, verdict.stop_reason) == (ActionName.BLOCK, StopReason.FOUND)
 
 
+def test_what_an_answer_sounds_and_looks_like_counts_as_media() -> None:
+    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXELS}"}}
+    message = {"audio": {"id": "a-1", "data": BYTES, "transcript": "Hello."}, "images": [picture]}
+    walk = CODEC.segments(answers({"role": "assistant", "content": None, **message}), Direction.RESPONSE)
+
+    assert walk.unscanned == {Unscanned.MEDIA: 2}
+    assert [segment.text for segment in walk.segments if segment.place is Place.VALUE][:2] == ["a-1", "Hello."]
+
+
 @pytest.mark.parametrize("number", [4111111111111111, "4111111111111111"])
 @pytest.mark.parametrize("field", ["tools", "user", "metadata", "stop", "tool_choice", "unheard_of"])
 async def test_personal_data_is_found_in_fields_that_hold_no_prompt(judge: Judge, field: str, number: Any) -> None:
