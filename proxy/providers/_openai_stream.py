@@ -12,6 +12,7 @@ from proxy.bodies.json_document import JsonError, dump, parse
 from proxy.bodies.pointer import escape, unescape
 from proxy.bodies.walk import Walk
 from proxy.codec import Frame, JsonObject, Piece, Refusal
+from proxy.providers._chat_turns import Turns
 from proxy.providers._layouts import CHOICE_CHANNELS, NOWHERE
 from proxy.providers._openai_answer import ANSWER_FACTS
 from proxy.providers._openai_media import MEDIA, is_media, walk_media
@@ -48,7 +49,7 @@ class ChatStream:
         self._recurring = Recurring()
         self._around: dict[str, tuple[bytes, bytes]] = {}  # by channel: an event of its text, cut where that stands
         self._tools: dict[str, str] = {}  # by the channel of a call's arguments, up to its last step
-        self._calls: dict[str, str] = {}  # by the place of a call: its id
+        self._turns = Turns()
 
     def parser(self) -> SseParser:
         return SseParser()
@@ -60,6 +61,7 @@ class ChatStream:
     def read(self, event: str, data: str) -> Frame:
         piece = self._recurring.piece(data)
         if piece is not None:
+            self._turns.hear(piece)
             return Frame({}, (piece,), _NOTHING, bare=True)
         nothing = Walk(Direction.RESPONSE, VOCABULARY)
         if data.startswith("[DONE]"):
@@ -86,8 +88,13 @@ class ChatStream:
             self._begun.add(index)
             self._unfinished.add(index)
             choice.pop("logprobs", None)  # text held back must not arrive by another door
-            over += self._over_before(choice, index)
-            pieces += _take_texts(choice, str(index))
+            calls = dict(_listed_calls(choice, str(index)))
+            over += self._turns.replaced(calls.items())
+            taken = tuple(_take_texts(choice, str(index)))
+            over += self._turns.over(index, taken, calls)
+            for piece in taken:
+                self._turns.hear(piece)
+            pieces += taken
             for place, name in _named_tools(choice, str(index)).items():
                 # Clients join what comes of a name: two parts of one name no tool of the policy's.
                 self._tools[place] = name if self._tools.get(place, name) == name else ""
@@ -136,19 +143,6 @@ class ChatStream:
                 below = [{"index": int(step), **below} if isinstance(below, dict) else below]
         choice = {"index": int(index), **self.nothing_said(), "finish_reason": None, **below}
         return event_of({**self._envelope, "choices": [choice]})
-
-    def _over_before(self, choice: JsonObject, index: int) -> Iterator[str]:
-        """Yield the places where another call begins than before, as upstreams have it that count no calls.
-
-        An id alone tells nothing, because some have a new one in every chunk.
-        """
-        for place, call in _listed_calls(choice, str(index)):
-            inner, number = call.get("function"), call.get("id")
-            if isinstance(inner, dict) and inner.get("name") and isinstance(number, str) and number:
-                anew = str(inner.get("arguments")).lstrip().startswith("{")
-                if anew and self._calls.get(place, number) != number:
-                    yield f"{place}/"
-                self._calls[place] = number
 
     def nothing_said(self) -> JsonObject:
         """Return what a choice of this kind of chunk has that says nothing."""

@@ -166,6 +166,27 @@ async def test_calls_that_nobody_counted_stay_apart(run: Run) -> None:
     assert [call["arguments"] for call in told] == ["", '{"to": "[EMAIL]"}', "", '{"to": "me"}']
 
 
+async def test_what_is_over_goes_out_before_what_comes_next(run: Run) -> None:
+    turns = [*said("Let me see.", field="reasoning_content"), *said("I will ask."), *called('{"to": "me"}')]
+    went = await run(*turns, *called('{"to": "you"}', call=1), *ended("tool_calls"))
+
+    told = [delta for choice in went.choices() for delta in [choice["delta"]] if any(delta.values())]
+    kinds = [str(delta["tool_calls"][0]["index"]) if "tool_calls" in delta else next(iter(delta)) for delta in told]
+    assert list(dict.fromkeys(kinds)) == ["reasoning_content", "content", "0", "1"]
+    assert kinds == sorted(kinds, key=list(dict.fromkeys(kinds)).index)
+    assert (went.text(field="reasoning_content"), went.text()) == ("Let me see.", "I will ask.")
+    assert (went.arguments(), went.arguments(call=1)) == (['{"to": "me"}'], ['{"to": "you"}'])
+
+
+async def test_calls_that_go_on_at_once_are_each_held_whole(run: Run) -> None:
+    first, second = called('{"to": "anna.example@example.org"}', 12), called('{"to": "me"}', 5, call=1)
+    woven = [event for pair in zip(first, second, strict=False) for event in pair]
+
+    went = await run(*woven, *ended("tool_calls"))
+
+    assert (went.arguments(), went.arguments(call=1)) == (['{"to": "[EMAIL]"}'], ['{"to": "me"}'])
+
+
 async def test_a_call_that_has_another_id_each_time_is_still_held_whole(run: Run) -> None:
     parts = ['{"to": "anna.exam', 'ple@example.org"}']
     calls = [
