@@ -13,6 +13,7 @@ from proxy.providers._openai_shapes import is_fact
 
 DELTA: Final = "content_block_delta"
 _WHOLE: Final = "partial_json"  # a tool's input: held per block and released whole
+_SUMMARY: Final = "compaction_delta"
 
 
 def event_bytes(document: JsonObject, name: str = "") -> bytes:
@@ -47,14 +48,26 @@ def brings_signature(document: JsonObject, kind: object) -> bool:
 
 
 def take_texts(delta: JsonObject, index: int) -> Iterator[Piece]:
-    """Take every running text out of a delta, leaving empty strings."""
+    """Take every running text out of a delta, leaving empty strings.
+
+    A summary of the conversation so far stays in its event: clients take the last such delta for all of it.
+    """
     kind = delta.get("type")
+    if kind == _SUMMARY:
+        return
     step = escape(kind) if isinstance(kind, str) and is_fact(kind) else ""
     for field, text in list(delta.items()):
         known = field in SEALED or (field == "type" and is_fact(text))
         if isinstance(text, str) and text and not known:
             delta[field] = ""
             yield Piece(f"{index}/{step}/{escape(field)}", text, whole=field == _WHOLE)
+
+
+def summary_of(delta: JsonObject, index: int) -> Iterator[Piece]:
+    """Yield the summary that a delta brings, which stays where it is."""
+    text = delta.get("content")
+    if delta.get("type") == _SUMMARY and isinstance(text, str):
+        yield Piece(f"{index}/{_SUMMARY}/content", text)
 
 
 def is_bare(document: JsonObject) -> bool:

@@ -20,6 +20,7 @@ from proxy.providers._anthropic_events import (
     empty_start,
     event_bytes,
     is_bare,
+    summary_of,
     take_texts,
     text_block,
 )
@@ -159,7 +160,7 @@ class MessageStream:
                 self._tools[index] = name if isinstance(name, str) else ""
             case "content_block_delta" if isinstance(document.get("delta"), dict):
                 pieces = (*self._opening.pop(index, ()), *take_texts(document["delta"], index))
-                self._note_signed(index, pieces)
+                self._note_signed(index, (*pieces, *summary_of(document["delta"], index)))
                 return pieces, ()
             case "content_block_stop":
                 self._signed.pop(index, None)

@@ -190,6 +190,23 @@ def test_a_mask_on_signed_text_stops_the_stream_before_the_signature(playback: P
     assert MAIL.encode() not in played.raw
 
 
+def test_a_summary_comes_in_one_delta_and_is_read(playback: Play) -> None:
+    summary = delta(0, "compaction", content=f"They asked about boats. Write to {MAIL} at 9.", encrypted_content="Eq")
+    said = playback().run(BEGIN, start(0, "text"), summary, stop(0), STOP, END)
+
+    told = "They asked about boats. Write to [EMAIL] at 9."
+    assert said[2:4] == [delta(0, "compaction", content=told, encrypted_content="Eq"), stop(0)]
+
+
+def test_a_summary_that_is_signed_afterwards_is_not_edited(playback: Play) -> None:
+    summary, signed = delta(0, "compaction", content=f"Write to {MAIL}."), delta(0, "signature", signature="EqQB")
+    played = playback()
+    played.run(BEGIN, start(0, "text"), summary, signed, stop(0), STOP, END)
+
+    assert played.streaming.end is StreamEnd.CUT
+    assert b"EqQB" not in played.raw
+
+
 def test_thinking_that_nobody_signs_is_masked(playback: Play) -> None:
     said = playback().run(BEGIN, start(0, "thinking"), delta(0, "thinking", thinking=MAIL), stop(0), STOP, END)
 
