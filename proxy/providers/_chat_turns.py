@@ -17,13 +17,16 @@ _MOST_CALLS: Final = 512  # that are followed at a time
 
 
 class Turns:
-    """Follows the calls of a stream by their places: `0/delta/tool_calls/1`."""
+    """Follows the calls of a stream by their places (`0/delta/tool_calls/1`), and what each choice says in channels
+    that begin with one of `spoken`, in the order in which models say it.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, spoken: tuple[str, ...] = _SPOKEN) -> None:
+        self._spoken = spoken
         self._ids: dict[str, str] = {}
         self._arguments: dict[str, list[str]] = {}  # of calls that may still be found to be over
         self._sizes: dict[str, int] = {}
-        self._said: set[str] = set()  # prefixes of channels that were said, and are not over
+        self._said: set[str] = set()  # prefixes of channels that may still be found to be over
         self._ended: set[str] = set()
 
     def hear(self, piece: Piece) -> None:
@@ -55,15 +58,18 @@ class Turns:
     def over(self, index: int, pieces: Iterable[Piece], calls: Collection[str]) -> Iterator[str]:
         """Yield the prefixes of the channels that a chunk of a choice, with these pieces and calls, shows to be over.
 
-        That is told of each once: what goes on all the same is held to its end, as upstreams have it that say all at
-        once. Arguments are held whole, so a call is over only if they are a JSON object, with which nothing can go on.
+        That is told of each once: what goes on all the same, or began behind what follows it, is held to its end, as
+        upstreams have it that say all at once. Arguments are held whole, so a call is over only if they are a JSON
+        object, with which nothing can go on.
         """
-        spoken = [f"{index}/{prefix}" for prefix in _SPOKEN]
+        spoken = [f"{index}/{prefix}" for prefix in self._spoken]
         said = {prefix for prefix in spoken for piece in pieces if piece.channel.startswith(prefix)}
         if said or calls:
-            ended = [prefix for prefix in spoken if prefix in self._said and prefix not in said]
-            self._said = (self._said - set(ended)) | (said - self._ended)
-            self._ended.update(ended)
+            latest = len(spoken) if calls else max(map(spoken.index, said))
+            ended = [prefix for prefix in spoken[:latest] if prefix in self._said and prefix not in said]
+            behind = {prefix for prefix in said if not self._said.isdisjoint(spoken[spoken.index(prefix) + 1 :])}
+            self._ended |= behind.union(ended)
+            self._said = (self._said | said) - self._ended
             yield from ended
             for place in [p for p in self._arguments if p.startswith(f"{index}/") and p not in calls]:
                 if _is_object("".join(self._arguments.pop(place))):

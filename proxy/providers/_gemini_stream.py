@@ -11,6 +11,7 @@ from policies.types import BlockAs
 from proxy.bodies.json_document import JsonError, parse
 from proxy.bodies.walk import Walk
 from proxy.codec import EventParser, Frame, JsonObject, Piece, Refusal
+from proxy.providers._chat_turns import Turns
 from proxy.providers._gemini_answer import ENVELOPE, drop, walk_answer
 from proxy.providers._gemini_channels import RESULT_CHANNELS, Texts, part_of, take_texts
 from proxy.providers._gemini_shapes import VOCABULARY, camel, error_body, member, members, refusal_body, usage_of
@@ -34,6 +35,7 @@ class GeminiStream:
         self._envelope: JsonObject = {}
         self._constants: dict[str, str] = {}
         self._ran: dict[str, str] = {}  # by channel: the last of the code, and of what came of it
+        self._turns = Turns(("thought", "text"))
         self._begun: set[int] = set()
         self._unfinished: set[int] = set()
         self._complete = False
@@ -58,12 +60,14 @@ class GeminiStream:
         self._envelope |= {key: value for key, value in document.items() if camel(key) in ENVELOPE and is_fact(value)}
         pieces: list[Piece] = []
         ends: list[str] = []
+        over: list[str] = []
         further: list[Segment] = []
         finished = False
         for position, candidate in _candidates(document):
             index = _index(candidate, position)
             _drop_copies(candidate)
             texts = take_texts(candidate, index)
+            over += self._turns.over(index, texts.pieces, ())
             pieces += texts.pieces
             further += self._further(texts)
             finishing = bool(member(candidate, "finishReason"))
@@ -77,7 +81,17 @@ class GeminiStream:
         bare = not rest.segments and not further and _is_bare(document)
         rest.segments += further
         failed, usage = bool(document.get("error")), usage_of(document)
-        return Frame(document, tuple(pieces), rest, tuple(ends), finished, bare=bare, failed=failed, usage=usage)
+        return Frame(
+            document,
+            tuple(pieces),
+            rest,
+            tuple(ends),
+            finished,
+            bare=bare,
+            failed=failed,
+            usage=usage,
+            over=tuple(over),
+        )
 
     def strand(self, channel: str) -> str:
         return channel

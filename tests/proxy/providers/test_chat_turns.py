@@ -30,7 +30,14 @@ def test_what_goes_on_all_the_same_is_not_over_again() -> None:
     turns, reasoning, content = Turns(), Piece("0/delta/reasoning", "a"), Piece("0/delta/content", "b")
     pieces = [[reasoning], [content], [reasoning], [content], [reasoning], [content]]
 
-    assert [over for piece in pieces for over in turns.over(0, piece, ())] == ["0/delta/reasoning", "0/delta/content"]
+    assert [over for piece in pieces for over in turns.over(0, piece, ())] == ["0/delta/reasoning"]
+    assert list(turns.over(0, [], [FIRST])) == ["0/delta/content"]
+
+
+def test_what_begins_behind_what_follows_it_is_held_to_its_end() -> None:
+    turns, reasoning, content = Turns(), Piece("0/delta/reasoning", "a"), Piece("0/delta/content", "b")
+
+    assert [over for piece in ([content], [reasoning], [content]) for over in turns.over(0, piece, ())] == []
 
 
 def test_what_comes_in_one_chunk_goes_on_together() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -121,6 +122,19 @@ async def test_a_secret_split_over_events_is_masked_wherever_it_was_cut(run: Run
     text = f"{BENIGN}Write to {MAIL}, please. {BENIGN}"
 
     assert (await run(*said(text, size), STOP)).text() == text.replace(MAIL, "[EMAIL]")
+
+
+async def test_thoughts_are_told_before_the_answer_that_follows_them(run: Run) -> None:
+    went = await run(*said("I look it up.", thought=True), *said("It is nine. "), *said("Yes.", thought=True), STOP)
+
+    told = [bool(part.get("thought")) for part in went.parts() if part["text"]]
+    assert [*dict.fromkeys(pairwise(told))] == [
+        (True, True),
+        (True, False),
+        (False, False),
+        (False, True),
+    ]
+    assert (went.text(thought=True), went.text()) == ("I look it up.Yes.", "It is nine. ")
 
 
 async def test_every_candidate_and_every_kind_is_followed_by_itself(run: Run) -> None:
