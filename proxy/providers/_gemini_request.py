@@ -36,6 +36,10 @@ _OBJECTS: Final[Mapping[str, str]] = {
     "ragCorpora": "rag_corpus",
     "ragCorpus": "rag_corpus",
 }
+# Videos that everybody can see: named like files, and nobody's (ai.google.dev/gemini-api/docs/video-understanding).
+_VIDEO: Final = re.compile(
+    r"https://(?:(?:www\.)?youtube\.com/(?:watch\?v=|shorts/|embed/)|youtu\.be/)[A-Za-z0-9_-]{11}(?:[?&]t=[0-9]{1,6}s?)?"
+)
 _SEARCHED: Final[Mapping[str, str]] = {"datastore": "data_store", "dataStore": "data_store", "engine": "engine"}
 _SETTING: Final = re.compile(r"[A-Z_]{1,64}")  # without digits, so that no credential looks like one
 
@@ -82,7 +86,7 @@ def references_in(value: object, pointer: str = "", kinds: Mapping[str, str] = _
             named = child if isinstance(child, list) else [child]
             if kind and all(isinstance(one, str) for one in named):
                 for index, one in enumerate(named):
-                    if one:
+                    if one and not (kind == "file" and _VIDEO.fullmatch(one)):
                         yield Reference(kind, one, f"{below}/{index}" if named is child else below)
             else:
                 yield from references_in(child, below, _SEARCHED if name == "vertexAiSearch" else kinds)

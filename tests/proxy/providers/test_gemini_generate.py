@@ -267,6 +267,24 @@ def test_what_lives_at_the_provider_is_named_with_its_place() -> None:
 
 
 @pytest.mark.parametrize(
+    ("address", "leant_on"),
+    [
+        ("https://www.youtube.com/watch?v=9hE5-98ZeCg", False),
+        ("https://youtu.be/9hE5-98ZeCg?t=90", False),
+        ("https://www.youtube.com/watch?v=9hE5-98ZeCg/../../files/a", True),
+        ("https://www.youtube.com.example/watch?v=9hE5-98ZeCg", True),
+        ("http://youtu.be/9hE5-98ZeCg", True),
+        ("https://generativelanguage.googleapis.com/v1beta/files/a", True),
+    ],
+)
+def test_a_public_video_is_nobodys_file(address: str, leant_on: bool) -> None:
+    body = asks({"fileData": {"fileUri": address}})
+
+    assert [reference.id for reference in CODEC.references(TARGET, body)] == [address] * leant_on
+    assert address in [segment.text for segment in CODEC.segments(body, Direction.REQUEST).segments]
+
+
+@pytest.mark.parametrize(
     ("tool", "named"),
     [
         ({"fileSearch": {"fileSearchStoreNames": ["s/1"]}}, ("file_search_store", "s/1", "/fileSearchStoreNames/0")),
