@@ -12,6 +12,7 @@ from proxy.bodies.json_document import JsonError, dump, parse
 from proxy.bodies.pointer import escape, unescape
 from proxy.bodies.walk import Walk
 from proxy.codec import Frame, JsonObject, Piece, Refusal
+from proxy.providers._chat_parser import ChatParser
 from proxy.providers._chat_turns import Turns
 from proxy.providers._layouts import CHOICE_CHANNELS, NOWHERE
 from proxy.providers._openai_answer import ANSWER_FACTS
@@ -52,7 +53,7 @@ class ChatStream:
         self._turns = Turns()
 
     def parser(self) -> SseParser:
-        return SseParser()
+        return ChatParser()
 
     def finish(self) -> Frame | None:
         """Only [DONE] ends such a stream."""

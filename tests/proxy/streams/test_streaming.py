@@ -178,6 +178,18 @@ async def test_what_is_over_goes_out_before_what_comes_next(run: Run) -> None:
     assert (went.arguments(), went.arguments(call=1)) == (['{"to": "me"}'], ['{"to": "you"}'])
 
 
+async def test_calls_that_come_with_the_end_are_named_before_they_are_told(run: Run) -> None:
+    function = {"name": "send", "arguments": f'{{"to": "{MAIL}"}}'}
+    calls = [{"index": n, "id": f"c-{n}", "type": "function", "function": function} for n in range(2)]
+
+    went = await run(chunk({"tool_calls": calls}, finish="tool_calls"), DONE)
+
+    told = [call for choice in went.choices() for call in choice["delta"].get("tool_calls", ())]
+    assert [(call["index"], call.get("id")) for call in told] == [(0, "c-0"), (0, None), (1, "c-1"), (1, None)]
+    assert [went.arguments(call=n) for n in range(2)] == [['{"to": "[EMAIL]"}']] * 2
+    assert went.choices()[-1]["finish_reason"] == "tool_calls"
+
+
 async def test_calls_that_go_on_at_once_are_each_held_whole(run: Run) -> None:
     first, second = called('{"to": "anna.example@example.org"}', 12), called('{"to": "me"}', 5, call=1)
     woven = [event for pair in zip(first, second, strict=False) for event in pair]
