@@ -15,6 +15,7 @@ from proxy.bodies.walk import Walk
 _BINARY_TYPES: Final = ("data:image/", "data:audio/", "data:video/", "data:application/pdf", "data:application/vnd.")
 _ALPHABET: Final = str.maketrans("-_", "+/")
 _SHORTEST, _SHORTEST_BARE = 64, 256  # characters; what is shorter shows nothing and may be a word
+_SHORTEST_LINE: Final = 32  # characters; lines of base64 have 64 or 76
 _DECLARED: Final = frozenset({"data", "file_data", "b64_json"})  # which hold nothing but bytes
 MEDIA: Final = frozenset({"data"})  # what of a chat's answer holds bytes: the sound of a spoken one
 _HEX: Final = re.compile(r"[0-9A-Fa-f]+")
@@ -30,8 +31,13 @@ def is_binary_url(url: str) -> bool:
 
 
 def is_binary(base64: str) -> bool:
-    """Tell bytes that begin like no text. What is no base64 to its end is text."""
-    return begins_binary(base64) and _decoded(base64) is not None
+    """Tell bytes that begin like no text. What is no base64 to its end is text, and so is what stands in words."""
+    return begins_binary(base64) and _decoded(base64) is not None and not _in_words(base64)
+
+
+def _in_words(base64: str) -> bool:
+    """Tell blanks after a few letters, where base64 has lines: a sentence without a stop is in its alphabet, too."""
+    return not base64.isalnum() and any(len(run) < _SHORTEST_LINE for run in base64.split()[:-1])
 
 
 def begins_binary(base64: str) -> bool:

@@ -130,6 +130,15 @@ async def test_an_attack_is_found_wherever_it_hides(judge: Judge, body: Any) -> 
     assert (verdict.action, verdict.stop_reason) == (ActionName.BLOCK, StopReason.FOUND)
 
 
+def test_a_sentence_in_place_of_sound_is_read() -> None:
+    said = "my key is AKIA5Q3ZT7WJ2N4XKLMB and yours"
+    lines = "\r\n".join(BYTES[i : i + 76] for i in range(0, len(BYTES), 76))
+    walk = asked(asks(user([{"type": "input_audio", "input_audio": {"data": data}} for data in (said, lines)])))
+
+    assert said in [segment.text for segment in walk.segments]
+    assert walk.unscanned == {Unscanned.MEDIA: 1}
+
+
 def test_what_an_answer_sounds_and_looks_like_counts_as_media() -> None:
     picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXELS}"}}
     message = {"audio": {"id": "a-1", "data": BYTES, "transcript": "Hello."}, "images": [picture]}
