@@ -33,7 +33,6 @@ _HOP_BY_HOP: Final = frozenset(
         "set-cookie",
         "server",
         "date",
-        "x-request-id",
     }
 )
 _ACCOUNT: Final = re.compile(r"(?:^|-)(?:organi[sz]ation|project|account|workspace|tenant|customer)(?:-|$)")

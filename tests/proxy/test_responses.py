@@ -98,6 +98,7 @@ def test_headers_of_the_upstream_are_shown_as_its_own() -> None:
     assert upstream_headers(headers) == {
         "llm_provider-x-ratelimit-remaining-requests": "7",
         "llm_provider-openai-version": "2020-10-01",
+        "llm_provider-x-request-id": "a",
         "retry-after": "3",
     }
 
@@ -130,6 +131,7 @@ def test_a_header_that_could_be_a_sentence_stays_here(name: str, value: str) -> 
         ("openai-organization", "org-house", False),
         ("anthropic-organization-id", "1f0c", False),
         ("request-id", "req_011CSHoEeqs5C35K2UUqR7Fy", True),
+        ("x-request-id", "req_0f1e2d3c4b5a69788796a5b4c3d2e1f0", True),
         ("x-generation-id", "gen-1763776000-abcdefghijklmnop", True),
         ("cf-ray", "8c3f00aa11bb22cc-FRA", True),
         ("openai-processing-ms", "812", True),
