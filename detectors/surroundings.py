@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from detectors.orders import ORDERS
+from detectors.things import THINGS
 from detectors.topics import TOPICS
 from detectors.types import Span
 
@@ -121,6 +122,7 @@ def _is_drawn(beside: str) -> bool:
 
 SURROUNDINGS: Final[Mapping[str, Surrounding]] = {
     **ORDERS,
+    **THINGS,
     **TOPICS,
     "address_token": of_a_secret_user,
     "assigned": of_no_verdict,

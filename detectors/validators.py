@@ -9,6 +9,7 @@ from detectors.national_ids import NATIONAL_IDS
 from detectors.orders import ORDERS
 from detectors.person_checks import PERSONS
 from detectors.secret_checks import SECRETS
+from detectors.things import THINGS
 from detectors.topics import TOPICS
 from detectors.wallets import wallet
 
@@ -25,6 +26,6 @@ VALIDATORS: Final[Mapping[str, Validator]] = {
     **NATIONAL_IDS,
     **PERSONS,
     **SECRETS,
-    **dict.fromkeys((*ORDERS, *TOPICS), anything),
+    **dict.fromkeys((*ORDERS, *THINGS, *TOPICS), anything),
     "wallet": wallet,
 }
