@@ -49,6 +49,11 @@ _TICKET: Final = re.compile(
     r"(?i)\b(?:day|week|month|season|ski|lift|bus|train|rail|metro|city|museum|park(?:ing)?|boarding|guest|press)"
     r"[- ]pass:\s{1,3}\Z"
 )
+# The user and the host of an address: every tutorial starts a database as "postgres:postgres@db".
+_USER: Final = re.compile(r"(?:/|[\s\"'`=(]|\A)([\w.-]+):\Z")
+_NEAR_HOST: Final = re.compile(
+    r"@(?:tcp\(|\()?(?:localhost|127\.[\d.]+|\[::1\]|0\.0\.0\.0|host\.docker\.internal|[A-Za-z][\w-]*)(?:[:/?)\s\"'`,;]|\Z)"
+)
 _NAMED_PATH: Final = re.compile(r"[\w.+-]+/[\w./+-]+|[\w+-]+\.(?:sh|exp|py|js|ts|c|go|rs|t)\b")
 _AROUND: Final = 160
 _NIT: Final = re.compile(r"\b[Nn]it\b[^A-Za-z]*\Z")
@@ -73,6 +78,14 @@ def outside_user_part(text: str, span: Span) -> bool:
 def of_a_secret_user(text: str, span: Span) -> bool:
     """The key of an address that crash reports go to is public."""
     return "sentry" not in text[span.end : span.end + 64].partition("/")[0]
+
+
+def of_no_default(text: str, span: Span) -> bool:
+    """A word that is the user, too, protects nothing but a service on one's own machine."""
+    found, user = text[span.start : span.end], _USER.search(_before(text, span))
+    if user is None or user[1].lower() != found.lower() or not found.isalpha():
+        return True
+    return _NEAR_HOST.match(text, span.end) is None
 
 
 def on_the_ground(text: str, span: Span) -> bool:
@@ -131,4 +144,5 @@ SURROUNDINGS: Final[Mapping[str, Surrounding]] = {
     "mailbox": outside_user_part,
     "public_ip": of_a_host,
     "six_digits": of_a_taxpayer,
+    "url_password": of_no_default,
 }

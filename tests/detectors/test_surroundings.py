@@ -108,3 +108,11 @@ def test_what_may_stand_there_passes(check: str, text: str) -> None:
 )
 def test_what_is_of_another_kind_is_refused(check: str, text: str) -> None:
     assert not _passes(check, text)
+
+
+def test_a_default_that_is_the_user_too_is_no_secret_on_ones_own_machine() -> None:
+    assert not _passes("url_password", "postgres://postgres:«postgres»@localhost:5432/app")
+    assert not _passes("url_password", "airflow:«airflow»@tcp(127.0.0.1:3306)/airflow")
+    assert _passes("url_password", "postgres://shopapp:«shopapp»@db.prod.acme.example/shop")
+    assert _passes("url_password", "postgres://postgres:«x9KmWq22»@localhost/app")
+    assert _passes("url_password", "postgres://shop:«postgres»@localhost/app")
