@@ -36,6 +36,7 @@ _FACT: Final = re.compile(
     r"(?:[-_]?[a-z]*)(?:-[\w.]{1,20})*"
     r"|\d{1,4}[-+]?(?:char|character|bit|byte|digit|letter|word|min|minute|hour|day|week|month|year)s?(?:-\w+)*"
     r"|v?\d+(?:\.\d+){1,3}(?:[-+][a-z]+[.\d]*)?"
+    r"|n?varchar\d?|u?int(?:eger)?\d{1,2}|float\d{2}|utf8mb\d|iso[-_]?\d{3,5}\w?"
 )
 # A shortcut of the keyboard, and what the plan of an infrastructure reads from elsewhere.
 _SHORTCUT: Final = re.compile(r"(?i)(?:alt|ctrl|control|strg|cmd|command|shift|option|meta|win)\+[\w+]{1,24}\W?")
@@ -52,6 +53,7 @@ _NUMBERED: Final = re.compile(r"[A-Za-z]?[a-z]+\d{1,4}")
 _COMMON: Final = frozenset(
     {"undefined", "required", "optional", "string", "password", "passwd", "secret", "mypassword", "yourpassword"}
 )
+_PIECES: Final = re.compile(r"[a-z]+|[A-Z]+|\d+")
 _IN_WORDS: Final = re.compile(r"[a-z]{3,}")
 # In an address: a variable, something in brackets, a port with more behind it.
 _STAND_IN: Final = re.compile(
@@ -120,6 +122,13 @@ def chosen(found: str) -> bool:
     if not any(map(str.isalpha, found)) or not any(map(str.isdigit, found)) or _STAND_IN.search(found):
         return False
     return assigned(found) and (len(found) >= 40 or " " not in found)
+
+
+def mixed(found: str) -> bool:
+    """The same in eight characters, and no word with a number: a sign in it, or digits and capitals in between."""
+    if len(found) < 8 or not chosen(found):
+        return False
+    return any(c in "!@#$%^&*?~+" for c in found) or len(_PIECES.findall(found)) > 4
 
 
 def letters(found: str) -> bool:
@@ -207,6 +216,7 @@ SECRETS: Final[Mapping[str, Check]] = {
     "github_token": github_token,
     "jwt": jwt,
     "letters": letters,
+    "mixed": mixed,
     "npm_token": npm_token,
     "password": password,
     "random": random,
