@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 from detectors.batch import Batch, StageHits, stage_hits
 from detectors.elsewhere import Elsewhere, Occasion
@@ -13,6 +15,8 @@ from detectors.runs import account, look
 from detectors.selective import OneByOne
 from detectors.types import Detector, DetectorRun, Hit, RunStatus, Stage
 from detectors.undecided import Undecided
+
+_BETWEEN: Final = 32  # texts one after the other, then others on the loop
 
 
 class Asking:
@@ -99,7 +103,9 @@ class Asking:
             return landed
         (detector,) = plan.remembered
         if len(indexes) > 1 and isinstance(detector, OneByOne):
-            for index in indexes:
+            for number, index in enumerate(indexes):
+                if number % _BETWEEN == 0:
+                    await asyncio.sleep(0)  # what says too little takes no time of its own, and may be thousands
                 landed |= await self._look(plan, [index], batch, occasion, started)
             return landed
         judging = occasion.context.judging

@@ -160,13 +160,20 @@ class Chain:
         for plan in self._plans:
             if plan.takes_part is not None and not plan.takes_part(options.context):
                 continue
-            reason = options.gate.skip(plan.stage, findings) if options.gate is not None else None
+            # Of tens of thousands of findings the gate makes a verdict each time.
+            reason = (
+                None
+                if options.gate is None
+                else await _aside(options, partial(options.gate.skip, plan.stage, findings))
+            )
             if reason is not None and not plan.required:
                 # What the stage had no use for anyway is no gap: its answer, too, would have been nothing.
                 unread = 0 if plan.wants is None or _wanted(plan, batch, None) else len(batch.inspectable)
                 runs += [skipped(d, reason, unread) for d in plan.members]
                 continue
-            wanted = _wanted(plan, batch, options.gate) if plan.gated else batch.inspectable
+            wanted: Sequence[int] = batch.inspectable
+            if plan.gated:
+                wanted = await _aside(options, partial(_wanted, plan, batch, options.gate))
             if not wanted and batch.inspectable:
                 runs += [skipped(d, DECIDED, len(batch.inspectable)) for d in plan.members]
                 continue
@@ -206,7 +213,8 @@ class Chain:
                 await self._run_all([detector], own, batch, options, runs)
             else:
                 runs.append(unread)
-        return batch.findings()
+        # A cheap stage is there already, whole.
+        return await _aside(options, batch.findings) if plan.gated else batch.findings()
 
     async def _run_all(
         self,
@@ -234,6 +242,11 @@ class Chain:
             values[index] = stage_hits(found, exhausted=batch.lattice(index).exhausted)
             batch.add(index, values[index])
         return values if whole else {}
+
+
+async def _aside(options: InspectionOptions, work: Callable[[], Result]) -> Result:
+    """Return what `work` returns, which the event loop does not wait for where there is much to read."""
+    return work() if options.aside is None else await options.aside.run(work)
 
 
 def _added(options: InspectionOptions) -> str:

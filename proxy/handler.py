@@ -134,7 +134,7 @@ class Handler:
         target, upstreams = detour.target, detour.upstreams
         if verdict.effect.stop:
             return await refuse(parts, exchange, codec, verdict, Direction.REQUEST, policy)
-        guard_answer(exchange, policy, codec, body, walk)
+        await aside.run_if_long(len(raw), partial(guard_answer, exchange, policy, codec, body, walk))
         await keep_with_conversations(parts, exchange)
         content = codec.write_body(body)
         path = codec.upstream_path(target)

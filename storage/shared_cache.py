@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Final
 
 from detectors.batch import StageHits
@@ -46,8 +47,8 @@ class SharedFindingsCache:
         return known
 
     async def put_many(self, tenant_id: int, stage: Stage, found: Mapping[bytes, StageHits]) -> None:
-        """Keep what a stage said, for as long as it is worth."""
-        places = ((_place(tenant_id, key), hits) for key, hits in found.items())
+        """Keep what a stage said, for as long as it is worth; no more than is ever asked for at once."""
+        places = ((_place(tenant_id, key), hits) for key, hits in islice(found.items(), MOST_KEYS))
         dumped = ((place, dump_hits(hits, place, self._key)) for place, hits in places)
         values = {place: value for place, value in dumped if value is not None}
         permit = self._breaker.admits() if values else NO_PERMIT

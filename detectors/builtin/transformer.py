@@ -28,6 +28,7 @@ SIMILAR: Final = "PS-SIM-001"
 _MOST_WAITING: Final = 32  # texts: some 0.7 s, which leaves the deadline of refiners time for one's own
 # An address, a name or a number asks for nothing; an attack may be two words long.
 _FEWEST_WORDS: Final = 2
+_LITTLE: Final = 1024  # characters in all readings
 _TOKEN: Final = re.compile(r"\S+")
 _AROUND: Final = ".,!?;:\"'()[]*\u2019\u201c\u201d"  # what stands around words
 _NO_WORD: Final = frozenset("0123456789./\\@=_<>{}:#$%&+|~^")
@@ -76,7 +77,10 @@ class Transformer:
 
     async def inspect(self, batch: Sequence[Sequence[View]], context: InspectionContext) -> Sequence[Sequence[Hit]]:
         try:
-            return [await self._turns.take(partial(self._look, views, context)) for views in batch]
+            return [
+                () if _says_little(views) else await self._turns.take(partial(self._look, views, context))
+                for views in batch
+            ]
         except TooManyWaitError:
             raise DetectorError(self.name, QUEUE_FULL) from None
 
@@ -112,6 +116,11 @@ class Transformer:
         if known is not None:
             known.clear()
             known[judged.kind] = chance
+
+
+def _says_little(views: Sequence[View]) -> bool:
+    """Tell a short text without words, of which a body may hold thousands, and which is not worth a turn."""
+    return sum([len(view.text) for view in views]) <= _LITTLE and not any(is_said(view.text) for view in views)
 
 
 def is_said(text: str) -> bool:

@@ -244,6 +244,11 @@ class Reader(Judge):
         return [[] for _ in batch]
 
 
+class Quick(Reader):
+    async def inspect(self, batch: Sequence[Sequence[View]], context: InspectionContext) -> Sequence[Sequence[Hit]]:
+        return [[] for _ in batch]
+
+
 async def test_a_second_try_goes_on_where_time_was_up() -> None:
     reader = Reader()
     chain = chain_of(reader)
@@ -253,3 +258,20 @@ async def test_a_second_try_goes_on_where_time_was_up() -> None:
     assert [(run.status, run.reason) for run in first.undecided] == [(RunStatus.TIMEOUT, "deadline")]
     assert reader.asked == ["0", "1", "2", "3", "3", "4"]
     assert second.undecided == ()
+
+
+async def test_others_have_their_turn_between_thousands_of_texts() -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.ensure_future(others())
+    await asyncio.sleep(0)
+    before, _ = turns, await inspect(Chain([Quick()], ViewBuilder([]), "1", LruFindingsCache()), *map(str, range(999)))
+    beside.cancel()
+
+    assert turns - before >= 30

@@ -77,6 +77,13 @@ async def test_a_question_about_very_many_texts_is_cut(redis: RedisClient) -> No
     assert (len(known), known[0], known[-1]) == (len(keys), FOUND, None)
 
 
+async def test_no_more_is_kept_than_is_ever_asked_for(redis: RedisClient) -> None:
+    cache, keys = SharedFindingsCache(redis, KEY), [new_key() for _ in range(MOST_KEYS + 1)]
+    await cache.put_many(7, Stage.REFINER, dict.fromkeys(keys, FOUND))
+
+    assert await cache.get_many(7, [keys[-2], keys[-1]]) == [FOUND, None]
+
+
 async def test_of_all_processes_one_asks_until_it_lets_others(redis: RedisClient) -> None:
     one, other, key = SharedFindingsCache(redis, KEY), SharedFindingsCache(redis, KEY), new_key()
 
