@@ -36,7 +36,8 @@ SCRAPES: Final = {50: 100.0, 200: 1000.0, 10_000: 1000.0}  # tenants: ms of CPU
 LABELLED: Final = 200  # of more tenants, how many have a label of their own
 SHARE: Final = 0.05  # of a request's CPU, for all of it
 ROUNDS: Final = 15
-REQUESTS: Final = 400  # a round
+TURNS: Final = 40  # of each product
+REQUESTS: Final = 200  # a turn
 A_SECOND: Final = 500  # requests of a worker between two hand-overs
 _DETECTORS: Final = tuple(f"detector_{number}" for number in range(10))
 _RUNS: Final = tuple(
@@ -121,8 +122,8 @@ def _scraped(url: str) -> Iterator[None]:
     thread.join()
 
 
-def on_and_off() -> tuple[float, float, list[float]]:
-    """Return the CPU (ms) of a request with everything on and with it off, and the ratios of all rounds."""
+def on_and_off() -> tuple[list[float], list[float]]:
+    """Return the CPU (ms) of a request with everything on and with it off, of each turn."""
     with (
         tempfile.TemporaryDirectory(prefix="ps-watching-", ignore_cleanup_errors=True) as name,
         upstream() as direct,
@@ -141,14 +142,13 @@ def on_and_off() -> tuple[float, float, list[float]]:
             stack.enter_context(_scraped(products["on"].control_url))
             clocks = {way: cpu_of(product.worker_pids()[-1]) for way, product in products.items()}
             seen: dict[str, list[float]] = {way: [] for way in products}
-            for number in range(ROUNDS + 1):
+            for number in range(TURNS + 1):
                 for way in sorted(products, reverse=bool(number % 2)):
                     product = products[way]
                     cpu, _ = one_run(product.url, product.key, "short", REQUESTS, number * REQUESTS, clocks[way])
-                    if number:  # the first round only warms up
+                    if number:  # the first turn only warms up
                         seen[way].append(cpu)
-    ratios = [on / off for on, off in zip(seen["on"], seen["off"], strict=True)]
-    return statistics.median(seen["on"]), statistics.median(seen["off"]), ratios
+    return seen["on"], seen["off"]
 
 
 def _told(value: float, bar: float) -> str:
@@ -164,11 +164,12 @@ def main() -> int:
         took = scrape(tenants)
         print(f"a scrape with {tenants} tenants: {took:.0f} ms of CPU ({_told(took, bar)})", flush=True)
         held = held and took <= bar
-    on, off, ratios = on_and_off()
-    more = statistics.median(ratios) - 1 + each / off / 1000
+    on, off = on_and_off()
+    watched, alone = statistics.median(on), statistics.median(off)
+    more = watched / alone - 1 + each / alone / 1000
     print(
-        f"a short request: {on:.3f} ms of CPU watched, {off:.3f} not: {more:+.1%} with counting "
-        f"(rounds {min(ratios) - 1:+.1%} to {max(ratios) - 1:+.1%}; {_told(more, SHARE)})"
+        f"a short request: {watched:.3f} ms of CPU watched ({min(on):.3f} to {max(on):.3f}), {alone:.3f} not "
+        f"({min(off):.3f} to {max(off):.3f}): {more:+.1%} with counting ({_told(more, SHARE)})"
     )
     return 0 if held and more <= SHARE else 1
 
