@@ -160,20 +160,16 @@ class Chain:
         for plan in self._plans:
             if plan.takes_part is not None and not plan.takes_part(options.context):
                 continue
-            # Of tens of thousands of findings the gate makes a verdict each time.
-            reason = (
-                None
-                if options.gate is None
-                else await _aside(options, partial(options.gate.skip, plan.stage, findings))
-            )
+            reason = None
+            if options.gate is not None:  # which makes a verdict of what may be tens of thousands of findings
+                reason = await _aside(options, partial(options.gate.skip, plan.stage, findings))
             if reason is not None and not plan.required:
                 # What the stage had no use for anyway is no gap: its answer, too, would have been nothing.
                 unread = 0 if plan.wants is None or _wanted(plan, batch, None) else len(batch.inspectable)
                 runs += [skipped(d, reason, unread) for d in plan.members]
                 continue
-            wanted: Sequence[int] = batch.inspectable
-            if plan.gated:
-                wanted = await _aside(options, partial(_wanted, plan, batch, options.gate))
+            deciding = partial(_wanted, plan, batch, options.gate)
+            wanted = await _aside(options, deciding) if plan.gated else batch.inspectable
             if not wanted and batch.inspectable:
                 runs += [skipped(d, DECIDED, len(batch.inspectable)) for d in plan.members]
                 continue

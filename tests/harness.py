@@ -6,12 +6,14 @@ import asyncio
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -293,3 +295,29 @@ def _name(process: psutil.Process) -> str:
         return "" if process.status() == psutil.STATUS_ZOMBIE else process.name()
     except psutil.NoSuchProcess:
         return ""
+
+
+@contextmanager
+def running_engine(*before: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run a detection engine, by the command `before` if there is one; yield its process and its URL."""
+    process = subprocess.Popen([*before, PROMPTSHIELD, "engine", "--port", "0"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        ready = re.search(r"http://\S+:\d+", process.stdout.readline())
+        assert ready is not None
+        yield process, ready.group()
+    finally:
+        process.kill()
+        process.wait(10)
+        process.stdout.close()
+
+
+@contextmanager
+def a_full_disk() -> Iterator[None]:
+    """Let no file of this process have more than sixteen bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

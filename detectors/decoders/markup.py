@@ -44,8 +44,7 @@ def _decode(text: str) -> Iterator[Run]:
 
 def _marks(text: str) -> Iterator[tuple[int, int]]:
     for start, end in _parts(text):
-        places = (mark.span() for mark in matches(_MARKS, text[start:end]))
-        yield from ((start + first, start + last) for first, last in places) if start else places
+        yield from ((start + mark.start(), start + mark.end()) for mark in matches(_MARKS, text[start:end]))
 
 
 def _rewritten(text: str, pattern: re.Pattern[str], say: str) -> Run:

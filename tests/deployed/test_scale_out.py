@@ -25,7 +25,7 @@ from storage.embedded import EmbeddedEngines, EnginePasswords
 from storage.types import Role
 from tests.deployed.prometheus import free_port
 from tests.deployed.watched import ask
-from tests.harness import PROMPTSHIELD, Product, Recorder
+from tests.harness import Product, Recorder, running_engine
 from tests.valkey_cluster import valkey_cluster
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -65,21 +65,6 @@ class Pair:
     def logged(self) -> set[str]:
         rows = asyncio.run(ask(self.database, "SELECT id::text AS id FROM public.decisions", Role.READER))
         return {row["id"] for row in rows}
-
-
-@contextmanager
-def engine() -> Iterator[str]:
-    """Run a detection engine; yield its URL."""
-    process = subprocess.Popen([PROMPTSHIELD, "engine", "--port", "0"], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        ready = re.search(r"http://\S+:\d+", process.stdout.readline())
-        assert ready is not None
-        yield ready.group()
-    finally:
-        process.terminate()
-        process.wait(10)
-        process.stdout.close()
 
 
 @contextmanager
@@ -140,7 +125,7 @@ def pair() -> Iterator[Pair]:
             "DATABASE_URL": urls.database_url.replace(f":{direct.port}/", f":{pooled}/"),
             "DATABASE_OWNER_URL": urls.database_owner_url,
             "REDIS_URL": stack.enter_context(valkey_cluster(folder)),
-            "DETECTION_ENGINE_URL": stack.enter_context(engine()),
+            "DETECTION_ENGINE_URL": stack.enter_context(running_engine())[1],
         }
         (folder / "policies").mkdir()
         (folder / "policies" / "default.yaml").write_text(POLICY)

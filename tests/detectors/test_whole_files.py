@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import resource
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,16 +11,7 @@ from detectors.pattern_store import keep_stored, read_stored
 from detectors.whole_files import write_whole
 from policies.store import keep_copy
 from proxy.cli.policy_fmt import replace_policy
-
-
-@contextmanager
-def a_full_disk() -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (16, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+from tests.harness import a_full_disk
 
 
 def test_parts_take_the_place_of_what_was_there(tmp_path: Path) -> None:

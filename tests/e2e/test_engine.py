@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from tests.e2e.test_bad_input import post
-from tests.harness import PROMPTSHIELD, Product, Recorder
+from tests.harness import Product, Recorder, running_engine
 
 pytestmark = pytest.mark.e2e
 
@@ -34,15 +34,8 @@ os.execv(sys.argv[1], sys.argv[1:])
 @pytest.fixture(scope="module")
 def engine() -> Iterator[tuple[subprocess.Popen[str], str]]:
     """An engine, started where a process has few files open unless it asks for more."""
-    command = [sys.executable, "-c", FEW_FILES, PROMPTSHIELD, "engine", "--port", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    ready = re.search(r"http://\S+:\d+", process.stdout.readline())
-    assert ready is not None
-    yield process, ready.group()
-    process.kill()
-    process.wait(10)
-    process.stdout.close()
+    with running_engine(sys.executable, "-c", FEW_FILES) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,18 +14,9 @@ from detectors.errors import DatabaseUnavailableError
 from proxy import held_policies
 from proxy.held_policies import fetch_held, follow_held
 from storage.policy_versions import PolicyVersions
+from tests.harness import a_full_disk
 
 ANY_DATABASE: Any = None
-
-
-@contextmanager
-def a_full_disk() -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (16, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def contents(folder: Path) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from detectors.errors import UnavailableError
 from storage.line_files import Line, LineFiles, Rotation
+from tests.harness import a_full_disk
 
 NOON = 1_790_078_400.0  # 2026-09-22 12:00 UTC
 DAY = 86_400.0
@@ -126,13 +126,8 @@ def test_a_file_that_holds_nothing_but_a_torn_line_is_mended(tmp_path: Path) -> 
 
 def test_a_full_disk_takes_all_or_nothing_and_then_goes_on(files: LineFiles, tmp_path: Path) -> None:
     files.append(lines("a"), NOON)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (16, hard))
-    try:
-        with pytest.raises(UnavailableError, match="File too large"):
-            files.append(lines("b", "c"), NOON)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with a_full_disk(), pytest.raises(UnavailableError, match="File too large"):
+        files.append(lines("b", "c"), NOON)
     assert written(tmp_path) == ["a"]
     files.append(lines("b", "c"), NOON)
     assert written(tmp_path) == ["a", "b", "c"]
