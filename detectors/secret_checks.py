@@ -198,6 +198,18 @@ def basic_login(found: str) -> bool:
     return bool(user and colon and len(secret) >= 4 and (user + secret).isprintable())
 
 
+def base64_password(found: str) -> bool:
+    """Base64 of a password, and of no place to put one."""
+    said = _decoded(found).strip()
+    return said.isascii() and said.isprintable() and not said.startswith(("<", "{", "$")) and password(said)
+
+
+def bitlocker(found: str) -> bool:
+    """Eight numbers of sixteen bits, each multiplied by eleven."""
+    numbers = [int(number) for number in re.split("[ -]", found)]
+    return len(set(numbers)) > 1 and all(number % 11 == 0 and number < 11 << 16 for number in numbers)
+
+
 def _decoded(text: str) -> str:
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_").decode()
@@ -209,7 +221,9 @@ SECRETS: Final[Mapping[str, Check]] = {
     "address_token": address_token,
     "assigned": assigned,
     "azure_token": azure_token,
+    "base64_password": base64_password,
     "basic_login": basic_login,
+    "bitlocker": bitlocker,
     "chosen": chosen,
     "discord_token": discord_token,
     "generated": generated,

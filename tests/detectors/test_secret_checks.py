@@ -38,6 +38,9 @@ from detectors.secret_checks import SECRETS
         ("assigned", "data7!x"),
         ("jwt", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI3In0.q9Zt3LxV7bKd1RmWc5Yp8Hs2kQ4vB6nM0jF"),
         ("basic_login", "ZGVwbG95Omg3S3EyLXZNeDkx"),
+        ("base64_password", "eDlLbVdxMjIhYWE="),
+        ("base64_password", "eDlLbVdxMjIK"),
+        ("bitlocker", "368291-516923-041811-671330-359073-074756-226138-163218"),
     ],
 )
 def test_what_may_open_something_passes(check: str, found: str) -> None:
@@ -99,6 +102,10 @@ def test_what_may_open_something_passes(check: str, found: str) -> None:
         ("npm_token", "npm_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ" + "zzzzzz"),
         ("discord_token", "TWF5YmUgYSB3b3JkIG9yIHR3.Gaaaaa.bbbbbbbbbbbbbbbbbbbbbbbbbbb"),
         ("basic_login", "abcdefghijkl"),
+        ("base64_password", "internationalisation"),
+        ("base64_password", "JHtEQl9QQVNTV09SRH0="),
+        ("bitlocker", "368291-516923-041811-671330-359073-074756-226138-163219"),
+        ("bitlocker", "720896-516923-041811-671330-359073-074756-226138-163218"),
     ],
 )
 def test_what_opens_nothing_is_refused(check: str, found: str) -> None:
