@@ -165,7 +165,8 @@ def readable(views: Sequence[View], origin: Origin) -> Iterator[View]:
     """Yield the folded readings of a segment, if it is read as that origin's."""
     if _read_as(views[0].segment) is not origin:
         return
-    folded = [view for view in views if view.transforms[-1:] == ("folded",)]
+    # What a table reads as cell by cell says nothing that it does not say as it stands.
+    folded = [view for view in views if view.transforms[-1:] == ("folded",) and "columns" not in view.transforms]
     for view in folded:
         if len(view.transforms) > 1 or not any(_says_all(other, view) for other in folded):
             yield view

@@ -12,6 +12,7 @@ BUSY: Final[Mapping[str, tuple[str, ...]]] = {
     "base85": ("A0123", "7abcd", "+" * 30 + " ", "<~87cUR", "ABCDE\n"),
     "binary": ("0101 ", "01", "0b0100100 ", "0000000 1 "),
     "caesar": ("jhopsf ", "jhopsf qsfwjpvt ", "kipsvi tvizmsyw lnqruh "),
+    "columns": ("a,password\n", "password,", "password;a\n1;2\n", '"a,"b,password\n', "  password  x\n", "a,pan\n"),
     "decimal_codes": ("73 103 ", "73,", "99999 ", "073 ", "32 1000000 "),
     "entities": ("&", "&#", "&amp;", "&#105;", "&amp;amp;", "&abcdefghijklmnop"),
     "escapes": ("\\", "\\x", "\\x69", "\\xff", "\\u{", "U+0041 ", "U+"),
