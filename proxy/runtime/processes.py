@@ -28,6 +28,8 @@ _DOUBLED: Final = 7  # times that a wait is doubled, which brings it to its long
 _LOG: Final = structlog.get_logger("promptshield.supervisor")
 
 _DESCRIPTORS: Final = 65_536  # no process has more files open than that
+_M_MMAP_THRESHOLD: Final = -3
+_LARGE: Final = 4 << 20  # bytes: what is at least as large goes back to the system when it is free
 Main = Callable[[], Coroutine[Any, Any, Any]]
 
 
@@ -43,11 +45,14 @@ def apart(module: str, name: str, *arguments: object) -> Main:
 def share_memory() -> None:
     """Make what is loaded by now cheap to share with children that are forked from now on.
 
-    A collector run would write to all of it; and what was freed while loading would stay with each of them.
+    A collector run would write to all of it; and what was freed while loading would stay with each of them. So would a
+    table of theirs each time it is written anew: glibc keeps blocks as large as one that was freed before.
     """
     gc.collect()
     with suppress(AttributeError):  # another libc than glibc
-        ctypes.CDLL(None).malloc_trim(0)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_THRESHOLD, _LARGE)
+        libc.malloc_trim(0)
     gc.freeze()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -68,3 +69,27 @@ take_descriptors()
 print(resource.getrlimit(resource.RLIMIT_NOFILE))
 """
     assert subprocess.check_output([sys.executable, "-c", taking], text=True) == "(512, 512)\n"
+
+
+def test_what_is_large_goes_back_to_the_system_when_it_is_free() -> None:
+    """As a full table does that is written anew: the block is freed behind one that was allocated later."""
+    working = """
+import sys, psutil
+from proxy.runtime.processes import share_memory
+if sys.argv[1] == "shared":
+    share_memory()
+del [bytearray(6 << 20) for _ in range(2)][:]
+used, kept, large = psutil.Process().memory_info, [], bytearray(6 << 20)
+before = used().rss
+for _ in range(8):
+    large = [bytearray(6 << 20), kept.append(bytearray(100_000))][0]
+print((used().rss - before) >> 20)
+"""
+    grown = {
+        how: int(subprocess.check_output([sys.executable, "-c", working, how], text=True))
+        for how in ("shared", "as it was")
+    }
+
+    assert grown["shared"] < 4
+    if platform.libc_ver()[0] == "glibc":
+        assert grown["as it was"] > 4
