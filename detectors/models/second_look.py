@@ -22,7 +22,9 @@ from detectors.types import Category, Origin
 
 FILE: Final = "second_look.npz"
 SHORTEST: Final = 50  # bytes: what is shorter is not trusted more
-_JAILBREAK: Final = KINDS.index(Category.JAILBREAK)
+SURE: Final = 3.0  # log odds of the transformer from which a question is none
+_PLAYED: Final = KINDS.index(Category.JAILBREAK)
+_ASKED: Final = [KINDS.index(Category.SYSTEM_PROMPT_LEAK), KINDS.index(Category.DATA_EXTRACTION)]
 
 
 @statically_frozen
@@ -41,21 +43,22 @@ class Joining:
     """How the scores of both models are added for one origin, what the sum means, and which cosine is near.
 
     `length`: how much is asked of each further power of e of a text's size, since of many words some look suspicious;
-    `play`: how much more of a jailbreak, which looks most like somebody's role-play. `reach`: the linear score below
-    which the sum was never enough, by far; what is below is not read.
+    `manner`: how much more of kinds that ordinary texts look like: a jailbreak is most like somebody's role-play, and
+    what asks for the prompt or for data like a question. `reach`: the linear score below which the sum was never
+    enough, by far; what is below is not read.
     """
 
     linear: float
     encoder: float
     length: float
-    play: float
+    manner: float
     scale: Scale
     near: float
     reach: float
 
-    def score(self, linear: float, encoder: float, size: int, play: float) -> float:
-        """Return the sum for a text of `size` bytes which, if it is an attack, is a jailbreak by that chance."""
-        asked = self.length * math.log(max(size, SHORTEST) / 100) + self.play * play
+    def score(self, linear: float, encoder: float, size: int, mannered: float) -> float:
+        """Return the sum for a text of `size` bytes, that is of one of these kinds by the chance `mannered`."""
+        asked = self.length * math.log(max(size, SHORTEST) / 100) + self.manner * mannered
         return self.linear * linear + self.encoder * encoder - asked
 
 
@@ -75,16 +78,17 @@ class SecondLook:
         place = int(reading.attack.argmax())
         size = len(text.encode("utf-8", "replace"))
         score = self.joinings[origin].score(
-            best(ranked).score, float(reading.attack[place]), size, play(reading, place)
+            best(ranked).score, float(reading.attack[place]), size, mannered(reading, place)
         )
         kind = Category.PROMPT_INJECTION if origin is Origin.TOOL else KINDS[int(reading.kinds[place].argmax())]
         return Judgement(score, kind, reading.vectors)
 
 
-def play(reading: Reading, place: int) -> float:
-    """Return the chance that a window's attack, if it is one, is a jailbreak."""
+def mannered(reading: Reading, place: int) -> float:
+    """Return the chance that a window's attack, if it is one, is of a kind that ordinary texts look like."""
     odds = np.exp(reading.kinds[place] - reading.kinds[place].max())
-    return float(odds[_JAILBREAK] / odds.sum())
+    asked = odds[_ASKED].sum() if reading.attack[place] < SURE else 0.0
+    return float((odds[_PLAYED] + asked) / odds.sum())
 
 
 def load_second_look(folder: Path = SHIPPED) -> SecondLook:
@@ -92,8 +96,10 @@ def load_second_look(folder: Path = SHIPPED) -> SecondLook:
     arrays = read_arrays(FILE, folder)
     joinings = {}
     for origin in (Origin.USER, Origin.TOOL):
-        linear, encoder, length, play_, near, reach, certain, threshold, slope = map(float, arrays[f"{origin}_joining"])
+        linear, encoder, length, manner, near, reach, certain, threshold, slope = map(
+            float, arrays[f"{origin}_joining"]
+        )
         scale = Scale(certain, certain, threshold, slope)
-        joinings[origin] = Joining(linear, encoder, length, play_, scale, near, reach)
+        joinings[origin] = Joining(linear, encoder, length, manner, scale, near, reach)
     known = KnownAttacks(arrays["known"], tuple(KINDS[number] for number in arrays["known_kinds"]))
-    return SecondLook(load_tokens(folder), load_encoder(folder), joinings, known, str(arrays["revision"]))
+    return SecondLook(load_tokens(folder), load_encoder(folder), joinings, known, f"2:{arrays['revision']}")

@@ -10,7 +10,7 @@ import pytest
 from detectors.builtin.transformer import RULES
 from detectors.chain import Inspection, InspectionOptions
 from detectors.models.classifier_model import best, load_classifier
-from detectors.models.second_look import load_second_look, play
+from detectors.models.second_look import load_second_look, mannered
 from detectors.normalise import fold
 from detectors.types import ATTACK, InspectionContext, Origin
 from policies.engine import decide
@@ -66,7 +66,7 @@ async def test_no_stage_alone_calls_it_an_attack(origin: Origin, text: str, dete
     assert claimed <= SECOND_LOOK, "a signature, or the classifier, would do"
     assert best(ranked).score < linear.scales[origin].certain
     odds, size = float(reading.attack[place]), len(fold(text).encode())
-    assert joining.score(UNSUSPICIOUS, odds, size, play(reading, place)) < joining.scale.certain
+    assert joining.score(UNSUSPICIOUS, odds, size, mannered(reading, place)) < joining.scale.certain
 
 
 @pytest.mark.parametrize("text", HARDLY_SUSPECT)

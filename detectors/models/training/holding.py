@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import Final
 
-from detectors.models.training.rows import Row
+from detectors.models.training.rows import Row, is_written
 
 # Whole kinds of texts: a new installation's texts are new, too.
 HELD_OUT: Final = frozenset(
@@ -21,9 +21,14 @@ PARTLY: Final = {
 }  # fmt: skip
 
 
+WRITTEN_SHARE: Final = 8  # of what was written one by one, attacks too, one in so many
+
+
 def held_out(row: Row) -> bool:
     """Tell whether a row is kept from models: always the same rows, whatever else is trained on."""
     if row.source in HELD_OUT:
         return True
+    if is_written(row):
+        return zlib.crc32(row.text.encode("utf-8", "replace")) % WRITTEN_SHARE == 0
     share = PARTLY.get(row.source, 10 if row.source.startswith("own_") and row.language != "en" else 0)
     return share > 0 and not row.attack and zlib.crc32(row.text.encode("utf-8", "replace")) % share == 0

@@ -14,17 +14,18 @@ from detectors.models.classifier_model import Scale, best
 from detectors.models.encoder import Encoder
 from detectors.models.known_attacks import KnownAttacks
 from detectors.models.linear import LinearModel
-from detectors.models.second_look import Joining, play
+from detectors.models.second_look import Joining, mannered
 from detectors.models.tokens import Tokens
 from detectors.models.training.calibrate import THRESHOLDS, side, slope_of
 from detectors.models.training.rows import Row
 from detectors.types import Origin
 
 # How both scores are added. Not by a regression: dev's attacks are of templates that the transformer has seen, so it
-# would count for everything. Long texts and what looks like a jailbreak have to show more: benign role-play does both.
+# would count for everything. Long texts, jailbreaks and questions have to show more: role-play and short
+# questions look like them.
 ENCODER: Final = {Origin.USER: 0.5, Origin.TOOL: 0.5}
 LENGTH: Final = {Origin.USER: 0.4, Origin.TOOL: 0.0}
-PLAY: Final = {Origin.USER: 2.0, Origin.TOOL: 0.0}
+MANNER: Final = {Origin.USER: 2.0, Origin.TOOL: 0.0}
 # Which share of unseen benign texts the second look may flag, and which may come near to a known attack by chance.
 CERTAIN: Final = {Origin.USER: 0.004, Origin.TOOL: 0.01}
 NEAR: Final = 0.0005
@@ -72,7 +73,7 @@ def doubtful(rows: Sequence[Row], origin: Origin, models: Models) -> Doubtful:
         if scale.doubt <= score < scale.certain:
             reading = models.encoder.read(models.tokens.windows(text, ranked, origin))
             place, size = int(reading.attack.argmax()), len(text.encode("utf-8", "replace"))
-            both = joining.score(score, float(reading.attack[place]), size, play(reading, place))
+            both = joining.score(score, float(reading.attack[place]), size, mannered(reading, place))
             found.append((score, both, models.known.nearest(reading.vectors)[0], row.attack))
     linear, scores, near, attack = (np.array(column) for column in zip(*found, strict=True))
     return Doubtful(linear, scores, near, attack.astype(bool), benign)
@@ -90,7 +91,7 @@ def joined(texts: Doubtful, origin: Origin) -> Joining:
 
 
 def _joining(origin: Origin, scale: Scale, near: float, reach: float) -> Joining:
-    return Joining(1 - ENCODER[origin], ENCODER[origin], LENGTH[origin], PLAY[origin], scale, near, reach)
+    return Joining(1 - ENCODER[origin], ENCODER[origin], LENGTH[origin], MANNER[origin], scale, near, reach)
 
 
 def _above(scores: Floats, most: int) -> float:

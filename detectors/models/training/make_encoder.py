@@ -9,7 +9,6 @@ from typing import Final
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from detectors.errors import ConfigurationError
 from detectors.models import encoder, second_look, tokens
@@ -52,8 +51,7 @@ def make(rows: Sequence[Row], dev: Sequence[Row], first: First, base: Path, fold
     _fill(network, taken)
     seen = [row for row in rows if not held_out(row) and row.source not in LEFT_OUT]
     read = samples(seen, list(weights(seen)), first.models, cutter)
-    course = fit_encoder.Course(EPOCHS, SEED, work)
-    export(fit_encoder.fit(network, read, _bases(network, read, work), course), folder / encoder.FILE)
+    export(fit_encoder.fit(network, read, fit_encoder.Course(EPOCHS, SEED, work)), folder / encoder.FILE)
     unseen = [row for row in rows if held_out(row)]
     join(read, [*unseen, *dev], first, cutter, folder)
 
@@ -65,9 +63,7 @@ def prove(rows: Sequence[Row], first: First, folder: Path) -> None:
     cutter = Tokens(vocabulary)
     few = [row for row in rows if len(row.text) < _SHORT]
     read = samples(few[::_EVERY], [1.0] * len(few[::_EVERY]), first.models, cutter)
-    network = Network()
-    _, _, bases = fit_encoder.vectors_of(network, [window for row in read for window in row.windows])
-    export(fit_encoder.fit(network, read, bases, fit_encoder.Course(1, SEED, folder)), folder / encoder.FILE)
+    export(fit_encoder.fit(Network(), read, fit_encoder.Course(1, SEED, folder)), folder / encoder.FILE)
     (folder / fit_encoder.REACHED).unlink()
     doubting = {origin: Scale(1e9, -1e9, scale.threshold, scale.slope) for origin, scale in first.scales.items()}
     join(read, few[1::_EVERY], First(first.models, doubting), cutter, folder)
@@ -102,17 +98,8 @@ def _fill(network: Network, taken: Sequence[int]) -> None:
         words[list(taken)] = mean + 0.5 * spread * torch.randn(len(taken), words.shape[1])
 
 
-def _bases(network: Network, read: Sequence[Sample], work: Path) -> Tensor:
-    file = work / "bases.pt"
-    if not file.exists():
-        print("reading every text with the base (minutes)", flush=True)
-        torch.save(fit_encoder.vectors_of(network, [window for row in read for window in row.windows])[2], file)
-    vectors: Tensor = torch.load(file, weights_only=True)
-    return vectors
-
-
 def _numbers(joining: Joining) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
-    weights = [joining.linear, joining.encoder, joining.length, joining.play]
+    weights = [joining.linear, joining.encoder, joining.length, joining.manner]
     return np.array(
         [*weights, joining.near, joining.reach, joining.scale.certain, joining.scale.threshold, joining.scale.slope]
     )
