@@ -40,7 +40,7 @@ class Decoder:
 
     A decoder that `rewrites` gives back the text with its escapes read; such decoders are one step together, around
     their `marks` (of one that has none, from end to end). `raw`: it reads what cleaning takes away. `once`: what it
-    gives back holds nothing more for it.
+    gives back holds nothing more for it. `answers`: it reads what models say, too, of which a stream holds little back.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Decoder:
     marks: re.Pattern[str] | None = None
     raw: bool = False
     once: bool = False
+    answers: bool = True
 
 
 class Aligned:

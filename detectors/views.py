@@ -13,7 +13,7 @@ from detectors.frozen import statically_frozen
 from detectors.matcher import Matcher
 from detectors.normalise import FoldOffsets, alphabet_of, clean, fold, skeleton
 from detectors.pattern import Pattern
-from detectors.types import Kind, Offsets, Segment, Span, View
+from detectors.types import Kind, Offsets, Origin, Segment, Span, View
 
 MAX_DEPTH = 4
 MAX_VIEWS = 64
@@ -64,7 +64,7 @@ class ViewBuilder:
 
     def __init__(self, decoders: Sequence[Decoder], store: Path | None = None) -> None:
         self._decoders = tuple(decoders)
-        self.gates = tuple(decoder.gate for decoder in decoders)
+        self.gates = tuple(decoder.gate for decoder in decoders if decoder.answers)  # for what is streamed
         self._gates = Matcher([Pattern(decoder.gate) for decoder in decoders], store=store)
 
     def build(self, segment: Segment) -> Lattice:
@@ -77,6 +77,7 @@ class ViewBuilder:
             and not self._gates.matching(segment.text)
         ):
             return Lattice(_plain_readings(segment, start, alphabet), False)  # nothing hidden, nothing encoded
+        answered = segment.origin is Origin.ASSISTANT
         budget = _Budget(decoded=min(max(4 * len(segment.text), SMALL), MAX_DECODED))
         views: list[View] = []
         seen = {segment.text}
@@ -92,7 +93,7 @@ class ViewBuilder:
                 if cleaned.text not in seen:
                     seen.add(cleaned.text)
                     queue.append(cleaned)
-            for decoded in self._decode(exact, budget, seen, raw=cleaned is not None):
+            for decoded in self._decode(exact, budget, seen, raw=cleaned is not None, answered=answered):
                 if decoded.text not in seen:
                     seen.add(decoded.text)
                     queue.append(decoded)
@@ -102,8 +103,8 @@ class ViewBuilder:
                     budget.exhausted = True
         return Lattice(tuple(views), budget.exhausted or bool(queue))
 
-    def _decode(self, exact: _Exact, budget: _Budget, seen: set[str], *, raw: bool) -> Iterator[_Exact]:
-        for step in self._steps(exact, raw):
+    def _decode(self, exact: _Exact, budget: _Budget, seen: set[str], *, raw: bool, answered: bool) -> Iterator[_Exact]:
+        for step in self._steps(exact, raw, answered):
             decoded = _through(step, exact, budget)
             # Deeper down, what was seen is mostly the same place by another way.
             if decoded is exact or (decoded.text in seen and exact.depth > 0):
@@ -113,7 +114,7 @@ class ViewBuilder:
             elif budget.spend(len(decoded.text)):
                 yield decoded
 
-    def _steps(self, exact: _Exact, raw: bool) -> Sequence[Sequence[Decoder]]:
+    def _steps(self, exact: _Exact, raw: bool, answered: bool) -> Sequence[Sequence[Decoder]]:
         """Return the decoders whose gates a text passes: those that rewrite make one step, each other one its own.
 
         Rewriting in every order would read a page with escapes of four kinds fifteen times over. Of a `raw` text, which
@@ -121,6 +122,7 @@ class ViewBuilder:
         """
         passed = [self._decoders[index] for index in self._gates.matching(exact.text)]
         passed = [decoder for decoder in passed if not (decoder.once and exact.transforms[-1:] == (decoder.name,))]
+        passed = [decoder for decoder in passed if decoder.answers or not answered]
         if raw:
             return [[decoder] for decoder in passed if decoder.raw]
         rewriting = [decoder for decoder in passed if decoder.rewrites]

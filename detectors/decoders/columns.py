@@ -1,4 +1,7 @@
-"""Tables read cell by cell, each behind the head of its column: what a value is, often nothing but that says."""
+"""Tables read cell by cell, each behind the head of its column: what a value is, often nothing but that says.
+
+Not of answers: when a row of one is streamed, the line of heads is long gone.
+"""
 
 from __future__ import annotations
 
@@ -173,4 +176,6 @@ def _bare(line: str, start: int, end: int) -> Span:
 
 
 _BESIDE = r"[\t|;,\r\n\"]| {2}"
-DECODER: Final = Decoder("columns", rf"(?:^|{_BESIDE}){_DRESS}{_HEAD}{_DRESS}(?:$|{_BESIDE})", _decode, once=True)
+DECODER: Final = Decoder(
+    "columns", rf"(?:^|{_BESIDE}){_DRESS}{_HEAD}{_DRESS}(?:$|{_BESIDE})", _decode, once=True, answers=False
+)

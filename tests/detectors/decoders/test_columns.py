@@ -85,15 +85,19 @@ async def test_signatures_find_cells_by_their_heads_where_they_stand(chain: Chai
     }
 
 
+async def test_what_a_model_says_is_no_table_since_a_stream_has_let_its_heads_go(chain: Chain) -> None:
+    assert await _found(chain, "user,password\nanna,x9KmWq22", Origin.ASSISTANT) == set()
+
+
 async def test_a_table_of_samples_is_none_of_secrets(chain: Chain) -> None:
     assert await _found(chain, "column,password\nusers,varchar2\ntoken,required\nkey,${KEY_2}") == set()
 
 
-async def _found(chain: Chain, text: str) -> set[tuple[str, str]]:
-    findings = (await _inspect(chain, text)).findings
+async def _found(chain: Chain, text: str, origin: Origin = Origin.USER) -> set[tuple[str, str]]:
+    findings = (await _inspect(chain, text, origin)).findings
     return {(found.hit.kind, text[found.hit.span.start : found.hit.span.end]) for found in findings if found.hit.span}
 
 
-async def _inspect(chain: Chain, text: str) -> Inspection:
-    segment = Segment(Direction.REQUEST, Origin.USER, Kind.TEXT, Place.VALUE, "/0", text)
+async def _inspect(chain: Chain, text: str, origin: Origin = Origin.USER) -> Inspection:
+    segment = Segment(Direction.REQUEST, origin, Kind.TEXT, Place.VALUE, "/0", text)
     return await chain.inspect([segment], InspectionOptions())
