@@ -57,7 +57,7 @@ _PERSON: Final = re.compile(
 _NAME: Final = re.compile(r"(?i)(?:customer |patient |employee )?name|nom|nombre|nome|naam|imię|navn|имя|氏名|姓名")
 _HEAD = rf"(?i:{_WHOSE}(?:{'|'.join(_HEADS.values())}|{_MAIL}){_NUMBER})"
 _EDGE, _DRESS = r"[\t|;,]| {2}", r"[ \t\r\"'`*]{0,4}"
-_CANDIDATE: Final = re.compile(rf"(?:^|{_EDGE}){_DRESS}{_HEAD}{_DRESS}(?:$|{_EDGE})")
+_CANDIDATE: Final = re.compile(rf"(?:^|:|{_EDGE}){_DRESS}{_HEAD}{_DRESS}(?:$|{_EDGE})")
 _WORDING: Final = re.compile(r"[^(){}\[\]<>=:!?]{0,48}(?<![.:!?])|[^(){}\[\]<>=:!?]{0,24}\([\w /.-]{1,20}\)")
 _AROUND: Final = " \t\r\"'`*"
 _RULE: Final = frozenset("-:=+| \t\r")
@@ -121,8 +121,11 @@ def _headed(line: str) -> _Table | None:
     if len(line) > _LONGEST or _CANDIDATE.search(line) is None:
         return None
     for mark in _CELLS:
-        heads = [line[cell.start : cell.end] for cell in _split(line, mark)] if mark in line else ()
-        if len(heads) < 2 or not all(map(_WORDING.fullmatch, heads)):
+        heads = [line[cell.start : cell.end] for cell in _split(line, mark)] if mark in line else []
+        if len(heads) < 2:
+            continue
+        heads[0] = heads[0].rpartition(":")[2].strip(_AROUND)  # behind what introduces a table
+        if not all(map(_WORDING.fullmatch, heads)):
             continue
         asked = {number: said for number, head in enumerate(heads) if (said := _said(head))}
         if any(map(_PERSON.fullmatch, heads)):
@@ -177,5 +180,5 @@ def _bare(line: str, start: int, end: int) -> Span:
 
 _BESIDE = r"[\t|;,\r\n\"]| {2}"
 DECODER: Final = Decoder(
-    "columns", rf"(?:^|{_BESIDE}){_DRESS}{_HEAD}{_DRESS}(?:$|{_BESIDE})", _decode, once=True, answers=False
+    "columns", rf"(?:^|:|{_BESIDE}){_DRESS}{_HEAD}{_DRESS}(?:$|{_BESIDE})", _decode, once=True, answers=False
 )

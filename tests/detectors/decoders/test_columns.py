@@ -32,6 +32,8 @@ def _said(text: str) -> list[str]:
         ('"phone number","note"\n"555-0142","in, or out"', ["tel: 555-0142"]),
         ('a,password\n"Smith, John",x9KmWq22\nBerg, Mia,Tr4ctor!9', ["pwd: x9KmWq22"]),
         ("These are ours:\n\nuser,password\nanna,x9KmWq22\n\nuser,hint", ["pwd: x9KmWq22"]),
+        ("Summarise this: user,password\nanna,x9KmWq22", ["pwd: x9KmWq22"]),
+        ("Ours: password,user\nx9KmWq22,anna", ["pwd: x9KmWq22"]),
         ("user,Date of birth (DD/MM/YYYY),dob\nanna,1,1984-03-07", ["dob: 1984-03-07"]),
     ],
 )
