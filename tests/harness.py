@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -310,14 +309,3 @@ def running_engine(*before: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         process.kill()
         process.wait(10)
         process.stdout.close()
-
-
-@contextmanager
-def a_full_disk() -> Iterator[None]:
-    """Let no file of this process have more than sixteen bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (16, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -56,8 +56,9 @@ _PERSON: Final = re.compile(
 # A person's only where the table has more of persons.
 _NAME: Final = re.compile(r"(?i)(?:customer |patient |employee )?name|nom|nombre|nome|naam|imię|navn|имя|氏名|姓名")
 _HEAD = rf"(?i:{_WHOSE}(?:{'|'.join(_HEADS.values())}|{_MAIL}){_NUMBER})"
-_EDGE, _DRESS = r"[\t|;,]| {2}", r"[ \t\r\"'`*]{0,4}"
-_CANDIDATE: Final = re.compile(rf"(?:^|:|{_EDGE}){_DRESS}{_HEAD}{_DRESS}(?:$|{_EDGE})")
+_BESIDE, _DRESS = r"[\t|;,\r\n\"]| {2}", r"[ \t\r\"'`*]{0,4}"
+_GATE = rf"(?:^|:|{_BESIDE}){_DRESS}{_HEAD}{_DRESS}(?:$|{_BESIDE})"
+_CANDIDATE: Final = re.compile(_GATE)
 _WORDING: Final = re.compile(r"[^(){}\[\]<>=:!?]{0,48}(?<![.:!?])|[^(){}\[\]<>=:!?]{0,24}\([\w /.-]{1,20}\)")
 _AROUND: Final = " \t\r\"'`*"
 _RULE: Final = frozenset("-:=+| \t\r")
@@ -163,10 +164,7 @@ def _split(line: str, mark: str) -> Sequence[Span]:
     if mark == _BLANKS:
         return [_bare(line, *cell.span()) for cell in _CELLS[mark].finditer(line)]
     cells, place = [], 0
-    while place <= len(line):
-        cell = _CELLS[mark].match(line, place)
-        if cell is None:  # cannot be: it matches nothing, too
-            break
+    while place <= len(line) and (cell := _CELLS[mark].match(line, place)):
         cells.append(_bare(line, *cell.span()))
         place = cell.end() + 1
     return cells
@@ -178,7 +176,4 @@ def _bare(line: str, start: int, end: int) -> Span:
     return Span(start, max(start, start + len(cell.strip(_AROUND))))
 
 
-_BESIDE = r"[\t|;,\r\n\"]| {2}"
-DECODER: Final = Decoder(
-    "columns", rf"(?:^|:|{_BESIDE}){_DRESS}{_HEAD}{_DRESS}(?:$|{_BESIDE})", _decode, once=True, answers=False
-)
+DECODER: Final = Decoder("columns", _GATE, _decode, once=True, answers=False)

@@ -11,7 +11,7 @@ from detectors.pattern_store import keep_stored, read_stored
 from detectors.whole_files import write_whole
 from policies.store import keep_copy
 from proxy.cli.policy_fmt import replace_policy
-from tests.harness import a_full_disk
+from tests.full_disk import a_full_disk
 
 
 def test_parts_take_the_place_of_what_was_there(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from detectors.errors import DatabaseUnavailableError
 from proxy import held_policies
 from proxy.held_policies import fetch_held, follow_held
 from storage.policy_versions import PolicyVersions
-from tests.harness import a_full_disk
+from tests.full_disk import a_full_disk
 
 ANY_DATABASE: Any = None
 

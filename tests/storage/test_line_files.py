@@ -11,7 +11,7 @@ import pytest
 
 from detectors.errors import UnavailableError
 from storage.line_files import Line, LineFiles, Rotation
-from tests.harness import a_full_disk
+from tests.full_disk import a_full_disk
 
 NOON = 1_790_078_400.0  # 2026-09-22 12:00 UTC
 DAY = 86_400.0

@@ -19,9 +19,7 @@ PARTLY: Final = {
     "gpteacher_roleplay": 5, "prompt_book": 6, "awesome_chatgpt_prompts": 6, "awesome_copilot": 4, "own_long": 10,
     "own_near": 10, "own_quote": 5, "t0_tasks": 10, "prompts_zh": 5, "taubench_tool": 5,
 }  # fmt: skip
-
-
-WRITTEN_SHARE: Final = 8  # of what was written one by one, attacks too, one in so many
+WRITTEN: Final = 8  # of what was written one by one, attacks too, one in so many
 
 
 def held_out(row: Row) -> bool:
@@ -29,6 +27,8 @@ def held_out(row: Row) -> bool:
     if row.source in HELD_OUT:
         return True
     if is_written(row):
-        return zlib.crc32(row.text.encode("utf-8", "replace")) % WRITTEN_SHARE == 0
-    share = PARTLY.get(row.source, 10 if row.source.startswith("own_") and row.language != "en" else 0)
-    return share > 0 and not row.attack and zlib.crc32(row.text.encode("utf-8", "replace")) % share == 0
+        share = WRITTEN
+    else:
+        share = PARTLY.get(row.source, 10 if row.source.startswith("own_") and row.language != "en" else 0)
+        share *= not row.attack
+    return share > 0 and zlib.crc32(row.text.encode("utf-8", "replace")) % share == 0
