@@ -37,6 +37,8 @@ JOIN private.policy_versions AS v ON v.name = a.name AND v.version = a.version O
 _ACTIVATIONS: Final = """
 SELECT version FROM private.policy_activations WHERE name = $1 AND version IS NOT NULL ORDER BY id
 """
+_ALONE: Final = "SELECT pg_advisory_xact_lock(hashtext('ps_policy ' || $1))"  # as private.activate_policy does
+_NOW: Final = "SELECT version FROM private.policy_activations WHERE name = $1 ORDER BY id DESC LIMIT 1"
 _WAS_IN_FORCE: Final = "SELECT EXISTS (SELECT FROM private.policy_activations WHERE name = $1 AND version = $2)"
 
 
@@ -76,12 +78,23 @@ class PolicyVersions:
         async with self._database.transaction(Role.APP) as connection:
             await connection.execute("SELECT private.approve_policy($1, $2, $3)", name, version, actor)
 
-    async def activate(self, name: str, version: int | None, actor: str, reason: str, *, four_eyes: bool) -> None:
+    async def activate(
+        self, name: str, version: int | None, actor: str, reason: str, *, four_eyes: bool, instead_of: int | None = None
+    ) -> None:
         """Put a version in force on every instance, or with None take the policy out of the database's hands.
 
-        Raises StorageError, with `four_eyes` also for a version that nobody has approved.
+        Raises StorageError, with `four_eyes` also for a version that nobody has approved, and where another version
+        than `instead_of` is in force by now.
         """
         async with self._database.transaction(Role.APP) as connection:
+            if instead_of is not None:
+                await connection.execute(_ALONE, name)
+                now = await connection.fetchval(_NOW, name)
+                if now != instead_of:
+                    told = "none" if now is None else f"version {now}"
+                    raise StorageError(
+                        f"version {instead_of} of '{name}' is no longer in force, but {told}: look again"
+                    )
             await connection.execute(
                 "SELECT private.activate_policy($1, $2, $3, $4, $5)", name, version, actor, reason, four_eyes
             )

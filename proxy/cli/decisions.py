@@ -155,9 +155,11 @@ def export(
     header, line_of = EXPORTS[_known("--format", form, list(EXPORTS)) or "jsonl"]
 
     async def work(database: Database) -> None:
-        sys.stdout.write(header)
+        due = header  # once it is known that the search is possible
         async for row in DecisionSearch(database).export(wanted):
-            sys.stdout.write(line_of(row))
+            sys.stdout.write(due + line_of(row))
+            due = ""
+        sys.stdout.write(due)
 
     _read(config, data, work)
 

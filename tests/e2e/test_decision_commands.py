@@ -55,10 +55,19 @@ def test_an_export_holds_what_a_search_finds(product: Product, decisions: list[s
         assert all(decision in done.stdout for decision in decisions)
 
 
-def test_a_tenant_that_does_not_exist_is_named_with_the_nearest(product: Product, decisions: list[str]) -> None:
-    done = product.run("decisions", "search", "--tenant", "dmeo", check=False)
-    assert done.returncode == 2
+@pytest.mark.parametrize("command", [("search",), ("export", "--format", "csv")])
+def test_a_tenant_that_does_not_exist_is_named_with_the_nearest(
+    product: Product, decisions: list[str], command: tuple[str, ...]
+) -> None:
+    done = product.run("decisions", *command, "--tenant", "dmeo", check=False)
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "promptshield: there is no tenant 'dmeo' (did you mean 'demo'?)\n"
+
+
+def test_an_export_of_nothing_still_has_its_head(product: Product, decisions: list[str]) -> None:
+    done = product.run("decisions", "export", "--model", "of-nobody", "--from", "1h", "--format", "csv")
+    assert done.stdout.startswith("id,")
+    assert done.stdout.count("\n") == 1
 
 
 def test_reading_uses_the_replica_where_there_is_one(product: Product, decisions: list[str]) -> None:

@@ -41,10 +41,14 @@ class Activation(Sent):
 
 
 class Rollback(Sent):
-    """`to` is a version that was in force once; by default the one that was so before the present one."""
+    """`to` is a version that was in force once; by default the one that was so before the present one.
+
+    `undo` is the version that is to go: refused where another one is in force by now, as somebody else was quicker.
+    """
 
     reason: Reason
     to: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    undo: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
 
 
 class ShownCandidate(Shown):

@@ -139,7 +139,7 @@ async def _roll_back(call: Call) -> ShownVersion:
     version = await version_of(call.parts, place, number)
     refuse_files(call.parts, place)
     await load(call.parts, place, version.content)  # workers would go on with what is to be undone
-    return await _put_in_force(call, place, version, wanted.reason)
+    return await _put_in_force(call, place, version, wanted.reason, wanted.undo)
 
 
 async def _withdraw(call: Call) -> ShownPolicy:
@@ -155,10 +155,13 @@ async def _withdraw(call: Call) -> ShownPolicy:
     return await _shown(call, place)
 
 
-async def _put_in_force(call: Call, place: PolicyPlace, version: PolicyVersion, reason: str) -> ShownVersion:
+async def _put_in_force(
+    call: Call, place: PolicyPlace, version: PolicyVersion, reason: str, instead_of: int | None = None
+) -> ShownVersion:
     before = await held_version(call.parts, place)
+    four_eyes = call.parts.settings.four_eyes
     await PolicyVersions(call.parts.database).activate(
-        place.name, version.version, call.principal.name, reason, four_eyes=call.parts.settings.four_eyes
+        place.name, version.version, call.principal.name, reason, four_eyes=four_eyes, instead_of=instead_of
     )
     was = None if before is None else before.version
     call.note(place.name, before={"version": was}, after={"version": version.version, "reason": reason})

@@ -79,7 +79,8 @@ async def _activate(visit: Visit) -> web.Response:
 
 
 async def _roll_back(visit: Visit) -> web.Response:
-    done = await visit.attempt("rollBackPolicy", ShownVersion, names=_policy(visit), body=visit.sent("reason"))
+    body = visit.sent("reason", "undo")
+    done = await visit.attempt("rollBackPolicy", ShownVersion, names=_policy(visit), body=body)
     return await _show(visit) if done is None else visit.go(visit.request.path, "rolled-back")
 
 

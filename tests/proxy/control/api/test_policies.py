@@ -60,6 +60,17 @@ async def test_nobody_goes_back_to_a_draft_that_was_never_in_force(house: House)
     assert (back.version, back.in_force) == (1, True)
 
 
+async def test_two_who_undo_the_same_version_go_back_once(house: House) -> None:
+    for number, content in enumerate((GOOD, GOOD + "# x\n", GOOD + "# y\n"), 1):
+        await house.do("savePolicyDraft", names(house), body={"content": content, "reason": "try it"})
+        await house.do("activatePolicyVersion", names(house, version=str(number)), body={"reason": "go on"})
+    undo = {"reason": "no good", "undo": 3}
+    assert (await house.do("rollBackPolicy", names(house), body=undo)).version == 2
+    with refused(409, "refused"):
+        await house.do("rollBackPolicy", names(house), body=undo)
+    assert (await house.do("readPolicyVersion", names(house, version="2"))).version.in_force
+
+
 async def test_nobody_goes_back_to_what_does_not_load_any_more(house: House) -> None:
     shared = house.parts.settings.policies_folder / "_shared" / "base.yaml"
     shared.parent.mkdir()
