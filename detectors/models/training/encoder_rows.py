@@ -11,7 +11,7 @@ import numpy as np
 from detectors.builtin.classifier import without_blobs
 from detectors.models.classifier_model import KINDS, best
 from detectors.models.linear import LinearModel
-from detectors.models.tokens import Tokens
+from detectors.models.tokens import ORIGINS, Tokens
 from detectors.models.training.calibrate import side
 from detectors.models.training.rows import Row, is_written
 from detectors.types import Origin
@@ -36,6 +36,10 @@ class Sample:
     @property
     def size(self) -> int:
         return max(map(len, self.windows))
+
+    @property
+    def by_tool(self) -> bool:
+        return self.windows[0][1] == ORIGINS[Origin.TOOL]
 
 
 def samples(

@@ -1,4 +1,4 @@
-"""Train the transformer: what is an attack, of which kind, and a vector that stays where the base had it."""
+"""Train the transformer: what is an attack, of which kind, and a vector as the whole base would have it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 import os
 import time
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -17,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from detectors.models.encoder import padded
+from detectors.models.tokens import FIRST, UNKNOWN
 from detectors.models.training.encoder_rows import Sample, batches
 from detectors.models.training.network import Network
 
@@ -25,14 +25,15 @@ DEEPER: Final = 0.85  # of the rate, for each layer further down
 TOKENS: Final = 3072  # of a batch
 WARM: Final = 0.06  # of all steps
 DROPPED: Final = 0.08  # of the words of a window are hidden from the network, so that it does not rely on one
-UNKNOWN: Final = 100
-VECTOR: Final = 1.0  # how much it costs to move a text's vector away from the base's
+VECTOR: Final = 1.0  # how much it costs that a text's vector is not where the base has it
 COMPARED: Final = 0.25  # of the windows of a batch are read by the base, too
+MIDDLE: Final = 512  # windows by which the middle of the base's vectors is known
 KIND: Final = 0.2
 REACHED: Final = "course.pt"
 SAVE_EVERY: Final = 50  # steps
 STEADY: Final = 0.995  # of the running mean of the weights, which is what is kept
-DULL: Final = (0.35, 0.15)  # share of easy texts that an epoch reads, and what every later one reads
+# Which share of texts an epoch reads: by users and by tools, each of hard and of easy ones. The last one is for tools.
+SHARES: Final = (((1.0, 0.35), (1.0, 0.35)), ((1.0, 0.15), (1.0, 0.15)), ((0.35, 0.04), (1.0, 0.25)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,15 @@ class Course:
     threads: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
 
 
-def fit(network: Network, rows: Sequence[Sample], course: Course) -> Network:
-    """Train a network, whose vectors stay near to those that it began with. Goes on where it was interrupted."""
+def fit(network: Network, base: Network, rows: Sequence[Sample], course: Course) -> Network:
+    """Train a network, whose vectors become those of `base`. Goes on where it was interrupted.
+
+    The vectors of words stay as they are: so does what a word has to do with those of other languages.
+    """
     torch.manual_seed(course.seed)
     torch.set_num_threads(course.threads)
-    base = deepcopy(network).eval()
+    network.words.requires_grad_(False)
+    guide = _Guide(base, rows)
     plan = _plan(rows, course)
     optimiser = torch.optim.AdamW(_groups(network), weight_decay=0.01, fused=True)
     mean = {name: value.detach().clone() for name, value in network.state_dict().items()}
@@ -59,7 +64,7 @@ def fit(network: Network, rows: Sequence[Sample], course: Course) -> Network:
     for step in range(done, len(plan)):
         for group in optimiser.param_groups:
             group["lr"] = group["top"] * _share(step, len(plan))
-        losses.append(_step(network, [rows[number] for number in plan[step]], base))
+        losses.append(_step(network, [rows[number] for number in plan[step]], guide))
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
@@ -79,12 +84,30 @@ def fit(network: Network, rows: Sequence[Sample], course: Course) -> Network:
     return network
 
 
+class _Guide:
+    """Where the base has texts, seen from their middle: as they come, all of its vectors lie in one direction."""
+
+    def __init__(self, base: Network, rows: Sequence[Sample]) -> None:
+        self._base, self._middle = base.eval(), torch.zeros(1)
+        windows = [row.windows[0] for row in rows[:: max(len(rows) // MIDDLE, 1)]]
+        read = [self._read(torch.from_numpy(padded(windows[at : at + 32]))) for at in range(0, len(windows), 32)]
+        self._middle = torch.cat(read).mean(0)
+
+    def vectors(self, numbers: Tensor) -> Tensor:
+        return functional.normalize(self._read(numbers) - self._middle, dim=1)
+
+    def _read(self, numbers: Tensor) -> Tensor:
+        with torch.no_grad(), _narrow():
+            vectors: Tensor = self._base(numbers)[2].float()
+        return vectors
+
+
 def _plan(rows: Sequence[Sample], course: Course) -> list[list[int]]:
     chance = np.random.default_rng(course.seed)
     plan: list[list[int]] = []
     for epoch in range(course.epochs):
-        share = DULL[min(epoch, len(DULL) - 1)]
-        chosen = [n for n, row in enumerate(rows) if not row.easy or chance.random() < share]
+        shares = SHARES[min(epoch, len(SHARES) - 1)]
+        chosen = [n for n, row in enumerate(rows) if chance.random() < shares[row.by_tool][row.easy]]
         plan += [[chosen[n] for n in batch] for batch in batches([rows[n] for n in chosen], TOKENS, chance)]
     return plan
 
@@ -92,7 +115,7 @@ def _plan(rows: Sequence[Sample], course: Course) -> list[list[int]]:
 def _groups(network: Network) -> list[dict[str, object]]:
     """Return the weights with their rates: what lies deeper says more of language than of attacks."""
     depth = len(network.layers)
-    groups = [{"params": [*network.words.parameters(), *network.places.parameters(), *network.start.parameters()],
+    groups = [{"params": [*network.places.parameters(), *network.start.parameters()],
                "top": RATE * DEEPER ** (depth + 1)}]  # fmt: skip
     for number, layer in enumerate(network.layers):
         groups.append({"params": list(layer.parameters()), "top": RATE * DEEPER ** (depth - 1 - number)})
@@ -109,10 +132,10 @@ def _share(step: int, steps: int) -> float:
     )
 
 
-def _step(network: Network, rows: Sequence[Sample], base: Network) -> float:
+def _step(network: Network, rows: Sequence[Sample], guide: _Guide) -> float:
     windows = [window for row in rows for window in row.windows]
     numbers = torch.from_numpy(padded(windows))
-    hidden = (torch.rand(numbers.shape) < DROPPED) & (numbers > UNKNOWN + 3)
+    hidden = (torch.rand(numbers.shape) < DROPPED) & (numbers >= FIRST)
     owner = torch.tensor([n for n, row in enumerate(rows) for _ in row.windows])
     with _narrow():
         odds, kinds, vectors = network(numbers.masked_fill(hidden, UNKNOWN))
@@ -127,9 +150,7 @@ def _step(network: Network, rows: Sequence[Sample], base: Network) -> float:
         loss = loss + KIND * functional.cross_entropy(kinds.float()[kind >= 0], kind[kind >= 0])
     compared = torch.rand(len(windows)) < COMPARED
     if bool(compared.any()):
-        with torch.no_grad(), _narrow():
-            before = base(numbers[compared])[2]
-        loss = loss + VECTOR * (1 - (vectors[compared].float() * before.float()).sum(1)).mean()
+        loss = loss + VECTOR * (1 - (vectors[compared].float() * guide.vectors(numbers[compared])).sum(1)).mean()
     loss.backward()
     return float(loss.detach())
 

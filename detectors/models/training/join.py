@@ -24,10 +24,10 @@ from detectors.types import Origin
 # would count for everything. Long texts, jailbreaks and questions have to show more: role-play and short
 # questions look like them.
 ENCODER: Final = {Origin.USER: 0.5, Origin.TOOL: 0.5}
-LENGTH: Final = {Origin.USER: 0.4, Origin.TOOL: 0.0}
-MANNER: Final = {Origin.USER: 2.0, Origin.TOOL: 0.0}
+LENGTH: Final = {Origin.USER: 0.7, Origin.TOOL: 0.0}
+MANNER: Final = {Origin.USER: 3.0, Origin.TOOL: 0.0}
 # Which share of unseen benign texts the second look may flag, and which may come near to a known attack by chance.
-CERTAIN: Final = {Origin.USER: 0.004, Origin.TOOL: 0.01}
+CERTAIN: Final = {Origin.USER: 0.011, Origin.TOOL: 0.01}
 NEAR: Final = 0.0005
 ROOM: Final = 2.5  # below the least linear score with which a text was flagged: of those there are few
 LEAST_NEAR: Final = 0.9  # below that, texts in languages that the base does not know resemble each other

@@ -8,32 +8,28 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import torch
 
-from detectors.errors import ConfigurationError
 from detectors.models import encoder, second_look, tokens
 from detectors.models.classifier_model import KINDS, Scale
 from detectors.models.encoder import Encoder
 from detectors.models.second_look import Joining
 from detectors.models.tokens import Tokens
 from detectors.models.training import fit_encoder
+from detectors.models.training.base import read_base
 from detectors.models.training.encoder_rows import LEFT_OUT, Sample, samples
 from detectors.models.training.export_encoder import export
 from detectors.models.training.fit_linear import ORIGINS
 from detectors.models.training.holding import held_out
 from detectors.models.training.join import Doubtful, Models, doubtful, joined, reliability
 from detectors.models.training.make_linear import SEED, First
-from detectors.models.training.network import Network, from_base
+from detectors.models.training.network import BASE_LAYERS, Network, from_base
 from detectors.models.training.prototypes import prototypes
 from detectors.models.training.rows import Row, weights
-from detectors.models.training.vocabulary import widened
+from detectors.models.training.vocabulary import chosen, defined
 from detectors.models.weights_file import read_weights
 
-EPOCHS: Final = 2
-# sentence-transformers/all-MiniLM-L6-v2, as independent projects pin it.
-BASE_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+EPOCHS: Final = 3
 _SHORT, _EVERY = 200, 25  # what a proof reads
-_ASIAN: Final = frozenset({"zh", "ja", "ko"})
 
 
 def make(rows: Sequence[Row], dev: Sequence[Row], first: First, base: Path, folder: Path, work: Path) -> None:
@@ -41,17 +37,15 @@ def make(rows: Sequence[Row], dev: Sequence[Row], first: First, base: Path, fold
 
     Raises ConfigurationError for another base than ours.
     """
-    weights_file = base / "model.safetensors"
-    if hashlib.sha256(weights_file.read_bytes()).hexdigest() != BASE_SHA256:
-        raise ConfigurationError(weights_file, None, "is not the base that this was made for (SHA-256 differs)")
-    texts = (row.text for row in rows if row.language in _ASIAN)
-    vocabulary, taken = widened((base / "tokenizer.json").read_bytes(), texts)
+    known = read_base(base)
+    numbers = chosen(known.pieces, known.scores, [row.text for row in rows])
+    vocabulary = defined(known.pieces, known.scores, numbers)
     (folder / tokens.FILE).write_bytes(vocabulary)
-    network, cutter = from_base(weights_file), Tokens(vocabulary)
-    _fill(network, taken)
+    cutter = Tokens(vocabulary)
     seen = [row for row in rows if not held_out(row) and row.source not in LEFT_OUT]
     read = samples(seen, list(weights(seen)), first.models, cutter)
-    export(fit_encoder.fit(network, read, fit_encoder.Course(EPOCHS, SEED, work)), folder / encoder.FILE)
+    network, whole = from_base(known, numbers), from_base(known, numbers, BASE_LAYERS)
+    export(fit_encoder.fit(network, whole, read, fit_encoder.Course(EPOCHS, SEED, work)), folder / encoder.FILE)
     unseen = [row for row in rows if held_out(row)]
     join(read, [*unseen, *dev], first, cutter, folder)
 
@@ -63,7 +57,9 @@ def prove(rows: Sequence[Row], first: First, folder: Path) -> None:
     cutter = Tokens(vocabulary)
     few = [row for row in rows if len(row.text) < _SHORT]
     read = samples(few[::_EVERY], [1.0] * len(few[::_EVERY]), first.models, cutter)
-    export(fit_encoder.fit(Network(), read, fit_encoder.Course(1, SEED, folder)), folder / encoder.FILE)
+    size = cutter.size
+    course = fit_encoder.Course(1, SEED, folder)
+    export(fit_encoder.fit(Network(size), Network(size, 1), read, course), folder / encoder.FILE)
     (folder / fit_encoder.REACHED).unlink()
     doubting = {origin: Scale(1e9, -1e9, scale.threshold, scale.slope) for origin, scale in first.scales.items()}
     join(read, few[1::_EVERY], First(first.models, doubting), cutter, folder)
@@ -87,15 +83,6 @@ def join(read: Sequence[Sample], unseen: Sequence[Row], first: First, cutter: To
     np.savez_compressed(
         folder / second_look.FILE, revision=np.array(digest.hexdigest()[:12]), allow_pickle=False, **arrays
     )
-
-
-def _fill(network: Network, taken: Sequence[int]) -> None:
-    """Begin with letters that the base lacked near those that it has: at their mean, each a little off it."""
-    with torch.no_grad():
-        torch.manual_seed(SEED)
-        words = network.words.weight
-        mean, spread = words[1000:].mean(0), words[1000:].std(0)
-        words[list(taken)] = mean + 0.5 * spread * torch.randn(len(taken), words.shape[1])
 
 
 def _numbers(joining: Joining) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:

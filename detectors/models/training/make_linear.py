@@ -21,7 +21,7 @@ from detectors.models.training.calibrate import scale_of, scores_of, side
 from detectors.models.training.fit_linear import ORIGINS, fit
 from detectors.models.training.generate import generate
 from detectors.models.training.holding import held_out
-from detectors.models.training.rows import Row, read_rows, weights, without_near_duplicates
+from detectors.models.training.rows import Row, is_written, read_rows, weights, without_near_duplicates
 from detectors.models.training.written import written
 from detectors.normalise import fold
 from detectors.types import Origin
@@ -33,7 +33,7 @@ CERTAIN: Final = {Origin.USER: 0.0008, Origin.TOOL: 0.004}
 DOUBT: Final = {Origin.USER: 0.16, Origin.TOOL: 0.2}
 
 
-def corpus_rows(corpus: Path, size: int, *, with_written: bool) -> list[Row]:
+def corpus_rows(corpus: Path, size: int) -> list[Row]:
     """Return the rows to train on: the corpus' and our own, none of which resembles a text of an `eval_*` file
     or of our own tests.
     """
@@ -42,7 +42,7 @@ def corpus_rows(corpus: Path, size: int, *, with_written: bool) -> list[Row]:
     rows = [
         row for name in ("train", "train_embedded", "train_harmful") for row in read_rows(corpus / f"{name}.jsonl.gz")
     ]
-    own = [*generate(SEED, size), *(written() if with_written else ())]
+    own = [*generate(SEED, size), *written()]
     known = [row.text for file in sorted(corpus.glob("eval_*.jsonl.gz")) for row in read_rows(file)]
     for file in sorted(OWN_TESTS.rglob("*.jsonl")):
         known += [fold(orjson.loads(line)["text"]) for line in file.read_bytes().splitlines()]
@@ -51,9 +51,9 @@ def corpus_rows(corpus: Path, size: int, *, with_written: bool) -> list[Row]:
     return rows + kept
 
 
-def without_most_of_templates(rows: Sequence[Row], most: int = 800) -> list[Row]:
-    """Return the rows with at most so many attacks of one source, chosen by the seed."""
-    shuffled = list(rows)
+def of_templates(rows: Sequence[Row], most: int = 800) -> list[Row]:
+    """Return the rows of templates, with at most so many attacks of one source, chosen by the seed."""
+    shuffled = [row for row in rows if not is_written(row)]
     Random(SEED).shuffle(shuffled)  # noqa: S311 - no secret
     counts: Counter[str] = Counter()
     kept = []

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Final
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-LAYERS: Final = 6
+from detectors.models.training.base import Base
+
+LAYERS: Final = 6  # those nearest to the words, of the base's
+BASE_LAYERS: Final = 12
 WIDTH: Final = 384
 HEADS: Final = 12
 HEAD: Final = WIDTH // HEADS
 INNER: Final = 1536
-VOCABULARY: Final = 30_522
 PLACES: Final = 128
 KINDS: Final = 4  # detectors.models.classifier_model.KINDS
 DROPOUT: Final = 0.1
@@ -45,11 +46,11 @@ def _split(states: Tensor) -> Tensor:
 class Network(nn.Module):  # type: ignore[misc]  # likewise
     """Reads token numbers (batch, length), padded with 0."""
 
-    def __init__(self) -> None:
+    def __init__(self, vocabulary: int, layers: int = LAYERS) -> None:
         super().__init__()
-        self.words, self.places = nn.Embedding(VOCABULARY, WIDTH), nn.Embedding(PLACES, WIDTH)
+        self.words, self.places = nn.Embedding(vocabulary, WIDTH), nn.Embedding(PLACES, WIDTH)
         self.start = nn.LayerNorm(WIDTH, eps=1e-12)
-        self.layers = nn.ModuleList(Layer() for _ in range(LAYERS))
+        self.layers = nn.ModuleList(Layer() for _ in range(layers))
         self.attack, self.kinds = nn.Linear(WIDTH, 1), nn.Linear(WIDTH, KINDS)
         self.dropout = nn.Dropout(DROPOUT)
 
@@ -67,26 +68,22 @@ class Network(nn.Module):  # type: ignore[misc]  # likewise
 
 
 _NAMES: Final = {
-    "attention.self.query": "query", "attention.self.key": "key", "attention.self.value": "value",
-    "attention.output.dense": "out", "attention.output.LayerNorm": "attended",
-    "intermediate.dense": "wide", "output.dense": "narrow", "output.LayerNorm": "done",
+    "q": "query", "k": "key", "v": "value", "ao": "out", "aln": "attended", "fi": "wide", "fo": "narrow", "oln": "done",
 }  # fmt: skip
 
 
-def from_base(file: Path) -> Network:
-    """Return a network with the weights of all-MiniLM-L6-v2 (a BERT in safetensors). Raises KeyError for another."""
-    given = load_file(file)
-    network = Network()
+def from_base(base: Base, numbers: Sequence[int], layers: int = LAYERS) -> Network:
+    """Return a network with the base's first layers that knows those of its pieces."""
+    network = Network(len(numbers), layers)
     state = network.state_dict()
-    state["words.weight"] = given["embeddings.word_embeddings.weight"]
+    given = {name: torch.from_numpy(array) for name, array in base.weights.items()}
+    state["words.weight"] = given["emb.word"][list(numbers)]
     # Every text is of one type: what that type adds is the same at every place.
-    state["places.weight"] = (
-        given["embeddings.position_embeddings.weight"][:PLACES] + given["embeddings.token_type_embeddings.weight"][0]
-    )
-    for part in ("weight", "bias"):
-        state[f"start.{part}"] = given[f"embeddings.LayerNorm.{part}"]
-        for number in range(LAYERS):
-            for theirs, ours in _NAMES.items():
-                state[f"layers.{number}.{ours}.{part}"] = given[f"encoder.layer.{number}.{theirs}.{part}"]
+    state["places.weight"] = given["emb.pos"][:PLACES] + given["emb.type"][0]
+    for ours, theirs in (("weight", "w"), ("bias", "b")):
+        state[f"start.{ours}"] = given[f"emb.ln.{theirs}"]
+        for number in range(layers):
+            for short, name in _NAMES.items():
+                state[f"layers.{number}.{name}.{ours}"] = given[f"l{number}.{short}.{theirs}"]
     network.load_state_dict(state)
     return network

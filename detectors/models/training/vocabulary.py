@@ -1,38 +1,60 @@
-"""The vocabulary of the transformer's base, in which places that nothing uses are given to letters that it lacks."""
+"""Which pieces of words the transformer knows: those of its base that folded texts use, and the most common others."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Sequence
 from typing import Final
 
-import orjson
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from tokenizers.models import Unigram
+from tokenizers.pre_tokenizers import Metaspace
 
-# Kept for who wrote a text: detectors.models.tokens.ORIGINS.
-_KEPT: Final = frozenset({"[unused0]", "[unused1]"})
+from detectors.models.tokens import FIRST, UNKNOWN
+from detectors.normalise import fold
+
+SIZE: Final = 36_000
+LEAST: Final = 2  # texts that use a piece
+# The base's pieces whose vectors our first numbers begin with: nothing, a user, a tool, a hidden word, both ends.
+_OURS: Final = ("<pad>", "▁user", "▁tool", "<mask>", "<s>", "</s>")
 
 
-def widened(definition: bytes, texts: Iterable[str]) -> tuple[bytes, list[int]]:
-    """Return the tokenizer's definition with the Chinese characters that occur most in `texts` and that it lacked, and
-    the numbers that these took over. The base reads every such character as a word, and a third of them as unknown.
+def chosen(pieces: Sequence[str], scores: NDArray[np.float32], texts: Sequence[str]) -> list[int]:
+    """Return the base's numbers of SIZE pieces: those of `texts` first, then by how common they are anywhere."""
+    places = {piece: number for number, piece in enumerate(pieces)}
+    whole = _tokenizer(pieces, scores, places["<unk>"])
+    used = Counter(
+        number for found in whole.encode_batch_fast(texts, add_special_tokens=False) for number in set(found.ids)
+    )
+    special = {places[piece] for piece in (*_OURS, "<unk>")}
+    ours = [number for number, count in used.most_common() if count >= LEAST and number not in special]
+    known = special | set(ours)
+    more = (
+        number
+        for number in np.argsort(-scores, kind="stable").tolist()
+        if number not in known and fold(pieces[number]) == pieces[number]
+    )
+    room = SIZE - len(_OURS)
+    kept = [*ours, *(number for number, _ in zip(more, range(max(room - len(ours), 0)), strict=False))][:room]
+    return [*(places[piece] for piece in _OURS), *sorted(kept)]
+
+
+def defined(pieces: Sequence[str], scores: NDArray[np.float32], numbers: Sequence[int]) -> bytes:
+    """Return the definition of a tokenizer that knows only these pieces, numbered in their order.
+
+    The first are of no text: a blank stands in each, and texts have none once they are cut.
     """
-    tokenizer = orjson.loads(definition)
-    words = tokenizer["model"]["vocab"]
-    unused = sorted(number for word, number in words.items() if word.startswith("[unused") and word not in _KEPT)
-    named = {number: word for word, number in words.items()}
-    letters = Counter(letter for text in texts for letter in text if _alone(letter))
-    lacking = (letter for letter, _ in letters.most_common() if letter not in words)
-    taken = []
-    for number, letter in zip(unused, islice(lacking, len(unused)), strict=False):
-        del words[named[number]]
-        words[letter] = number
-        taken.append(number)
-    tokenizer["truncation"] = tokenizer["padding"] = None
-    tokenizer["model"]["vocab"] = dict(sorted(words.items(), key=lambda item: item[1]))
-    return orjson.dumps(tokenizer), taken
+    names = [f" {number}" for number in range(FIRST)]
+    kept = [pieces[number] for number in numbers[FIRST:]]
+    said = [0.0] * FIRST + [round(float(scores[number]), 3) for number in numbers[FIRST:]]
+    return _tokenizer([*names, *kept], np.array(said), UNKNOWN).to_str().encode()
 
 
-def _alone(letter: str) -> bool:
-    """Tell whether the base takes a letter for a word: those of Chinese, which Japanese uses, too."""
-    return "\u4e00" <= letter <= "\u9fff"
+def _tokenizer(pieces: Sequence[str], scores: NDArray[np.floating], unknown: int) -> Tokenizer:
+    tokenizer = Tokenizer(
+        Unigram(list(zip(pieces, map(float, scores), strict=True)), unk_id=unknown, byte_fallback=False)
+    )
+    tokenizer.pre_tokenizer = Metaspace()
+    return tokenizer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -73,10 +74,13 @@ def test_it_wants_what_the_classifier_leaves_open(hits: list[Hit], wanted: bool,
     assert transformer.wants(segment(UNSURE), hits) is wanted
 
 
-def test_what_both_models_together_could_not_call_an_attack_is_read_for_an_operators_attacks_alone(
-    transformer: Transformer,
-) -> None:
-    hardly = [claim(0.002)]
+def test_what_both_models_together_could_not_call_an_attack_is_read_for_an_operators_attacks_alone() -> None:
+    linear, second = load_classifier(), load_second_look()
+    narrow = {
+        origin: replace(each, reach=linear.scales[origin].certain - 1) for origin, each in second.joinings.items()
+    }
+    transformer = Transformer(linear, replace(second, joinings=narrow))
+    hardly = [claim(0.02)]
     assert not transformer.wants(segment(UNSURE), hardly)
     transformer.know(as_known([[1.0] + [0.0] * 383], [Category.JAILBREAK]))
     assert transformer.wants(segment(UNSURE), hardly)

@@ -17,7 +17,7 @@ from detectors.models.tokens import load_tokens
 from detectors.models.weights_file import SHIPPED, write_manifest
 from detectors.types import Origin
 
-WINDOWS = [[101, 1, 8568, 2035, 3025, 8128, 102], [101, 2, 7592, 102]]
+WINDOWS = [[4, 1, 8568, 2035, 3025, 8128, 5], [4, 2, 7592, 5]]
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +40,13 @@ def test_a_window_says_nearly_the_same_alone_and_beside_another(encoder: Encoder
 
 
 def test_a_text_means_the_same_on_every_processor(encoder: Encoder) -> None:
-    text = "block my card 4111 1111 1111 1111."
+    text = "translate this into french: good morning"
     windows = load_tokens().windows(text, [Window(0, len(text), 0.0)], Origin.USER)
-    assert encoder.read(windows).attack == pytest.approx([3.01], abs=0.1)  # 3.36 where sums of products overflow
+    assert encoder.read(windows).attack == pytest.approx([-1.27], abs=0.1)  # -0.37 where sums of products overflow
 
 
 def test_a_shorter_one_is_filled_up() -> None:
-    assert padded(WINDOWS).tolist()[1] == [101, 2, 7592, 102, 0, 0, 0]
+    assert padded(WINDOWS).tolist()[1] == [4, 2, 7592, 5, 0, 0, 0]
 
 
 def test_reading_starts_no_thread(encoder: Encoder) -> None:
@@ -57,7 +57,7 @@ def test_reading_starts_no_thread(encoder: Encoder) -> None:
 
 def test_a_word_outside_of_the_vocabulary_is_a_failure_to_look(encoder: Encoder) -> None:
     with pytest.raises(DetectorError, match="detector transformer: "):
-        encoder.read([[101, 10**9, 102]])
+        encoder.read([[4, 10**9, 5]])
 
 
 def test_another_file_is_named_with_what_is_wrong(tmp_path: Path) -> None:
