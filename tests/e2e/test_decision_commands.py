@@ -66,7 +66,7 @@ def test_a_tenant_that_does_not_exist_is_named_with_the_nearest(
 
 def test_an_export_of_nothing_still_has_its_head(product: Product, decisions: list[str]) -> None:
     done = product.run("decisions", "export", "--model", "of-nobody", "--from", "1h", "--format", "csv")
-    assert done.stdout.startswith("id,")
+    assert done.stdout.startswith("opened_at,")
     assert done.stdout.count("\n") == 1
 
 
