@@ -38,7 +38,6 @@ _ACTIVATIONS: Final = """
 SELECT version FROM private.policy_activations WHERE name = $1 AND version IS NOT NULL ORDER BY id
 """
 _ALONE: Final = "SELECT pg_advisory_xact_lock(hashtext('ps_policy ' || $1))"  # as private.activate_policy does
-_NOW: Final = "SELECT version FROM private.policy_activations WHERE name = $1 ORDER BY id DESC LIMIT 1"
 _WAS_IN_FORCE: Final = "SELECT EXISTS (SELECT FROM private.policy_activations WHERE name = $1 AND version = $2)"
 
 
@@ -89,9 +88,9 @@ class PolicyVersions:
         async with self._database.transaction(Role.APP) as connection:
             if instead_of is not None:
                 await connection.execute(_ALONE, name)
-                now = await connection.fetchval(_NOW, name)
-                if now != instead_of:
-                    told = "none" if now is None else f"version {now}"
+                now = await connection.fetchrow(_ONE, name, None)
+                if now is None or now["version"] != instead_of:
+                    told = "none" if now is None else f"version {now['version']}"
                     raise StorageError(
                         f"version {instead_of} of '{name}' is no longer in force, but {told}: look again"
                     )

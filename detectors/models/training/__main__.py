@@ -15,6 +15,7 @@ from types import ModuleType
 from detectors.errors import ConfigurationError
 from detectors.models import encoder, harm_model, second_look, tokens
 from detectors.models.classifier_model import FILE, load_classifier
+from detectors.models.training.base import FILE as BASE
 from detectors.models.training.generate import generate
 from detectors.models.training.make_harm import make_harm
 from detectors.models.training.make_linear import SEED, corpus_rows, first_fit, make, of_templates
@@ -48,8 +49,8 @@ def main() -> int:
     if not (corpus / "train.jsonl.gz").is_file():
         print("PROMPTSHIELD_CORPUS names no folder with train.jsonl.gz and dev.jsonl.gz", file=sys.stderr)
         return 2
-    if not options.linear and (make_encoder is None or not (base / "e5-small-q4.bin").is_file()):
-        missing = f"{MISSING} is not installed" if MISSING else "PROMPTSHIELD_BASE names no folder with e5-small-q4.bin"
+    if not options.linear and (make_encoder is None or not (base / BASE).is_file()):
+        missing = f"{MISSING} is not installed" if MISSING else f"PROMPTSHIELD_BASE names no folder with {BASE}"
         print(f"the transformer cannot be trained: {missing}; --linear leaves it as it is", file=sys.stderr)
         return 2
     try:
@@ -68,10 +69,12 @@ def _train(corpus: Path, base: Path | None) -> int:
     print(f"the linear model's thresholds: {dict(first.scales)}")
     make(rows, first, SHIPPED, epochs=3)
     harmful = make_harm(corpus, SHIPPED, size=4000, epochs=3)
+    further = [*rows, *filter(is_written, every)]
     if base is not None and make_encoder is not None:
         WORK.mkdir(parents=True, exist_ok=True)
-        make_encoder.make([*rows, *filter(is_written, every)], dev, first, base, SHIPPED, WORK)
-    counts = dict.fromkeys((FILE, encoder.FILE, second_look.FILE, tokens.FILE), len(rows)) | {harm_model.FILE: harmful}
+        make_encoder.make(further, dev, first, base, SHIPPED, WORK)
+    counts = dict.fromkeys((encoder.FILE, second_look.FILE, tokens.FILE), len(further))
+    counts |= {FILE: len(rows), harm_model.FILE: harmful}
     facts = {file: {"seed": SEED, "rows": count, "made_by": "make train"} for file, count in counts.items()}
     write_manifest(SHIPPED, facts)
     return 0

@@ -21,7 +21,7 @@ FILE: Final = "e5-small-q4.bin"
 SHA256: Final = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 _MAGIC: Final = b"E5S1"
 _BLOCK: Final = np.dtype([("scale", "<f2"), ("halves", "u1", 16)])  # 32 numbers
-_FLOATS, _BLOCKS = 0, 1
+_FLOATS: Final = 0  # what is not kept in blocks
 
 Floats = NDArray[np.float32]
 

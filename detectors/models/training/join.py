@@ -30,7 +30,7 @@ MANNER: Final = {Origin.USER: 3.0, Origin.TOOL: 0.0}
 CERTAIN: Final = {Origin.USER: 0.011, Origin.TOOL: 0.01}
 NEAR: Final = 0.0005
 ROOM: Final = 2.5  # below the least linear score with which a text was flagged: of those there are few
-LEAST_NEAR: Final = 0.9  # below that, texts in languages that the base does not know resemble each other
+LEAST_NEAR: Final = 0.9  # what is less alike does not say much the same
 
 Floats = NDArray[np.float64]
 
