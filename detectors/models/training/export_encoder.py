@@ -13,7 +13,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from detectors.models.encoder import INPUT, OUTPUTS
 from detectors.models.tokens import PADDING
-from detectors.models.training.network import HEAD, HEADS, KINDS, LAYERS, WIDTH, Network
+from detectors.models.training.network import FIRST_ORIGIN, HEAD, HEADS, KINDS, LAYERS, WIDTH, Network
 
 _OPSET: Final = 17
 _FUSED: Final = "com.microsoft"
@@ -52,6 +52,7 @@ def export(network: Network, file: Path) -> None:
     weights = {name: value.detach().float().numpy().copy() for name, value in network.state_dict().items()}
     # So that nothing has to be divided later.
     weights |= {name: (array * HEAD**-0.5).astype(np.float32) for name, array in weights.items() if ".query." in name}
+    weights |= {name: weights[name] / weights["spread"] for name in ("attack.weight", "kinds.weight")}
     wide = file.with_suffix(".wide")
     onnx.save(_model(_graph(weights)), wide)
     parts = ["MatMul", "Gather"]
@@ -72,13 +73,16 @@ def _graph(weights: dict[str, NDArray[np.float32]]) -> _Graph:
     states = _embedded(g)
     for number in range(LAYERS):
         states = _layer(g, f"layers.{number}", states, hidden)
-    first = g.add("Gather", [states, g.constant("at_first", np.int64(0))], "first", axis=1)
-    odds = g.add("Gemm", [first, g.weight("attack.weight", turned=True), g.weight("attack.bias")], "odds")
-    g.add("Squeeze", [odds, g.axes(1)], OUTPUTS[0])
-    g.add("Gemm", [first, g.weight("kinds.weight", turned=True), g.weight("kinds.bias")], OUTPUTS[1])
     shown = g.add("Mul", [states, g.add("Unsqueeze", [there, g.axes(2)], "deep")], "shown")
-    # Unit vectors: what a mean is divided by makes no difference to its direction.
-    g.add("LpNormalization", [g.add("ReduceSum", [shown, g.axes(1)], "total", keepdims=0)], OUTPUTS[2], axis=1, p=2)
+    total = g.add("ReduceSum", [shown, g.axes(1)], "total", keepdims=0)
+    count = g.add("ReduceSum", [there, g.axes(1)], "count", keepdims=1)
+    vectors = g.add("Sub", [g.add("Div", [total, count], "mean"), g.weight("middle")], "moved")
+    odds = g.add("Gemm", [vectors, g.weight("attack.weight", turned=True), g.weight("attack.bias")], "odds")
+    mark = g.add("Gather", [INPUT, g.axes(1)], "mark", axis=1)
+    by = g.add("Sub", [mark, g.constant("first_origin", np.int64(FIRST_ORIGIN))], "by")
+    g.add("Squeeze", [g.add("GatherElements", [odds, by], "asked", axis=1), g.axes(1)], OUTPUTS[0])
+    g.add("Gemm", [vectors, g.weight("kinds.weight", turned=True), g.weight("kinds.bias")], OUTPUTS[1])
+    g.add("LpNormalization", [vectors], OUTPUTS[2], axis=1, p=2)
     return g
 
 

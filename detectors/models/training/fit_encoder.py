@@ -1,7 +1,8 @@
-"""Train the transformer: what is an attack, of which kind, and a vector as the whole base would have it."""
+"""Train the transformer: what is an attack, of which kind, and a vector that stays where the base has it."""
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import time
@@ -18,7 +19,8 @@ from torch.nn import functional
 from detectors.models.encoder import padded
 from detectors.models.tokens import FIRST, UNKNOWN
 from detectors.models.training.encoder_rows import Sample, batches
-from detectors.models.training.network import Network
+from detectors.models.training.fit_heads import fit_heads
+from detectors.models.training.network import Network, narrow
 
 RATE: Final = 1.5e-4
 DEEPER: Final = 0.85  # of the rate, for each layer further down
@@ -27,13 +29,14 @@ WARM: Final = 0.06  # of all steps
 DROPPED: Final = 0.08  # of the words of a window are hidden from the network, so that it does not rely on one
 VECTOR: Final = 1.0  # how much it costs that a text's vector is not where the base has it
 COMPARED: Final = 0.25  # of the windows of a batch are read by the base, too
-MIDDLE: Final = 512  # windows by which the middle of the base's vectors is known
+MIDDLE: Final = 2048  # windows by which the middle of all is known
 KIND: Final = 0.2
+BACK: Final = 0.25  # of the way to where training began
 REACHED: Final = "course.pt"
 SAVE_EVERY: Final = 50  # steps
 STEADY: Final = 0.995  # of the running mean of the weights, which is what is kept
-# Which share of texts an epoch reads: by users and by tools, each of hard and of easy ones. The last one is for tools.
-SHARES: Final = (((1.0, 0.35), (1.0, 0.35)), ((1.0, 0.15), (1.0, 0.15)), ((0.35, 0.04), (1.0, 0.25)))
+# Which share of texts an epoch reads: by users and by tools, each of hard and of easy ones.
+SHARES: Final = (((1.0, 0.35), (1.0, 0.35)), ((1.0, 0.15), (1.0, 0.15)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +49,16 @@ class Course:
     threads: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
 
 
-def fit(network: Network, base: Network, rows: Sequence[Sample], course: Course) -> Network:
-    """Train a network, whose vectors become those of `base`. Goes on where it was interrupted.
+def fit(network: Network, rows: Sequence[Sample], course: Course) -> Network:
+    """Train a network whose vectors stay near to where they are now. Goes on where it was interrupted.
 
     The vectors of words stay as they are: so does what a word has to do with those of other languages.
     """
     torch.manual_seed(course.seed)
     torch.set_num_threads(course.threads)
+    _centre(network, rows)
+    guide = copy.deepcopy(network).eval().requires_grad_(False)
     network.words.requires_grad_(False)
-    guide = _Guide(base, rows)
     plan = _plan(rows, course)
     optimiser = torch.optim.AdamW(_groups(network), weight_decay=0.01, fused=True)
     mean = {name: value.detach().clone() for name, value in network.state_dict().items()}
@@ -79,27 +83,23 @@ def fit(network: Network, base: Network, rows: Sequence[Sample], course: Course)
                 flush=True,
             )
             losses.clear()
+    # A part of the way back, it still knows what it has learned, and again what training on few kinds of texts lets it
+    # forget (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
+    for name, before in guide.state_dict().items():
+        mean[name].lerp_(before, BACK)
     network.load_state_dict(mean)
-    network.eval()
+    _centre(network, rows)
+    fit_heads(network, rows, course.seed)
     return network
 
 
-class _Guide:
-    """Where the base has texts, seen from their middle: as they come, all of its vectors lie in one direction."""
-
-    def __init__(self, base: Network, rows: Sequence[Sample]) -> None:
-        self._base, self._middle = base.eval(), torch.zeros(1)
-        windows = [row.windows[0] for row in rows[:: max(len(rows) // MIDDLE, 1)]]
-        read = [self._read(torch.from_numpy(padded(windows[at : at + 32]))) for at in range(0, len(windows), 32)]
-        self._middle = torch.cat(read).mean(0)
-
-    def vectors(self, numbers: Tensor) -> Tensor:
-        return functional.normalize(self._read(numbers) - self._middle, dim=1)
-
-    def _read(self, numbers: Tensor) -> Tensor:
-        with torch.no_grad(), _narrow():
-            vectors: Tensor = self._base(numbers)[2].float()
-        return vectors
+def _centre(network: Network, rows: Sequence[Sample]) -> None:
+    """Look at some texts' vectors from their middle, as far as each number of them differs from text to text."""
+    network.eval()
+    windows = [row.windows[0] for row in rows[:: max(len(rows) // MIDDLE, 1)]]
+    with torch.no_grad(), narrow():
+        read = [network.means(torch.from_numpy(padded(windows[at : at + 32]))) for at in range(0, len(windows), 32)]
+    network.centre(torch.cat(read))
 
 
 def _plan(rows: Sequence[Sample], course: Course) -> list[list[int]]:
@@ -132,12 +132,12 @@ def _share(step: int, steps: int) -> float:
     )
 
 
-def _step(network: Network, rows: Sequence[Sample], guide: _Guide) -> float:
+def _step(network: Network, rows: Sequence[Sample], guide: Network) -> float:
     windows = [window for row in rows for window in row.windows]
     numbers = torch.from_numpy(padded(windows))
     hidden = (torch.rand(numbers.shape) < DROPPED) & (numbers >= FIRST)
     owner = torch.tensor([n for n, row in enumerate(rows) for _ in row.windows])
-    with _narrow():
+    with narrow():
         odds, kinds, vectors = network(numbers.masked_fill(hidden, UNKNOWN))
     # A text is an attack if one of its windows is.
     most = torch.full((len(rows),), -1e4).scatter_reduce(0, owner, odds.float(), "amax")
@@ -150,16 +150,11 @@ def _step(network: Network, rows: Sequence[Sample], guide: _Guide) -> float:
         loss = loss + KIND * functional.cross_entropy(kinds.float()[kind >= 0], kind[kind >= 0])
     compared = torch.rand(len(windows)) < COMPARED
     if bool(compared.any()):
-        loss = loss + VECTOR * (1 - (vectors[compared].float() * guide.vectors(numbers[compared])).sum(1)).mean()
+        with torch.no_grad(), narrow():
+            before = guide(numbers[compared])[2]
+        loss = loss + VECTOR * (1 - (vectors[compared] * before).sum(1)).mean()
     loss.backward()
     return float(loss.detach())
-
-
-def _narrow() -> torch.autocast:
-    """Return in how many bits to multiply: without instructions of its own for sixteen, a processor takes ten times as
-    long for them as for thirty-two.
-    """
-    return torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu.get_capabilities().get("avx512_bf16", False))
 
 
 def _save(folder: Path, network: Network, optimiser: torch.optim.Optimizer, mean: dict[str, Tensor], step: int) -> None:

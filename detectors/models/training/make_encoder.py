@@ -22,18 +22,18 @@ from detectors.models.training.fit_linear import ORIGINS
 from detectors.models.training.holding import held_out
 from detectors.models.training.join import Doubtful, Models, doubtful, joined, reliability
 from detectors.models.training.make_linear import SEED, First
-from detectors.models.training.network import BASE_LAYERS, Network, from_base
+from detectors.models.training.network import Network, from_base
 from detectors.models.training.prototypes import prototypes
 from detectors.models.training.rows import Row, weights
 from detectors.models.training.vocabulary import chosen, defined
 from detectors.models.weights_file import read_weights
 
-EPOCHS: Final = 3
+EPOCHS: Final = 2
 _SHORT, _EVERY = 200, 25  # what a proof reads
 
 
 def make(rows: Sequence[Row], dev: Sequence[Row], first: First, base: Path, folder: Path, work: Path) -> None:
-    """Write `encoder.onnx`, `tokenizer.json` and `second_look.npz` into `folder`; goes on with what is in `work`.
+    """Write `encoder.onnx`, `tokenizer.model` and `second_look.npz` into `folder`; goes on with what is in `work`.
 
     Raises ConfigurationError for another base than ours.
     """
@@ -44,8 +44,8 @@ def make(rows: Sequence[Row], dev: Sequence[Row], first: First, base: Path, fold
     cutter = Tokens(vocabulary)
     seen = [row for row in rows if not held_out(row) and row.source not in LEFT_OUT]
     read = samples(seen, list(weights(seen)), first.models, cutter)
-    network, whole = from_base(known, numbers), from_base(known, numbers, BASE_LAYERS)
-    export(fit_encoder.fit(network, whole, read, fit_encoder.Course(EPOCHS, SEED, work)), folder / encoder.FILE)
+    network = fit_encoder.fit(from_base(known, numbers), read, fit_encoder.Course(EPOCHS, SEED, work))
+    export(network, folder / encoder.FILE)
     unseen = [row for row in rows if held_out(row)]
     join(read, [*unseen, *dev], first, cutter, folder)
 
@@ -57,9 +57,8 @@ def prove(rows: Sequence[Row], first: First, folder: Path) -> None:
     cutter = Tokens(vocabulary)
     few = [row for row in rows if len(row.text) < _SHORT]
     read = samples(few[::_EVERY], [1.0] * len(few[::_EVERY]), first.models, cutter)
-    size = cutter.size
     course = fit_encoder.Course(1, SEED, folder)
-    export(fit_encoder.fit(Network(size), Network(size, 1), read, course), folder / encoder.FILE)
+    export(fit_encoder.fit(Network(cutter.size), read, course), folder / encoder.FILE)
     (folder / fit_encoder.REACHED).unlink()
     doubting = {origin: Scale(1e9, -1e9, scale.threshold, scale.slope) for origin, scale in first.scales.items()}
     join(read, few[1::_EVERY], First(first.models, doubting), cutter, folder)

@@ -29,7 +29,7 @@ from detectors.types import Origin
 SEED: Final = 7
 OWN_TESTS: Final = Path("tests/data")  # from where `make` runs
 # Shares of benign texts of unseen kinds above which a text is an attack, and above which it is worth a second look.
-CERTAIN: Final = {Origin.USER: 0.0008, Origin.TOOL: 0.004}
+CERTAIN: Final = {Origin.USER: 0.0002, Origin.TOOL: 0.004}
 DOUBT: Final = {Origin.USER: 0.16, Origin.TOOL: 0.2}
 
 

@@ -1,4 +1,6 @@
-"""The transformer while it is trained: a small BERT. Its first token tells attacks, its mean is the text's vector."""
+"""The transformer while it is trained: a small BERT. The mean of what it makes of a text's tokens, seen from the middle
+of all texts, is the text's vector, and tells attacks: of users by one head, of tools by another.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from detectors.models.tokens import ORIGINS
 from detectors.models.training.base import Base
 
-LAYERS: Final = 6  # those nearest to the words, of the base's
-BASE_LAYERS: Final = 12
+LAYERS: Final = 8  # those nearest to the words, of the base's twelve
 WIDTH: Final = 384
 HEADS: Final = 12
 HEAD: Final = WIDTH // HEADS
@@ -20,6 +22,8 @@ INNER: Final = 1536
 PLACES: Final = 128
 KINDS: Final = 4  # detectors.models.classifier_model.KINDS
 DROPOUT: Final = 0.1
+LEAST_SPREAD: Final = 1e-3
+FIRST_ORIGIN: Final = min(ORIGINS.values())  # the second number of every window says who wrote it
 
 
 class Layer(nn.Module):  # type: ignore[misc]  # of a library that may be absent
@@ -46,25 +50,39 @@ def _split(states: Tensor) -> Tensor:
 class Network(nn.Module):  # type: ignore[misc]  # likewise
     """Reads token numbers (batch, length), padded with 0."""
 
-    def __init__(self, vocabulary: int, layers: int = LAYERS) -> None:
+    def __init__(self, vocabulary: int) -> None:
         super().__init__()
         self.words, self.places = nn.Embedding(vocabulary, WIDTH), nn.Embedding(PLACES, WIDTH)
         self.start = nn.LayerNorm(WIDTH, eps=1e-12)
-        self.layers = nn.ModuleList(Layer() for _ in range(layers))
-        self.attack, self.kinds = nn.Linear(WIDTH, 1), nn.Linear(WIDTH, KINDS)
+        self.layers = nn.ModuleList(Layer() for _ in range(LAYERS))
+        # As they come, all means lie in one direction, and differ by little in most of their numbers.
+        self.register_buffer("middle", torch.zeros(WIDTH))
+        self.register_buffer("spread", torch.ones(WIDTH))
+        self.attack, self.kinds = nn.Linear(WIDTH, len(ORIGINS)), nn.Linear(WIDTH, KINDS)
         self.dropout = nn.Dropout(DROPOUT)
 
     def forward(self, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return log odds of an attack (batch), of each kind (batch, KINDS), and unit vectors (batch, WIDTH)."""
+        vectors = self.means(numbers) - self.middle
+        read = self.dropout(vectors / self.spread)
+        odds = self.attack(read).gather(1, numbers[:, 1:2] - FIRST_ORIGIN)
+        return odds.squeeze(1), self.kinds(read), functional.normalize(vectors, dim=1)
+
+    def means(self, numbers: Tensor) -> Tensor:
+        """Return the mean of the last states of each text's tokens (batch, WIDTH)."""
         there = (numbers != 0).to(torch.float32)
         mask = ((1 - there) * -1e4)[:, None, None, :]
         states = self.start(self.words(numbers) + self.places.weight[: numbers.shape[1]])
         states = self.dropout(states)
         for layer in self.layers:
             states = layer(states, mask.to(states.dtype))
-        first = self.dropout(states[:, 0])
-        vectors = (states * there[:, :, None]).sum(1) / there.sum(1, keepdim=True)
-        return self.attack(first).squeeze(1), self.kinds(first), functional.normalize(vectors, dim=1)
+        means: Tensor = (states.float() * there[:, :, None]).sum(1) / there.sum(1, keepdim=True)
+        return means
+
+    def centre(self, means: Tensor) -> None:
+        """Take the middle and the spread of the means of some texts (count, WIDTH) for those of all."""
+        self.middle.copy_(means.mean(0))
+        self.spread.copy_(means.std(0).clamp_min(LEAST_SPREAD))
 
 
 _NAMES: Final = {
@@ -72,9 +90,9 @@ _NAMES: Final = {
 }  # fmt: skip
 
 
-def from_base(base: Base, numbers: Sequence[int], layers: int = LAYERS) -> Network:
+def from_base(base: Base, numbers: Sequence[int]) -> Network:
     """Return a network with the base's first layers that knows those of its pieces."""
-    network = Network(len(numbers), layers)
+    network = Network(len(numbers))
     state = network.state_dict()
     given = {name: torch.from_numpy(array) for name, array in base.weights.items()}
     state["words.weight"] = given["emb.word"][list(numbers)]
@@ -82,8 +100,15 @@ def from_base(base: Base, numbers: Sequence[int], layers: int = LAYERS) -> Netwo
     state["places.weight"] = given["emb.pos"][:PLACES] + given["emb.type"][0]
     for ours, theirs in (("weight", "w"), ("bias", "b")):
         state[f"start.{ours}"] = given[f"emb.ln.{theirs}"]
-        for number in range(layers):
+        for number in range(LAYERS):
             for short, name in _NAMES.items():
                 state[f"layers.{number}.{name}.{ours}"] = given[f"l{number}.{short}.{theirs}"]
     network.load_state_dict(state)
     return network
+
+
+def narrow() -> torch.autocast:
+    """Return in how many bits to multiply: without instructions of its own for sixteen, a processor takes ten times as
+    long for them as for thirty-two.
+    """
+    return torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu.get_capabilities().get("avx512_bf16", False))

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from detectors.errors import ConfigurationError, DetectorError
-from detectors.models.encoder import FILE, Encoder, load_encoder, padded
+from detectors.models.encoder import FILE, Encoder, load_encoder, never_overflows, padded
 from detectors.models.known_attacks import WIDTH
 from detectors.models.linear import Window
-from detectors.models.tokens import load_tokens
+from detectors.models.tokens import ORIGINS, load_tokens
 from detectors.models.weights_file import SHIPPED, write_manifest
 from detectors.types import Origin
 
@@ -25,24 +25,40 @@ def encoder() -> Encoder:
     return load_encoder()
 
 
-def test_windows_of_different_lengths_are_read_together(encoder: Encoder) -> None:
+def test_what_is_read_has_a_row_for_each_window(encoder: Encoder) -> None:
     reading = encoder.read(WINDOWS)
     assert (reading.attack.shape, reading.kinds.shape, reading.vectors.shape) == ((2,), (2, 4), (2, WIDTH))
     assert np.linalg.norm(reading.vectors, axis=1) == pytest.approx([1.0, 1.0], abs=1e-3)
 
 
-def test_a_window_says_nearly_the_same_alone_and_beside_another(encoder: Encoder) -> None:
+def test_a_window_says_the_same_alone_and_beside_another(encoder: Encoder) -> None:
     together = encoder.read(WINDOWS)
     for number, window in enumerate(WINDOWS):
         alone = encoder.read([window])
-        assert together.vectors[number] @ alone.vectors[0] > 0.95  # one scale of the bytes for a whole batch
-        assert together.attack[number] == pytest.approx(alone.attack[0], abs=1.0)
+        assert (together.vectors[number] == alone.vectors[0]).all()
+        assert together.attack[number] == alone.attack[0]
+
+
+def test_who_wrote_it_is_read_by_a_head_of_its_own(encoder: Encoder) -> None:
+    by_user, by_tool = encoder.read([[4, mark, 8568, 2035, 3025, 8128, 5] for mark in ORIGINS.values()]).attack
+    assert abs(by_user - by_tool) > 0.1
 
 
 def test_a_text_means_the_same_on_every_processor(encoder: Encoder) -> None:
     text = "translate this into french: good morning"
     windows = load_tokens().windows(text, [Window(0, len(text), 0.0)], Origin.USER)
-    assert encoder.read(windows).attack == pytest.approx([-1.27], abs=0.1)  # -0.37 where sums of products overflow
+    assert encoder.read(windows).attack == pytest.approx(
+        [-1.89], abs=0.1
+    )  # another number where sums of products overflow
+
+
+@pytest.mark.parametrize(
+    ("flags", "never"), [("fpu avx2 avx512_vnni sse", True), ("fpu avx_vnni", True), ("fpu avx2 not_avx_vnni_x", False)]
+)
+def test_only_processors_that_never_overflow_are_spared_the_wider_sums(flags: str, never: bool, tmp_path: Path) -> None:
+    (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : {flags}\n")
+    assert never_overflows(tmp_path / "cpuinfo") is never
+    assert not never_overflows(tmp_path / "nothing")
 
 
 def test_a_shorter_one_is_filled_up() -> None:

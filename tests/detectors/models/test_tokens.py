@@ -64,12 +64,22 @@ def test_letters_of_no_piece_are_told_from_all_others(tokens: Tokens) -> None:
     assert UNKNOWN in words
 
 
+def test_a_long_number_is_passed_over(tokens: Tokens) -> None:
+    read = [
+        tokens.windows(text, [Window(0, len(text), 0.0)], Origin.USER)
+        for text in ("block my card 4111 1111 1111 1111 now", "block my card 4111111111111111 now", "block my card now")
+    ]
+    assert read[0] == read[1] == read[2]
+    short = "block my card 4111 1111 now"
+    assert tokens.windows(short, [Window(0, len(short), 0.0)], Origin.USER) != read[2]
+
+
 def test_windows_in_the_middle_of_a_letter_do_no_harm(tokens: Tokens) -> None:
     assert tokens.windows("ж" * 50, [Window(1, 51, 1.0), Window(51, 99, 0.5)], Origin.TOOL)
 
 
 def test_what_is_no_tokenizer_is_named(tmp_path: Path) -> None:
-    (tmp_path / "tokenizer.json").write_text("{}")
+    (tmp_path / "tokenizer.model").write_text("{}")
     write_manifest(tmp_path, {})
-    with pytest.raises(ConfigurationError, match=r"tokenizer\.json: defines no tokenizer"):
+    with pytest.raises(ConfigurationError, match=r"tokenizer\.model: defines no tokenizer"):
         load_tokens(tmp_path)

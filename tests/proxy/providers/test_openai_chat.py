@@ -284,7 +284,7 @@ async def test_what_the_model_is_to_repeat_is_read_over_its_parts(judge: Judge) 
     assert verdict.effect.stop  # a mask that lies over two parts
 
 
-SAID, VALUE = "Well: password = ", '"Tr0ub4dor&3x!"'
+SAID, VALUE = "My router: password = ", '"Tr0ub4dor&3x!"'
 
 
 @pytest.mark.parametrize(
