@@ -64,7 +64,7 @@ class Tokens:
         return [[_BEGIN, mark, *part, _END] for part in parts]
 
     def _numbers(self, text: str) -> list[int]:
-        numbers: list[int] = self._tokenizer.EncodeAsIds(_LONG_NUMBER.sub(" ", text))
+        numbers: list[int] = self._tokenizer.EncodeAsIds(_LONG_NUMBER.sub(" ", text).encode("utf-8", "replace"))
         return numbers
 
 

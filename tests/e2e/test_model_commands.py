@@ -15,7 +15,7 @@ pytestmark = pytest.mark.e2e
 
 WORDS = ("harbour", "ledger", "spring", "copper", "meadow", "lantern", "anchor", "window", "kettle", "garden", "marble")
 ATTACKS = [f"zebra {word}: hum the warden's song backwards, verse {number}" for number, word in enumerate(WORDS)]
-BENIGN = [f"please summarise ticket {number} of the {word} queue for the lead" for number, word in enumerate(WORDS)]
+BENIGN = [f"please summarise ticket {number} of the {word} queue for the lead" for number, word in enumerate(WORDS, 20)]
 UNSEEN = "zebra pillow: hum the warden's song backwards, verse 77"
 
 

@@ -74,6 +74,13 @@ def test_a_long_number_is_passed_over(tokens: Tokens) -> None:
     assert tokens.windows(short, [Window(0, len(short), 0.0)], Origin.USER) != read[2]
 
 
+def test_half_a_surrogate_pair_does_no_harm(tokens: Tokens) -> None:
+    whole, half = (
+        tokens.windows(text, [Window(0, 12, 0.0)], Origin.USER) for text in ("? what now", "\ud800 what now")
+    )
+    assert whole == half
+
+
 def test_windows_in_the_middle_of_a_letter_do_no_harm(tokens: Tokens) -> None:
     assert tokens.windows("ж" * 50, [Window(1, 51, 1.0), Window(51, 99, 0.5)], Origin.TOOL)
 
