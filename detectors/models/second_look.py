@@ -22,6 +22,8 @@ from detectors.types import Category, Origin
 
 FILE: Final = "second_look.npz"
 SHORTEST: Final = 50  # bytes: what is shorter is not trusted more
+SCANT: Final = 40  # bytes: what is shorter may be a piece of anything, and is trusted less
+LESS: Final = 3.0  # by so many times what longer texts are, for each power of e
 SURE: Final = 3.0  # log odds of the transformer from which a question is none
 _PLAYED: Final = KINDS.index(Category.JAILBREAK)
 _ASKED: Final = [KINDS.index(Category.SYSTEM_PROMPT_LEAK), KINDS.index(Category.DATA_EXTRACTION)]
@@ -42,7 +44,8 @@ class Judgement:
 class Joining:
     """How the scores of both models are added for one origin, what the sum means, and which cosine is near.
 
-    `length`: how much is asked of each further power of e of a text's size, since of many words some look suspicious;
+    `length`: how much is asked of each further power of e of a text's size, since of many words some look suspicious,
+    and of a scant text, since a few words without their neighbours do;
     `manner`: how much more of kinds that ordinary texts look like: a jailbreak is most like somebody's role-play, and
     what asks for the prompt or for data like a question. `reach`: the linear score below which the sum was never
     enough, by far; what is below is not read.
@@ -58,7 +61,8 @@ class Joining:
 
     def score(self, linear: float, encoder: float, size: int, mannered: float) -> float:
         """Return the sum for a text of `size` bytes, that is of one of these kinds by the chance `mannered`."""
-        asked = self.length * math.log(max(size, SHORTEST) / 100) + self.manner * mannered
+        scant = LESS * max(math.log(SCANT / max(size, 1)), 0.0)
+        asked = self.length * (math.log(max(size, SHORTEST) / 100) + scant) + self.manner * mannered
         return self.linear * linear + self.encoder * encoder - asked
 
 

@@ -40,7 +40,7 @@ references: any
 routes: [{path: /v1/rerank}]
 unscanned: {media: allow}
 rules:
-  - {id: attacks, when: {category: [prompt_injection, system_prompt_leak], min_confidence: 0.5}, action: block}
+  - {id: attacks, when: {category: [prompt_injection, system_prompt_leak], min_confidence: 0.8}, action: block}
   - {id: secrets, when: {category: [credential, pii]}, action: block}
 """
 

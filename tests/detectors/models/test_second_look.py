@@ -8,7 +8,7 @@ import pytest
 
 from detectors.errors import ConfigurationError
 from detectors.models.classifier_model import ClassifierModel, load_classifier
-from detectors.models.second_look import SecondLook, load_second_look
+from detectors.models.second_look import SCANT, SHORTEST, SecondLook, load_second_look
 from detectors.normalise import fold
 from detectors.types import Category, Origin
 
@@ -41,6 +41,15 @@ def test_both_scores_count_for_every_origin(second: SecondLook) -> None:
         assert joining.linear > 0
         assert joining.encoder > 0
         assert 0.7 < joining.near < 1
+
+
+def test_a_few_words_that_may_be_a_piece_of_anything_have_to_show_more(second: SecondLook) -> None:
+    joining = second.joinings[Origin.USER]
+    piece, sentence, page = (joining.score(0.0, 1.0, size, 0.0) for size in (20, 60, 6000))
+    assert sentence - piece > 1
+    assert sentence - page > 1
+    assert joining.score(0.0, 1.0, 0, 0.0) < piece
+    assert joining.score(0.0, 1.0, SCANT, 0.0) == joining.score(0.0, 1.0, SHORTEST, 0.0)
 
 
 def test_missing_weights_are_named(tmp_path: Path) -> None:
