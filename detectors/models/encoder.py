@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 from detectors.errors import ConfigurationError, DetectorError
-from detectors.models.tokens import PADDING
 from detectors.models.weights_file import SHIPPED, read_weights
 
 FILE: Final = "encoder.onnx"
@@ -77,7 +76,7 @@ class Encoder:
         depend on its neighbours, by whose numbers its own are rounded.
         """
         try:
-            read = [self._session.run(list(OUTPUTS), {INPUT: padded([window])}) for window in windows]
+            read = [self._session.run(list(OUTPUTS), {INPUT: np.array([window], np.int64)}) for window in windows]
         except _REFUSED as exc:
             raise DetectorError("transformer", type(exc).__name__) from exc
         return Reading(*map(np.concatenate, zip(*read, strict=True)))
@@ -90,14 +89,6 @@ def never_overflows(processors: Path = _PROCESSORS) -> bool:
     except (OSError, UnicodeDecodeError):
         return False
     return any(flag in flags for flag in _NEVER_OVERFLOW)
-
-
-def padded(windows: Sequence[Sequence[int]]) -> NDArray[np.int64]:
-    """Return windows as one array, as long as the longest of them."""
-    numbers = np.full((len(windows), max(map(len, windows))), PADDING, np.int64)
-    for place, window in enumerate(windows):
-        numbers[place, : len(window)] = window
-    return numbers
 
 
 def load_encoder(folder: Path = SHIPPED) -> Encoder:

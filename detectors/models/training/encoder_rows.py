@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.builtin.classifier import without_blobs
 from detectors.models.classifier_model import KINDS, best
 from detectors.models.linear import LinearModel
-from detectors.models.tokens import ORIGINS, Tokens
+from detectors.models.tokens import ORIGINS, PADDING, Tokens
 from detectors.models.training.calibrate import side
 from detectors.models.training.rows import Row, is_written
 from detectors.types import Origin
@@ -59,6 +60,14 @@ def _sample(row: Row, say: float, linear: Mapping[Origin, LinearModel], tokens: 
     sure = score > EASY if row.attack else score < -EASY
     easy = sure and not is_written(row)
     return Sample(windows, row.attack, kind, easy, say * SAY.get(row.source, 1.0) * hard)
+
+
+def padded(windows: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+    """Return windows as one array, as long as the longest of them."""
+    numbers = np.full((len(windows), max(map(len, windows))), PADDING, np.int64)
+    for place, window in enumerate(windows):
+        numbers[place, : len(window)] = window
+    return numbers
 
 
 def batches(rows: Sequence[Sample], most: int, chance: np.random.Generator) -> Iterator[list[int]]:

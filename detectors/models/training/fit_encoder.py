@@ -16,10 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from detectors.models.encoder import padded
 from detectors.models.tokens import FIRST, UNKNOWN
-from detectors.models.training.encoder_rows import Sample, batches
-from detectors.models.training.fit_heads import fit_heads
+from detectors.models.training.encoder_rows import Sample, batches, padded
+from detectors.models.training.fit_heads import fit_heads, means_of
 from detectors.models.training.network import Network, narrow
 
 RATE: Final = 1.5e-4
@@ -96,10 +95,7 @@ def fit(network: Network, rows: Sequence[Sample], course: Course) -> Network:
 def _centre(network: Network, rows: Sequence[Sample]) -> None:
     """Look at some texts' vectors from their middle, as far as each number of them differs from text to text."""
     network.eval()
-    windows = [row.windows[0] for row in rows[:: max(len(rows) // MIDDLE, 1)]]
-    with torch.no_grad(), narrow():
-        read = [network.means(torch.from_numpy(padded(windows[at : at + 32]))) for at in range(0, len(windows), 32)]
-    network.centre(torch.cat(read))
+    network.centre(means_of(network, [row.windows[0] for row in rows[:: max(len(rows) // MIDDLE, 1)]]))
 
 
 def _plan(rows: Sequence[Sample], course: Course) -> list[list[int]]:

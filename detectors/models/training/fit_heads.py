@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from detectors.models.encoder import padded
 from detectors.models.tokens import ORIGINS
-from detectors.models.training.encoder_rows import Sample
+from detectors.models.training.encoder_rows import Sample, padded
 from detectors.models.training.logistic import logistic
-from detectors.models.training.network import KINDS, Network, narrow
+from detectors.models.training.network import KINDS, WIDTH, Network, narrow
 
 EASY_READ: Final = 0.3  # of the texts that are worth little
 _AT_ONCE: Final = 32
@@ -24,7 +23,8 @@ def fit_heads(network: Network, rows: Sequence[Sample], seed: int) -> None:
     chance = np.random.default_rng(seed)
     read = [row for row in rows if not row.easy or chance.random() < EASY_READ]
     owners = np.array([number for number, row in enumerate(read) for _ in row.windows])
-    vectors = _vectors(network, [window for row in read for window in row.windows])
+    means = means_of(network, [window for row in read for window in row.windows])
+    vectors = ((means - network.middle) / network.spread).double().numpy()
     says, kinds = np.array([row.say for row in read])[owners], np.array([row.kind for row in read])[owners]
     attack = np.array([row.attack for row in read])[owners]
     by = np.array([row.windows[0][1] for row in read])[owners]
@@ -35,15 +35,14 @@ def fit_heads(network: Network, rows: Sequence[Sample], seed: int) -> None:
         _set(network.kinds, kind, logistic(vectors[known], kinds[known] == kind, says[known]))
 
 
-def _vectors(network: Network, windows: Sequence[Sequence[int]]) -> NDArray[np.float64]:
-    """Return what the heads see of each window (count, width)."""
+def means_of(network: Network, windows: Sequence[Sequence[int]]) -> torch.Tensor:
+    """Return the mean of what a network makes of each window's tokens (count, width)."""
     order = sorted(range(len(windows)), key=lambda number: len(windows[number]))
-    found = np.zeros((len(windows), network.middle.numel()))
+    found = torch.zeros(len(windows), WIDTH)
     for at in range(0, len(order), _AT_ONCE):
         chosen = order[at : at + _AT_ONCE]
         with torch.no_grad(), narrow():
-            means = network.means(torch.from_numpy(padded([windows[number] for number in chosen])))
-        found[chosen] = ((means - network.middle) / network.spread).numpy()
+            found[chosen] = network.means(torch.from_numpy(padded([windows[number] for number in chosen])))
     return found
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from detectors.errors import ConfigurationError, DetectorError
-from detectors.models.encoder import FILE, Encoder, load_encoder, never_overflows, padded
+from detectors.models.encoder import FILE, Encoder, load_encoder, never_overflows
 from detectors.models.known_attacks import WIDTH
 from detectors.models.linear import Window
 from detectors.models.tokens import ORIGINS, load_tokens
@@ -39,7 +39,7 @@ def test_a_window_says_the_same_alone_and_beside_another(encoder: Encoder) -> No
         assert together.attack[number] == alone.attack[0]
 
 
-def test_who_wrote_it_is_read_by_a_head_of_its_own(encoder: Encoder) -> None:
+def test_who_wrote_it_makes_a_difference(encoder: Encoder) -> None:
     by_user, by_tool = encoder.read([[4, mark, 8568, 2035, 3025, 8128, 5] for mark in ORIGINS.values()]).attack
     assert abs(by_user - by_tool) > 0.1
 
@@ -47,9 +47,8 @@ def test_who_wrote_it_is_read_by_a_head_of_its_own(encoder: Encoder) -> None:
 def test_a_text_means_the_same_on_every_processor(encoder: Encoder) -> None:
     text = "translate this into french: good morning"
     windows = load_tokens().windows(text, [Window(0, len(text), 0.0)], Origin.USER)
-    assert encoder.read(windows).attack == pytest.approx(
-        [-1.89], abs=0.1
-    )  # another number where sums of products overflow
+    # Another number where sums of products overflow.
+    assert encoder.read(windows).attack == pytest.approx([-1.89], abs=0.1)
 
 
 @pytest.mark.parametrize(
@@ -59,10 +58,6 @@ def test_only_processors_that_never_overflow_are_spared_the_wider_sums(flags: st
     (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : {flags}\n")
     assert never_overflows(tmp_path / "cpuinfo") is never
     assert not never_overflows(tmp_path / "nothing")
-
-
-def test_a_shorter_one_is_filled_up() -> None:
-    assert padded(WINDOWS).tolist()[1] == [4, 2, 7592, 5, 0, 0, 0]
 
 
 def test_reading_starts_no_thread(encoder: Encoder) -> None:
