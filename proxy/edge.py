@@ -10,7 +10,9 @@ from itertools import chain
 from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler
 from multidict import CIMultiDictProxy
@@ -18,6 +20,7 @@ from multidict import CIMultiDictProxy
 from detectors.errors import EdgeError
 from proxy.bodies.json_document import JsonError, parse
 from proxy.codec import Target
+from proxy.egress.connections import HandedOver
 from proxy.pool.deadline import Deadline
 from proxy.refusals import Refusals
 from proxy.responses import error_response
@@ -47,7 +50,7 @@ class EdgeServer(web.Server):
     def __init__(
         self, handler: Any, *, head_idle: float = 10.0, refusals: Refusals | None = None, **options: Any
     ) -> None:
-        super().__init__(handler, handler_cancellation=True, **options)
+        super().__init__(handler, handler_cancellation=True, request_factory=_request, **options)
         self._options = {"lingering_time": _LINGERING, **options}
         self.head_idle, self.refusals = head_idle, refusals or Refusals()
 
@@ -56,14 +59,15 @@ class EdgeServer(web.Server):
 
 
 class _EdgeProtocol(RequestHandler):
-    __slots__ = ("_clock", "_edge", "_heads", "_in_head", "_newest")
+    __slots__ = ("_clock", "_edge", "_heads", "_in_head", "_newest", "handed_over")
 
+    handed_over: HandedOver | None
     _edge: EdgeServer
     _clock: Deadline
 
     def __init__(self, edge: EdgeServer, **options: Any) -> None:
         super().__init__(edge, **options)
-        self._edge, self._newest = edge, EMPTY_PAYLOAD
+        self._edge, self._newest, self.handed_over = edge, EMPTY_PAYLOAD, None
         self._in_head, self._heads = True, 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -120,6 +124,25 @@ class _EdgeProtocol(RequestHandler):
         # A body that breaks off or cannot be decoded: no business of ours, and no traceback in the log.
         error = type(kw.get("exc_info")).__name__
         self._edge.refusals.note("connection closed", "connection_closed", error=error)
+
+
+def _request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: RequestHandler,
+    writer: AbstractStreamWriter,
+    task: asyncio.Task[None],
+) -> web.BaseRequest:
+    assert isinstance(protocol, _EdgeProtocol)  # noqa: S101 - the server makes no other
+    handed_over = protocol.handed_over
+    message = message if handed_over is None else handed_over.placed(message)
+    return web.BaseRequest(message, payload, protocol, writer, task, task.get_loop())
+
+
+def hand_over(request: web.BaseRequest, to: HandedOver) -> None:
+    """Read what follows on this connection as what our own HTTP proxy hands over."""
+    assert isinstance(request.protocol, _EdgeProtocol)  # noqa: S101 - the server makes no other
+    request.protocol.handed_over = to
 
 
 def read_target(request: web.BaseRequest) -> Target:

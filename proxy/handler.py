@@ -68,7 +68,7 @@ class Handler:
             exchange.destination = parts.door.destination(headers)
             if exchange.destination is not None:
                 exchange.via, exchange.network = "egress", client_of(headers)
-                ours = await answer_ours(parts.door, parts.keys, parts.metrics, request.raw_path, headers)
+                ours = await answer_ours(parts.door, parts.keys, parts.metrics, request)
                 if ours is not None:
                     return ours
             if hook is not None:

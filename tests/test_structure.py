@@ -136,7 +136,7 @@ TESTED_ELSEWHERE = {
     "proxy/hook.py": "tests/e2e/test_hooks.py",
     "proxy/hooks": "tests/e2e/test_hooks.py",
     "proxy/evaluating.py": "tests/e2e/test_hooks.py",
-    "proxy/egress/addon.py": "tests/egress/test_egress.py",
+    "proxy/egress/mitm": "tests/egress/test_egress.py",
 }
 
 
@@ -200,7 +200,7 @@ def test_blanket_excepts_stand_in_the_few_places_meant_for_them() -> None:
         "detectors/glance.py",
         "detectors/models/tenant_head.py",
         "detectors/runs.py",
-        "proxy/egress/addon.py",
+        "proxy/egress/mitm/addon.py",
         "proxy/handler.py",
         "proxy/runtime/processes.py",
         "proxy/runtime/supervisor.py",

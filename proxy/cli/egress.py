@@ -18,7 +18,7 @@ from proxy.runtime.listening import url_of
 from proxy.settings import Settings, load_settings
 from storage.keys.house_keys import open_house_keys
 
-ADDON: Final = Path(proxy.egress.__file__).parent / "addon.py"
+ADDON: Final = Path(proxy.egress.__file__).parent / "mitm" / "addon.py"
 # Beside our own environment: mitmproxy pins what we use too.
 MITMDUMP: Final = Path(sys.prefix).parent / ".venv-egress" / "bin" / "mitmdump"
 
@@ -59,9 +59,8 @@ def _plane(settings: Settings, given: str) -> str:
 
 def _told(settings: Settings, plane: str) -> str:
     where = _plane(settings, plane)
-    hosts = {name: {"mount": f"/{host.dialect}", "prefix": host.prefix} for name, host in settings.egress.read.items()}
     token = open_house_keys(settings.keys_folder).egress_token()
-    return json.dumps({"plane": where, "token": token, "hosts": hosts})
+    return json.dumps({"plane": where, "token": token, "hosts": sorted(settings.egress.read)})
 
 
 def _options(listener: EgressSettings, folder: Path) -> list[str]:
@@ -73,7 +72,7 @@ def _options(listener: EgressSettings, folder: Path) -> list[str]:
         "confdir": folder,
         "connection_strategy": "lazy",
         "upstream_cert": "false",
-        "body_size_limit": "64m",
+        "http2": "false",  # what is handed over is HTTP/1.1
         "flow_detail": 0,
         "termlog_verbosity": "warn",
         "showhost": "true",

@@ -17,6 +17,8 @@ from aiohttp import web
 
 from detectors.errors import EdgeError, IdentityError
 from proxy.codec import Headers
+from proxy.edge import hand_over
+from proxy.egress.connections import CONNECTION, HandedOver
 from proxy.egress.settings import EgressHost, EgressSettings
 from proxy.identity import OUR_HEADER, KeyDirectory
 from proxy.responses import json_response
@@ -25,6 +27,7 @@ from proxy.telemetry.metrics import WorkerMetrics
 from storage.egress import Network, is_refused
 
 HEADER: Final = "x-promptshield-egress"  # `<host> <token>`
+CLIENT: Final = "x-promptshield-egress-client"  # its address
 IDENTITY: Final = "/egress/identity"
 COUNTS: Final = "/egress/counts"
 ADDRESS: Final = "/egress/address"
@@ -40,6 +43,7 @@ class Door:
     """Who may say that an exchange came by the proxy, which upstream each host is, and where others may be."""
 
     token: str
+    hosts: Mapping[str, EgressHost]
     upstreams: Mapping[str, UpstreamSettings]
     allowed: tuple[Network, ...] = ()
 
@@ -57,7 +61,7 @@ class Door:
 
 def client_of(headers: Headers) -> str:
     """Return the address of the client that our proxy speaks for, empty where it says none."""
-    said = headers.get("x-promptshield-egress-client", "")
+    said = headers.get(CLIENT, "")
     try:
         address = ip_address(said.partition("%")[0])
     except ValueError:
@@ -68,7 +72,7 @@ def client_of(headers: Headers) -> str:
 
 def open_door(token: str, settings: EgressSettings) -> Door:
     upstreams = {host: _upstream(host, read) for host, read in settings.read.items()}
-    return Door(token, upstreams, settings.allow_networks)
+    return Door(token, settings.read, upstreams, settings.allow_networks)
 
 
 def _upstream(host: str, settings: EgressHost) -> UpstreamSettings:
@@ -77,11 +81,14 @@ def _upstream(host: str, settings: EgressHost) -> UpstreamSettings:
 
 
 async def answer_ours(
-    door: Door, keys: KeyDirectory, metrics: WorkerMetrics, path: str, headers: Headers
+    door: Door, keys: KeyDirectory, metrics: WorkerMetrics, request: web.BaseRequest
 ) -> web.Response | None:
-    """Answer what our proxy asks and tells for itself; None for an exchange that it hands over, whose path as it came
-    begins with a mount. Raises EdgeError.
+    """Answer what our proxy asks and tells for itself; None for an exchange on a connection that it handed over, whose
+    path begins with a mount. Raises EdgeError.
     """
+    path, headers = request.raw_path, request.headers
+    if path == CONNECTION:
+        return await _take_over(door, keys, request)
     if path == IDENTITY:
         return await _introduce(keys, headers)
     if path == ADDRESS:
@@ -96,6 +103,17 @@ async def _introduce(keys: KeyDirectory, headers: Headers) -> web.Response:
     except IdentityError as exc:
         return json_response(503 if exc.unavailable else 401, {})
     return web.Response(status=204)
+
+
+async def _take_over(door: Door, keys: KeyDirectory, request: web.BaseRequest) -> web.Response:
+    """Take what follows on this connection for what the proxy's client says to the host: 204, else as `_introduce`."""
+    answer = await _introduce(keys, request.headers)
+    if answer.status == 204:
+        said = tuple((name, request.headers.get(name, "")) for name in (OUR_HEADER, HEADER, CLIENT))
+        hand_over(request, HandedOver(door.hosts[request.headers[HEADER].partition(" ")[0]], said))
+    else:
+        answer.force_close()
+    return answer
 
 
 async def _locate(door: Door, headers: Headers) -> web.Response:

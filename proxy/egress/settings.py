@@ -27,6 +27,15 @@ class EgressHost(BaseModel):
         """What a path of the service begins with; Google's paths keep their version, of which there are several."""
         return "" if self.dialect == "gemini" else urlsplit(self.base_url).path
 
+    def place(self, path: str) -> str:
+        """Return a path of the service as we have it, below the dialect's mount; what is unknown there stays so."""
+        mount, prefix = f"/{self.dialect}", self.prefix
+        if self.dialect == "gemini" or not path.startswith(f"{prefix}/"):
+            return f"{mount}{path}"
+        if not prefix and path.startswith("/v1/"):  # a service at its host's root takes both
+            return f"{mount}{path}"
+        return f"{mount}/v1{path.removeprefix(prefix)}"
+
 
 def _openai(base_url: str) -> EgressHost:
     return EgressHost(base_url=base_url)

@@ -131,7 +131,7 @@ DETECTION: Final = (
     ),
     _counter(
         "promptshield_egress_connections_total",
-        "Of the HTTP proxy for apps: exchanges read, others untouched or refused, and clients that distrust its CA.",
+        "Of the HTTP proxy for apps: connections read, untouched or refused, and clients that distrust its CA.",
         "result",
     ),
     _counter(

@@ -12,10 +12,10 @@ from typing import Any
 from unittest.mock import MagicMock
 
 from mitmproxy import tls
-from mitmproxy.proxy import server_hooks
+from mitmproxy.proxy import layer, server_hooks
 from mitmproxy.test import tflow
 
-ADDON = Path(__file__).parents[2] / "proxy" / "egress" / "addon.py"
+ADDON = Path(__file__).parents[2] / "proxy" / "egress" / "mitm" / "addon.py"
 
 
 class Broken:
@@ -33,6 +33,8 @@ def fate(flow: Any) -> str:
         return "ignored" if flow.ignore_connection else "opened"
     if isinstance(flow, server_hooks.ServerConnectionHookData):
         return "killed" if flow.server.error else "connected"
+    if isinstance(flow, layer.NextLayer):
+        return repr(flow.layer)
     response = getattr(flow, "response", None)
     return str(response.status_code) if response is not None else "killed"
 
@@ -40,10 +42,12 @@ def fate(flow: Any) -> str:
 def broken_flow(hook: str) -> Any:
     if hook == "tls_clienthello":
         return tls.ClientHelloData(Broken(), Broken(), ignore_connection=True)
-    if hook in {"tls_failed_client", "tcp_start"}:
-        flow = MagicMock(response=None)
-        flow.conn = flow.server_conn = Broken()
-        return flow
+    if hook == "tls_failed_client":
+        return MagicMock(response=None, conn=Broken())
+    if hook == "next_layer":
+        chosen = layer.NextLayer(SimpleNamespace(client=Broken(), server=Broken(), layers=[], options=None))
+        chosen.layer = "what reads HTTP"
+        return chosen
     if hook == "server_connect":
         return server_hooks.ServerConnectionHookData(client=Broken(), server=SimpleNamespace(address=7, error=None))
     flow = tflow.tflow()
@@ -55,6 +59,7 @@ def broken_flow(hook: str) -> Any:
 
 
 async def main() -> None:
+    sys.path.insert(0, str(ADDON.parent))
     spec = importlib.util.spec_from_file_location("addon", ADDON)
     assert spec is not None
     assert spec.loader is not None
@@ -68,7 +73,7 @@ async def main() -> None:
         "responseheaders",
         "tls_clienthello",
         "tls_failed_client",
-        "tcp_start",
+        "next_layer",
     ):
         flow = broken_flow(hook)
         await getattr(egress, hook)(flow)

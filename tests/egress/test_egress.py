@@ -259,7 +259,7 @@ def test_nobody_is_sent_where_nobody_may_go(way: Way, host: str, scheme: str) ->
 
 def test_whatever_fails_in_the_addon_nothing_passes(tmp_path: Path) -> None:
     plane = tmp_path / "addon.json"
-    plane.write_text(json.dumps({"plane": "http://127.0.0.1:9", "token": "t", "hosts": {"api.openai.com": {}}}))
+    plane.write_text(json.dumps({"plane": "http://127.0.0.1:9", "token": "t", "hosts": ["api.openai.com"]}))
     done = egress_python(str(Path(__file__).parent / "faults.py"), PROMPTSHIELD_EGRESS=str(plane))
     assert json.loads(done.stdout) == {
         "http_connect": "502",
@@ -268,7 +268,7 @@ def test_whatever_fails_in_the_addon_nothing_passes(tmp_path: Path) -> None:
         "responseheaders": "502",
         "tls_clienthello": "opened",
         "tls_failed_client": "killed",
-        "tcp_start": "killed",
+        "next_layer": "HandOver()",
     }
 
 
@@ -276,9 +276,9 @@ def test_whatever_fails_in_the_addon_nothing_passes(tmp_path: Path) -> None:
     "change", [Path.unlink, Path.touch, lambda addon: addon.write_text("import nobody_has_this\n")]
 )
 def test_the_proxy_ends_when_its_addon_is_taken_from_it(tmp_path: Path, change: Callable[[Path], Any]) -> None:
-    plane, addon, log, port = tmp_path / "addon.json", tmp_path / "addon.py", tmp_path / "log", free_port()
-    plane.write_text(json.dumps({"plane": "http://127.0.0.1:9", "token": "t", "hosts": {"api.openai.com": {}}}))
-    shutil.copy(ADDON, addon)
+    plane, addon, log, port = tmp_path / "addon.json", tmp_path / "mitm" / "addon.py", tmp_path / "log", free_port()
+    plane.write_text(json.dumps({"plane": "http://127.0.0.1:9", "token": "t", "hosts": ["api.openai.com"]}))
+    shutil.copytree(ADDON.parent, addon.parent)
     options = ["--listen-host", "127.0.0.1", "--listen-port", str(port), "--set", f"confdir={tmp_path}"]
     with log.open("w") as opened:
         process = subprocess.Popen(

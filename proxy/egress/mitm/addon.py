@@ -1,7 +1,8 @@
-"""What mitmdump runs, in an environment of its own: exchanges with LLM services go to the data plane, whole; everything
-else passes untouched. Nothing is decided here. Standard library only, beside mitmproxy itself.
+"""What mitmdump runs, in an environment of its own: it ends TLS with whoever speaks to an LLM service and hands what is
+said over to the data plane; everything else passes untouched. Nothing is read or decided here. Standard library only,
+beside mitmproxy itself and `hand_over.py`, which mitmproxy finds because it lies in the same folder.
 
-`PROMPTSHIELD_EGRESS` names a JSON file: {"plane": URL, "token": ..., "hosts": {name: {"mount", "prefix"}}}.
+`PROMPTSHIELD_EGRESS` names a JSON file: {"plane": URL, "token": ..., "hosts": [name, ...]}.
 """
 
 from __future__ import annotations
@@ -18,47 +19,19 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from typing import Any, Final
 
-from mitmproxy import ctx, http, tcp, tls
-from mitmproxy.proxy import server_hooks
+from hand_over import ASKED_FOR, HandOver, Plane
+from mitmproxy import ctx, http, tls
+from mitmproxy.net.tls import starts_like_tls_record
+from mitmproxy.proxy import layer, server_hooks
+from mitmproxy.proxy.layers import ClientTLSLayer
 
-OUR_HEADERS: Final = "x-promptshield-"
 KNOWN_FOR: Final = 30.0  # seconds a key is taken for what it was
-ASKED_FOR: Final = 5.0
 TOLD_EVERY: Final = 10.0  # seconds
 _REMEMBERED: Final = 10_000
 _LOG: Final = logging.getLogger("promptshield.egress")
 _CHALLENGE: Final = {"Proxy-Authenticate": 'Basic realm="PromptShield key as the user name"'}
-
-
-class Plane(NamedTuple):  # no dataclass: mitmproxy loads scripts in a way that these do not survive
-    """Where the data plane is, how it knows us, and which hosts are read: each with our mount and its own prefix."""
-
-    host: str
-    port: int
-    token: str
-    hosts: dict[str, dict[str, str]]
-
-    @classmethod
-    def read(cls, file: Path) -> Plane:
-        given = json.loads(file.read_text())
-        url = urlsplit(given["plane"])
-        return cls(url.hostname or "127.0.0.1", url.port or 80, given["token"], given["hosts"])
-
-    @property
-    def authority(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    def path(self, host: str, path: str) -> str:
-        """Return a path of the service as the data plane has it, which refuses what it does not know."""
-        mount, prefix = self.hosts[host]["mount"], self.hosts[host]["prefix"]
-        if mount == "/gemini" or not path.startswith(f"{prefix}/"):
-            return f"{mount}{path}"
-        if not prefix and path.startswith("/v1/"):  # a service at its host's root takes both
-            return f"{mount}{path}"
-        return f"{mount}/v1{path.removeprefix(prefix)}"
 
 
 def fails_closed(hook: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
@@ -84,7 +57,9 @@ def refuse(flow: Any, status: int, code: str, message: str) -> None:
     elif isinstance(flow, server_hooks.ServerConnectionHookData):
         flow.server.error = message
     elif isinstance(flow, tls.ClientHelloData):
-        flow.ignore_connection = False  # read, and then refused for want of a key
+        flow.ignore_connection = False  # opened, and then refused
+    elif isinstance(flow, layer.NextLayer):
+        flow.layer = HandOver(flow.context, None, b"")
     else:
         flow.kill()
 
@@ -110,6 +85,20 @@ class Egress:
             await self._hold_to_addresses(flow)
 
     @fails_closed
+    async def next_layer(self, chosen: layer.NextLayer) -> None:
+        """Hand over what is said to an LLM service, inside TLS or, in a tunnel, without."""
+        context = chosen.context
+        host = self._host((context.server.address or ("",))[0], context.client.sni or "")
+        opened = bool(context.layers) and isinstance(context.layers[-1], ClientTLSLayer)
+        if host is None or (not opened and starts_like_tls_record(chosen.data_client())):
+            return
+        client, key = (context.client.peername or ("",))[0], self._keys.get(context.client.id, "")
+        said = (f"x-promptshield-key: {key}", f"x-promptshield-egress-client: {client}")
+        introduction = self._plane.request("GET /egress/connection", *said, host=host, keep=True)
+        chosen.layer = HandOver(context, self._plane if key else None, introduction)
+        self.counts["read"] += 1
+
+    @fails_closed
     async def tls_clienthello(self, data: tls.ClientHelloData) -> None:
         """Only connections to LLM services are opened; a name in either place is enough."""
         address = data.context.server.address
@@ -126,14 +115,13 @@ class Egress:
 
     @fails_closed
     async def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """Turn an exchange with an LLM service over to the data plane."""
+        """Let plain HTTP pass to other hosts only: what is meant for an LLM service comes in a tunnel."""
         key = presented(flow.request.headers.pop("proxy-authorization", "")) or self._keys.get(flow.client_conn.id)
-        sni = flow.client_conn.sni or ""
-        host = self._host(flow.request.host, sni) or self._host(flow.request.pretty_host, "")
-        if key is None or (host is None and not await self._is_somebodys(key)):
+        if key is None or not await self._is_somebodys(key):
             refuse(flow, 407, "invalid_api_key", "Use a PromptShield key as the proxy's user name.")
-        elif host is not None:
-            self._turn_over(flow, host, key)
+        elif self._host(flow.request.host, "") or self._host(flow.request.pretty_host, ""):
+            self.counts["refused"] += 1
+            refuse(flow, 403, "egress_needs_https", "This host is read over HTTPS: ask for https://, not http://.")
         elif flow.client_conn.tls:  # opened by mistake: it was never read
             refuse(flow, 502, "egress_error", "The firewall's proxy failed.")
         elif await self._hold_to_addresses(flow):
@@ -156,13 +144,6 @@ class Egress:
         if flow.response is not None:
             flow.response.stream = True
 
-    @fails_closed
-    async def tcp_start(self, flow: tcp.TCPFlow) -> None:
-        """What is neither TLS nor HTTP has no business at an LLM service."""
-        address = flow.server_conn.address
-        if self._host(address[0] if address else "", flow.client_conn.sni or "") is not None:
-            refuse(flow, 0, "", "")
-
     def client_disconnected(self, client: Any) -> None:
         self._keys.pop(client.id, None)
 
@@ -180,19 +161,6 @@ class Egress:
     def _host(self, address: str, sni: str) -> str | None:
         names = (name.lower().rstrip(".") for name in (sni, address))
         return next((name for name in names if name in self._plane.hosts), None)
-
-    def _turn_over(self, flow: http.HTTPFlow, host: str, key: str) -> None:
-        request, plane = flow.request, self._plane
-        for name in [name for name in request.headers if name.lower().startswith(OUR_HEADERS)]:
-            del request.headers[name]
-        path, question, query = request.path.partition("?")
-        request.path = f"{plane.path(host, path)}{question}{query}"
-        request.scheme, request.host, request.port = "http", plane.host, plane.port
-        request.headers["host"] = plane.authority
-        request.headers["x-promptshield-key"] = key
-        request.headers["x-promptshield-egress"] = f"{host} {plane.token}"
-        request.headers["x-promptshield-egress-client"] = (flow.client_conn.peername or ("",))[0]
-        self.counts["read"] += 1
 
     async def _hold_to_addresses(self, flow: http.HTTPFlow) -> bool:
         """Refuse to go where nobody may be sent: to ourselves, and into networks that are not public."""
@@ -233,23 +201,19 @@ class Egress:
 
     async def _call(self, what: str, header: str) -> tuple[bytes, bytes]:
         """Return the status and the body of the data plane's answer, empty where there is none."""
-        plane = self._plane
-        if not header.isprintable():  # a host's name is its client's to write
+        plane, request = self._plane, self._plane.request(what, header)
+        if not request:
             return b"", b""
-        head = (
-            f"{what} HTTP/1.1\r\nHost: {plane.authority}\r\nConnection: close\r\nContent-Length: 0\r\n"
-            f"{header}\r\nx-promptshield-egress: {next(iter(plane.hosts))} {plane.token}\r\n\r\n"
-        )
         try:
             async with asyncio.timeout(ASKED_FOR):
                 reader, writer = await asyncio.open_connection(plane.host, plane.port)
                 try:
-                    writer.write(head.encode("ascii"))
+                    writer.write(request)
                     said, _, body = (await reader.read()).partition(b"\r\n\r\n")
                     return said.split()[1], body
                 finally:
                     writer.close()
-        except (OSError, TimeoutError, UnicodeEncodeError, IndexError):
+        except (OSError, TimeoutError, IndexError):
             return b"", b""
 
 

@@ -1,0 +1,1 @@
+"""What runs inside mitmproxy, in its environment and not in ours."""
