@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import struct
+from binascii import a2b_hex
 from collections.abc import Sequence
 from decimal import Decimal
 from operator import attrgetter
@@ -19,7 +20,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from detectors.errors import StorageError
-from storage.types import DecisionRecord
+from storage.types import DecisionRecord, Outcome
 
 FORM: Final = 1  # of what is written now
 PLAIN: Final = (
@@ -32,40 +33,70 @@ DOCUMENTS: Final = ("scores", "facts", "coverage", "digests")
 MEASURES: Final = ("confidence", "overhead_ms", "upstream_ms", "total_ms")
 ERASABLE: Final = ("personal", "subjects", "bodies")
 
-COPIED: Final = (*PLAIN, *MEASURES, "closed_at", *ERASABLE, *DOCUMENTS)
-
 _ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-_VALUES_OF: Final = attrgetter(*COPIED)
-_MEASURES_AT: Final = slice(len(PLAIN), len(PLAIN) + len(MEASURES))
-_CLOSED_AT: Final = _MEASURES_AT.stop
-_DOCUMENTS_AT: Final = len(COPIED) - len(DOCUMENTS)
-_PACK: Final = struct.Struct(f">{len(MEASURES)}d").pack
+_PLAIN_OF: Final = attrgetter(*PLAIN)
+_DOCUMENTS_OF: Final = attrgetter(*DOCUMENTS)
+_MEASURES_OF: Final = attrgetter(*MEASURES)
+_ERASABLE_OF: Final = attrgetter(*ERASABLE)
+MEASURED: Final = struct.Struct(f">{len(MEASURES)}d")
 _EPOCH: Final = 946_684_800  # 2000-01-01, where Postgres counts from
 
 
 class Sealed(NamedTuple):
-    """A record ready to be chained: its canonical form, and its values in the order of COPIED, documents canonical."""
+    """A decision ready to be chained: the 16 bytes of its id, into which chain it goes, its canonical form, and as a
+    JSON array the values of ERASABLE, which no hash covers.
+    """
 
+    id: bytes
+    tenant_id: int
+    instance: str
     canonical: bytes
-    values: tuple[object, ...]
+    erasable: bytes
+
+    def parts(self) -> tuple[bytes, bytes, bytes]:
+        """Return the three parts of the canonical form: the plain columns, the documents, the measures."""
+        form, end = self.canonical, -MEASURED.size
+        plain = form.index(b"\n")
+        return form[:plain], form[plain + 1 : end - 1], form[end:]
+
+    @property
+    def closed_at(self) -> float:
+        """When it closed, in seconds since the epoch."""
+        plain = self.parts()[0]
+        return _seconds(int(plain[plain.rindex(b",") + 1 : -1]))
 
 
 def seal(record: DecisionRecord) -> Sealed:
-    """Return what is hashed of a record, and what is stored. Raises StorageError for what no row can hold."""
+    """Return what is hashed and stored of a record. Raises StorageError for what no row can hold."""
     try:
         if not _ID.fullmatch(record.id):
             raise StorageError("a decision's id is a UUID of version 7 in lower case")
-        values = _VALUES_OF(record)
-        documents = values[_DOCUMENTS_AT:]
+        documents = _DOCUMENTS_OF(record)
         joined = f"[{','.join(documents)}]"
         if record.canonical != FORM or _may_be_unsettled(joined):
-            documents = tuple(map(canonical_json_of, documents))
-            values = (*values[:_DOCUMENTS_AT], *documents)
-            joined = f"[{','.join(documents)}]"
-        plain = (*values[: len(PLAIN)], microseconds(values[_CLOSED_AT]))
-        return Sealed(_joined(plain, joined, _PACK(*values[_MEASURES_AT])), values)
+            joined = f"[{','.join(map(canonical_json_of, documents))}]"
+        plain = (*_PLAIN_OF(record), microseconds(record.closed_at))
+        form = _joined(plain, joined, MEASURED.pack(*_MEASURES_OF(record)))
+        name = a2b_hex(record.id.replace("-", ""))
+        return Sealed(name, record.tenant_id, record.instance, form, orjson.dumps(_ERASABLE_OF(record)))
     except (TypeError, ValueError, OverflowError, struct.error) as exc:
         raise StorageError(f"a decision holds a value that its column cannot: {type(exc).__name__}") from exc
+
+
+def unsealed(sealed: Sealed) -> DecisionRecord:
+    """Return the record that was sealed; its documents are in canonical form. Raises ValueError where it is none."""
+    plain, documents, measures = sealed.parts()
+    try:
+        *values, closed_at = orjson.loads(plain)
+        personal, subjects, bodies = orjson.loads(sealed.erasable)
+        fields = dict(zip(PLAIN, values, strict=True))
+        fields |= zip(DOCUMENTS, map(canonical_json, orjson.loads(documents)), strict=True)
+        fields |= zip(MEASURES, MEASURED.unpack(measures), strict=True)
+        fields |= {"outcome": Outcome(fields["outcome"]), "degraded": tuple(fields["degraded"])}
+        fields |= {"personal": personal, "subjects": tuple(subjects), "bodies": bodies}
+        return DecisionRecord(**fields, closed_at=_seconds(closed_at), canonical=FORM)
+    except (TypeError, struct.error) as exc:
+        raise ValueError("this is no decision") from exc
 
 
 def canonical_of_row(plain: Sequence[object], documents: str, measures: bytes) -> bytes:
@@ -98,6 +129,10 @@ def canonical_json_of(text: str) -> str:
 def microseconds(seconds: float) -> int:
     """Return epoch seconds as Postgres' to_timestamp() stores them: microseconds since 2000, ties to even."""
     return round((seconds - _EPOCH) * 1e6)
+
+
+def _seconds(since_2000: int) -> float:
+    return since_2000 / 1e6 + _EPOCH
 
 
 def opened_microseconds(decision_id: str) -> int:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import orjson
 import structlog
 
 from detectors.errors import JournalError, StorageError, UnavailableError
 from storage.apart import apart
-from storage.journal.positions import load_positions, position_file, save_positions
+from storage.chains.canonical import Sealed, unsealed
+from storage.journal.positions import Position, load_positions, position_file, save_positions
 from storage.journal.reader import BATCH, Batch, JournalReader, Progress
 from storage.types import DecisionRecord, Sink
 
@@ -24,6 +25,13 @@ PATIENCE: Final = 60.0  # seconds that one write may take
 _LOG: Final = structlog.get_logger("promptshield.courier")
 _NO_DEAD_LETTERS: Final = "a refused record cannot be put aside"
 UNREADABLE: Final = "no record that this version can read"
+
+
+@runtime_checkable
+class ChainingSink(Sink, Protocol):
+    """A sink that chains decisions takes them as they lie in the journal; what nobody could seal is a record."""
+
+    async def write_sealed(self, decisions: Sequence[DecisionRecord | Sealed]) -> None: ...
 
 
 class DeadLetters(Protocol):
@@ -64,9 +72,10 @@ class Courier:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._sink, self._dead_letters, self._clock, self._folder = sink, dead_letters, clock, folder
+        self._chaining = sink if isinstance(sink, ChainingSink) else None
         self._file = position_file(folder, sink.name)
         positions = load_positions(self._file)
-        self._reader = JournalReader(folder, positions)
+        self._reader = self._new_reader(positions)
         self._batch: Batch | None = None
         self._skip: dict[str, int] = {}
         self._anew = False
@@ -141,10 +150,13 @@ class Courier:
     async def _next_batch(self, dead: frozenset[str]) -> Batch:
         if self._anew:
             self._anew, self._batch = False, None
-            self._reader = JournalReader(self._folder, self.progress.positions)
+            self._reader = self._new_reader(self.progress.positions)
         if self._batch is None:
             await apart(self._read, dead)
         return Batch(progress=self.progress) if self._batch is None else self._batch
+
+    def _new_reader(self, positions: Mapping[str, Position]) -> JournalReader:
+        return JournalReader(self._folder, positions, sealed=self._chaining is not None)
 
     def _read(self, dead: frozenset[str]) -> None:
         # Kept here and not returned: whoever is cancelled meanwhile must find it again.
@@ -193,7 +205,7 @@ class Courier:
                 if len(part) > 1:
                     size = len(part) // 2  # until the poison is alone
                     continue
-                if not await self._refuse(orjson.dumps(part[0]), str(exc)):
+                if not await self._refuse(_legible(part[0]), str(exc)):
                     return self._come_back_later(_NO_DEAD_LETTERS)
             self.pause = 0.0
             del records[: len(part)]
@@ -204,10 +216,13 @@ class Courier:
             del batch.foreign[0]
         return None
 
-    async def _write(self, records: list[DecisionRecord]) -> None:
+    async def _write(self, decisions: Sequence[DecisionRecord | Sealed]) -> None:
         try:
             async with asyncio.timeout(PATIENCE) as self._patience:
-                await self._sink.write(records)
+                if self._chaining is not None:
+                    await self._chaining.write_sealed(decisions)
+                else:
+                    await self._sink.write([record for record in decisions if isinstance(record, DecisionRecord)])
         except TimeoutError as exc:
             raise UnavailableError(f"{self._sink.name}: no answer") from exc
         finally:
@@ -236,3 +251,11 @@ class Courier:
         except TimeoutError:
             return
         self._woken.clear()
+
+
+def _legible(decision: DecisionRecord | Sealed) -> bytes:
+    """Return a decision as JSON, or what there is of it."""
+    try:
+        return orjson.dumps(unsealed(decision) if isinstance(decision, Sealed) else decision)
+    except ValueError:
+        return decision.canonical if isinstance(decision, Sealed) else b""

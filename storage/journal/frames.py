@@ -1,8 +1,9 @@
 """The frames of a journal file: how a record becomes bytes that can be checked, and how frames are found again.
 
 A frame is magic `PSJ2`, length and CRC-32 of what follows; then kind, the 16 bytes of the decision's UUID and how many
-decisions this writer has closed so far; then a JSON array of the record's values in the order of its fields. So whoever
-reads passes over an `opened` without parsing it, and knows how many decisions a damaged part held.
+decisions this writer has closed so far. So whoever reads passes over an `opened` without parsing it, and knows how many
+decisions a damaged part held. What follows is for a decision its sealed form, as it is chained and stored; for an
+`opened`, and a decision that no row can hold, a JSON array of the record's values in the order of its fields.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
-from detectors.errors import JournalError
+from detectors.errors import JournalError, StorageError
+from storage.chains.canonical import FORM, Sealed, seal, unsealed
 from storage.journal import frames_v1 as journal_frames_v1
 from storage.types import DecisionRecord, OpenedRecord, Outcome
 from storage.uuid7 import time_of
@@ -31,6 +33,7 @@ _OUTER: Final = struct.Struct(">4sII")  # magic, length, CRC-32
 _INNER: Final = struct.Struct(">B16sQ")  # kind, id, decisions
 _WHOLE: Final = struct.Struct(">4sIIB16sQ")
 _unpack: Final = _WHOLE.unpack_from
+_CHAINED: Final = struct.Struct(">BqHI")  # number of the form, tenant, lengths of the instance's name and of the form
 _OUTCOMES: Final = {str(outcome): outcome for outcome in Outcome}
 
 _OPENED_FIELDS: Final = tuple(field.name for field in fields(OpenedRecord))
@@ -43,7 +46,8 @@ _OUTCOME, _DEGRADED, _SUBJECTS = map(_CLOSED_FIELDS.index, ("outcome", "degraded
 # What a frame holds. Plain numbers, because every decision passes here twice and an enum's member costs 0.2 us.
 FOREIGN: Final = 0  # a record, but of no version that can be read here
 OPENED: Final = 1
-CLOSED: Final = 2
+CLOSED: Final = 2  # a decision as values
+SEALED: Final = 3  # a decision as it is chained
 HOLE: Final = 255  # no frame at all: damage, or one that was not written to its end
 
 # Kind, id, decisions, and where in the scanned bytes it begins and ends. `decisions` counts those that the writer had
@@ -58,7 +62,13 @@ def encode_opened(record: OpenedRecord, decisions: int) -> bytes:
 
 def encode_closed(record: DecisionRecord, decisions: int) -> bytes:
     """Return the frame of a decision, the `decisions`-th of its writer. Raises JournalError."""
-    return _encode(CLOSED, record.id, _CLOSED_VALUES(record), decisions)
+    try:
+        name, tenant_id, instance, form, erasable = seal(record)
+        words = instance.encode()
+        head = _INNER.pack(SEALED, name, decisions) + _CHAINED.pack(FORM, tenant_id, len(words), len(form))
+    except (StorageError, struct.error):  # what becomes of it, whoever writes rows decides
+        return _encode(CLOSED, record.id, _CLOSED_VALUES(record), decisions)
+    return _framed(head + words + form + erasable)
 
 
 def _encode(kind: int, record_id: str, values: tuple[Any, ...], decisions: int) -> bytes:
@@ -67,6 +77,10 @@ def _encode(kind: int, record_id: str, values: tuple[Any, ...], decisions: int) 
     except (orjson.JSONEncodeError, ValueError, struct.error) as exc:
         # Unchained: the encoder's message may quote the value.
         raise JournalError(f"journal: a record cannot be written: {type(exc).__name__}") from None
+    return _framed(content)
+
+
+def _framed(content: bytes) -> bytes:
     if len(content) > LONGEST:  # whoever reads would take it for damage
         raise JournalError(f"journal: a record of {len(content)} bytes is too long")
     return _OUTER.pack(_MAGIC, len(content), zlib.crc32(content)) + content
@@ -103,18 +117,35 @@ def last_frame(data: bytes) -> Frame | None:
     return None
 
 
+def sealed_in(frame: bytes) -> Sealed | None:
+    """Return the decision in a `sealed` frame as it lies there, None if this version cannot read it."""
+    start = _WHOLE.size + _CHAINED.size
+    try:
+        number, tenant_id, words, form = _CHAINED.unpack_from(frame, _WHOLE.size)
+        instance, end = frame[start : start + words].decode(), start + words + form
+    except (struct.error, UnicodeDecodeError):
+        return None
+    if number != FORM or end > len(frame):
+        return None
+    name = frame[OVERHEAD + 1 : OVERHEAD + 17]
+    return Sealed(name, tenant_id, instance, frame[start + words : end], frame[end:])
+
+
 def closed_record(frame: bytes) -> DecisionRecord | None:
-    """Return the decision in a `closed` frame, None if this version cannot read it."""
+    """Return the decision in a `closed` or `sealed` frame, None if this version cannot read it."""
     if frame.startswith(journal_frames_v1.MAGIC):
         return journal_frames_v1.record_in(frame[OVERHEAD:])
     try:
+        if frame[OVERHEAD] == SEALED:
+            sealed = sealed_in(frame)
+            return None if sealed is None else unsealed(sealed)
         values: list[Any] = orjson.loads(frame[_WHOLE.size :])
         values[_OUTCOME] = _OUTCOMES[values[_OUTCOME]]
         values[_DEGRADED] = tuple(values[_DEGRADED])
         if len(values) > _SUBJECTS:
             values[_SUBJECTS] = tuple(values[_SUBJECTS])
         return DecisionRecord(*values)
-    except (orjson.JSONDecodeError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError):  # what is no JSON is a ValueError
         return None
 
 
@@ -157,6 +188,8 @@ def legible(frame: bytes) -> bytes:
     if frame.startswith(journal_frames_v1.MAGIC):
         return frame[OVERHEAD:]
     content = frame[_WHOLE.size :]
+    if frame[OVERHEAD] == SEALED:
+        return content
     names = _OPENED_FIELDS if frame[OVERHEAD] == OPENED else _CLOSED_FIELDS
     try:
         values = orjson.loads(content)
@@ -198,7 +231,8 @@ def _old_frame_at(view: memoryview, position: int) -> Frame | None:
 
 
 def _next_frame(data: bytes, view: memoryview, start: int) -> int | None:
-    # Text inside a record cannot pass for a frame: JSON holds no NUL, and every length begins with one.
+    # Text inside a record cannot pass for a frame: JSON holds no NUL, and every length begins with one. In what else a
+    # sealed one holds (measures, lengths) nobody outside has a say.
     while (start := data.find(_SIGN, start)) >= 0:
         if _frame_at(view, start) is not None:
             return start

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from detectors.errors import JournalError
+from storage.chains.canonical import Sealed
 from storage.journal.folder import read_piece, segment_name, writers_in
 from storage.journal.frames import (
     CLOSED,
@@ -17,15 +18,17 @@ from storage.journal.frames import (
     LONGEST,
     OPENED,
     OVERHEAD,
+    SEALED,
     closed_record,
     interrupted_record,
     legible,
     scan,
+    sealed_in,
 )
 from storage.journal.positions import Position
 from storage.types import DecisionRecord
 
-BATCH: Final = 1000  # records
+BATCH: Final = 2000  # records
 BATCH_SIZE: Final = 8 << 20  # bytes of their frames, about
 PIECE: Final = 256 << 10  # bytes read at once: they stay in the cache of the processor
 REACH: Final = 2 * (LONGEST + OVERHEAD)  # bytes read at once where no frame is found
@@ -50,7 +53,7 @@ class Progress:
 class Batch:
     """Records to deliver, and whole frames that are no records of this version."""
 
-    records: list[DecisionRecord] = field(default_factory=list)
+    records: list[DecisionRecord | Sealed] = field(default_factory=list)
     foreign: list[bytes] = field(default_factory=list)
     interrupted: int = 0
     size: int = 0  # bytes of all their frames
@@ -64,7 +67,7 @@ class Batch:
         """How many are not accounted for yet: whoever delivers them takes them out."""
         return len(self.records) + len(self.foreign)
 
-    def add(self, record: DecisionRecord | None, frame: bytes) -> None:
+    def add(self, record: DecisionRecord | Sealed | None, frame: bytes) -> None:
         """Take what a frame holds, None if that cannot be read."""
         if record is None:
             self.foreign.append(legible(frame))
@@ -112,11 +115,12 @@ class _Writer:
 class JournalReader:
     """Reads a folder of segments; not safe for use by two threads at once.
 
+    `sealed`: what is sealed is left so, for whoever chains it; else every decision is a record.
     `failures` counts looks at files that could not be read, `missing` the decisions that lay in damaged parts.
     """
 
-    def __init__(self, folder: Path, positions: Mapping[str, Position]) -> None:
-        self._folder, self._resume = folder, positions
+    def __init__(self, folder: Path, positions: Mapping[str, Position], *, sealed: bool = False) -> None:
+        self._folder, self._resume, self._sealed = folder, positions, sealed
         self._writers: dict[str, _Writer] = {}
         self._turn = 0
         self.failures = self.missing = 0
@@ -194,7 +198,7 @@ class JournalReader:
                 writer.note_hole()
                 continue
             if writer.after_hole:
-                self._count_missing(writer, decisions, closed=kind == CLOSED)
+                self._count_missing(writer, decisions, closed=kind in {CLOSED, SEALED})
             writer.decisions = decisions or writer.decisions
             frame = piece[start:end]
             if kind == OPENED:
@@ -202,7 +206,10 @@ class JournalReader:
                 continue
             open_frames.pop(record_id, None)
             if base + end > known:
-                batch.add(closed_record(frame) if kind == CLOSED else None, frame)
+                if kind == SEALED and self._sealed:
+                    batch.add(sealed_in(frame), frame)
+                else:
+                    batch.add(closed_record(frame) if kind in {CLOSED, SEALED} else None, frame)
                 if batch.full:
                     return
 

@@ -8,8 +8,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-import orjson
-
+from storage.chains.canonical import FORM, canonical_json
 from storage.journal.journal import Journal
 from storage.journal.reader import JournalReader
 from storage.types import DecisionRecord
@@ -30,9 +29,9 @@ def typical() -> DecisionRecord:
     """A decision of about 1 KB, as an ordinary exchange with one finding leaves it."""
     return a_record(
         route="POST /v1/chat/completions", dialect="openai_chat", model="gpt-4o-mini", upstream="openai",
-        scores=orjson.dumps([_SCORE]).decode(), coverage=orjson.dumps({"request": _RECEIPT}).decode(),
-        digests=orjson.dumps({"received": "a" * 32, "forwarded": "b" * 32}).decode(), policy_id="default",
-        policy_revision="sha256:abcdefabcdef", ruleset_revision="sha256:abcdefabcdef",
+        scores=canonical_json([_SCORE]), coverage=canonical_json({"request": _RECEIPT}),
+        digests=canonical_json({"received": "a" * 32, "forwarded": "b" * 32}), policy_id="default",
+        policy_revision="sha256:abcdefabcdef", ruleset_revision="sha256:abcdefabcdef", canonical=FORM,
     )  # fmt: skip
 
 
@@ -57,7 +56,7 @@ async def append(journal: Journal) -> tuple[float, list[float]]:
 
 def read(folder: Path) -> float:
     """Return CPU seconds per decision of the best batch."""
-    reader = JournalReader(folder, {})
+    reader = JournalReader(folder, {}, sealed=True)
     batches: list[float] = []
     while True:
         started = time.process_time()

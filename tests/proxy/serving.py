@@ -34,6 +34,7 @@ from storage.journal.journal import Journal
 from storage.journal.reader import JournalReader
 from storage.reviews import ReviewQueue
 from storage.types import DecisionRecord, Identity, ObjectName
+from tests.storage.journals import records_in
 
 Reply = tuple[int, dict[str, Any]]
 TENANTS = {"acme-key": Identity(1, "acme", 1, "shop", 1), "other-key": Identity(2, "other", 2, "shop", 2)}
@@ -72,7 +73,7 @@ class Serving:
             return answer.status, orjson.loads(await answer.read())
 
     def rows(self) -> list[DecisionRecord]:
-        return list(JournalReader(self.journal, {}).read(frozenset()).records)
+        return records_in(JournalReader(self.journal, {}).read(frozenset()))
 
 
 @asynccontextmanager

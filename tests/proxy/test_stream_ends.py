@@ -30,6 +30,7 @@ from storage.journal.reader import JournalReader
 from storage.reviews import ReviewQueue
 from storage.types import Identity, Outcome
 from tests.proxy.conftest import MakePolicy
+from tests.storage.journals import records_in
 
 ASKED = orjson.dumps({"model": "m", "stream": True, "messages": [{"role": "user", "content": "hello"}]})
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\nContent-Length: %d\r\n\r\n"
@@ -113,7 +114,7 @@ async def received(parts: Parts) -> bytes:
 
 async def test_a_fault_of_ours_in_a_stream_is_logged_as_ours_with_what_was_judged(parts: Parts, tmp_path: Path) -> None:
     await received(parts)
-    (row,) = JournalReader(tmp_path, {}).read(frozenset()).records
+    (row,) = records_in(JournalReader(tmp_path, {}).read(frozenset()))
     assert (row.outcome, row.status, row.error_stage) == (Outcome.INTERNAL_ERROR, 200, "RuntimeError")
     assert row.response_action == "allow"
 

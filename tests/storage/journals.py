@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from detectors.errors import DatabaseUnavailableError, StorageError, UnavailableError
 from storage.decisions.writer import PostgresSink
+from storage.journal import frames
+from storage.journal.reader import Batch
 from storage.journal.shipper import Shipper
 from storage.types import DecisionRecord, OpenedRecord, Outcome
 from storage.uuid7 import uuid7
@@ -48,6 +50,16 @@ def a_record(tenant_id: int = 1, **given: object) -> DecisionRecord:
         "request_action": "flag",
     }  # fmt: skip
     return DecisionRecord(**(values | given))
+
+
+def records_in(batch: Batch) -> list[DecisionRecord]:
+    """What was read for whoever chains nothing: all of it as records."""
+    return [record for record in batch.records if isinstance(record, DecisionRecord)]
+
+
+def as_values(record: DecisionRecord, decisions: int) -> bytes:
+    """The frame of a decision that nobody could seal, as earlier versions wrote all of them."""
+    return frames._encode(frames.CLOSED, record.id, frames._CLOSED_VALUES(record), decisions)
 
 
 def framed(content: bytes) -> bytes:

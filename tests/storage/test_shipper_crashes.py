@@ -50,7 +50,7 @@ class Diary:
 
 # Where the shipper is killed: before or after a call of a function, the n-th.
 POINTS: Final = {
-    "before the insert": (decision_writer, "_copy", 1, False),
+    "before the insert": (decision_writer, "_linked", 1, False),
     "after the insert, before the commit": (decision_writer, "move_heads", 1, True),
     "after the commit, before the position is kept": (courier, "save_positions", 1, False),
     "in the second batch": (decision_writer, "move_heads", 2, True),

@@ -24,7 +24,7 @@ async def test_a_torn_segment_is_kept_and_counted(
     journal.close()
     file = folder / files(folder)[0]
     content = file.read_bytes()
-    file.write_bytes(content + content[: len(content) // 7])
+    file.write_bytes(content + content[: len(content) // 20])
     await ship_all(shipper)
     assert (await rows()).keys() == ids
     assert shipper.counts.torn_segments == 1
@@ -93,7 +93,7 @@ async def write_some(journal: Journal, count: int, *, close: bool = True) -> lis
 
 
 async def test_a_sink_that_is_away_keeps_its_decisions_and_nobody_else(open_journal: OpenJournal, folder: Path) -> None:
-    record, slow, journal = Shelf("record"), Shelf("slow"), open_journal(segment_size=3000)
+    record, slow, journal = Shelf("record"), Shelf("slow"), open_journal(segment_size=3500)
     slow.away = True
     shipper = Shipper(folder, [record, slow], Graves())
     ids = await write_some(journal, 20)
@@ -111,7 +111,7 @@ async def test_a_sink_that_is_away_keeps_its_decisions_and_nobody_else(open_jour
 async def test_a_sink_that_lags_never_fills_the_journal_and_knows_what_it_lost(
     open_journal: OpenJournal, folder: Path
 ) -> None:
-    record, slow, journal = Shelf("record"), Shelf("slow"), open_journal(segment_size=3000)
+    record, slow, journal = Shelf("record"), Shelf("slow"), open_journal(segment_size=3500)
     slow.away = True
     shipper = Shipper(folder, [record, slow], Graves(), disk_limit=40_000)
     ids = []
@@ -130,7 +130,7 @@ async def test_a_sink_that_lags_never_fills_the_journal_and_knows_what_it_lost(
 
 
 async def test_what_only_the_sink_of_record_wants_is_never_skipped(open_journal: OpenJournal, folder: Path) -> None:
-    record, other, journal = Shelf("record"), Shelf("other"), open_journal(segment_size=3000)
+    record, other, journal = Shelf("record"), Shelf("other"), open_journal(segment_size=3500)
     record.away = True
     shipper = Shipper(folder, [record, other], Graves(), disk_limit=1)
     ids = await write_some(journal, 20)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -64,6 +65,18 @@ async def test_a_written_record_is_read_back_whole(
     ours = {"opened_at": at, "tenant": tenant.slug, "app": None}
     elsewhere = {"subjects": None, "bodies": None}
     assert shown | elsewhere == asdict(record) | changed | link | ours | elsewhere
+
+
+@pytest.mark.parametrize("measure", [-0.0, float("nan"), float("inf"), 5e-324, 1.7976931348623157e308, 0.1, 1e22])
+async def test_a_measure_arrives_to_the_last_bit(
+    database: Database, tenant: Tenant, make_record: MakeRecord, as_superuser: RunStatement, measure: float
+) -> None:
+    record = make_record(tenant.id, total_ms=measure, confidence=0.1 + 0.2)
+    await PostgresSink(database).write_sealed([seal(record)])
+    ((sent,),) = await as_superuser(
+        "SELECT float8send(total_ms) || float8send(confidence) FROM public.decisions WHERE id = $1", record.id
+    )
+    assert sent == struct.pack(">dd", measure, 0.1 + 0.2)
 
 
 async def test_the_same_record_twice_leaves_one_row(

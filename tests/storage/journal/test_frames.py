@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import orjson
 import pytest
@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.errors import JournalError
+from storage.chains.canonical import FORM, seal
 from storage.journal.frames import (
     CLOSED,
     FOREIGN,
     HOLE,
     LONGEST,
     OPENED,
+    SEALED,
     Frame,
     closed_record,
     encode_closed,
@@ -26,10 +28,11 @@ from storage.journal.frames import (
     last_frame,
     legible,
     scan,
+    sealed_in,
 )
 from storage.types import DecisionRecord, Outcome
 from storage.uuid7 import time_of
-from tests.storage.journals import a_record, framed, opened_of
+from tests.storage.journals import a_record, as_values, framed, opened_of
 
 TEXT: Final = st.text(st.characters(exclude_categories=["Cs"]))
 RECORD: Final = a_record(id="01890a5d-ac96-774b-bcce-b302099a8057")
@@ -55,8 +58,10 @@ def test_any_decision_comes_back_the_same(
     )
     frame = encode_closed(record, 3)
     (found,) = read(frame)
-    assert found == (CLOSED, bytes.fromhex(RECORD.id.replace("-", "")), 3, 0, len(frame))
-    assert closed_record(frame) == record
+    assert found == (SEALED, bytes.fromhex(RECORD.id.replace("-", "")), 3, 0, len(frame))
+    assert sealed_in(frame) == seal(record)
+    assert closed_record(frame) == replace(record, canonical=FORM)
+    assert closed_record(as_values(record, 3)) == record
 
 
 def test_of_an_exchange_that_never_closed_the_row_says_so() -> None:
@@ -92,7 +97,7 @@ def test_a_refusal_does_not_quote_the_record() -> None:
 @given(cut=st.integers(0, sum(map(len, FRAMES))))
 def test_a_torn_tail_costs_nothing_that_lies_before_it(cut: int) -> None:
     data = b"".join(FRAMES)[:cut]
-    whole = [f for f in read(data) if f[0] == CLOSED]
+    whole = [f for f in read(data) if f[0] == SEALED]
     assert len(whole) == sum(end <= cut for end in ends())
     rest = read(data, final=True)[len(whole) :]
     assert [f[0] for f in rest] == ([] if cut in {0, *ends()} else [HOLE])
@@ -104,7 +109,7 @@ def test_a_changed_byte_costs_one_record_and_is_noticed(place: int, change: int,
     data[place] ^= change
     found = read(bytes(data), final=final)
     hit = sum(end <= place for end in ends())
-    assert [f[2] for f in found if f[0] == CLOSED] == [n for n in range(1, 9) if n != hit + 1]
+    assert [f[2] for f in found if f[0] == SEALED] == [n for n in range(1, 9) if n != hit + 1]
     last_is_waited_for = hit == 7 and not final
     assert sum(f[0] in {HOLE, FOREIGN} for f in found) == (0 if last_is_waited_for else 1)
 
@@ -115,20 +120,20 @@ def test_reading_leaves_no_gap_whatever_lies_there(parts: list[bytes]) -> None:
     found = read(data, final=True)
     assert [f[3] for f in found] == [0, *(f[4] for f in found)][: len(found)]
     assert (found[-1][4] if found else 0) == len(data)
-    assert [data[f[3] : f[4]] for f in found if f[0] == CLOSED] == [p for p in parts if p in FRAMES]
+    assert [data[f[3] : f[4]] for f in found if f[0] == SEALED] == [p for p in parts if p in FRAMES]
 
 
 def test_a_length_that_was_damaged_hides_nothing() -> None:
     """It may name more than there is: what follows shows that the frame will never become whole."""
     longer = FRAMES[0][:4] + (900_000).to_bytes(4) + FRAMES[0][8:]
-    assert [f[0] for f in read(longer + FRAMES[1])] == [HOLE, CLOSED]
+    assert [f[0] for f in read(longer + FRAMES[1])] == [HOLE, SEALED]
 
 
 def test_text_inside_a_damaged_record_cannot_pass_for_a_frame() -> None:
     smuggled = encode_closed(replace(RECORD, model="inside"), 1).decode("latin-1")
     data = bytearray(encode_closed(replace(RECORD, model=smuggled), 1))
     data[5] ^= 1
-    assert [f[0] for f in read(bytes(data) + FRAMES[0], final=True)] == [HOLE, CLOSED]
+    assert [f[0] for f in read(bytes(data) + FRAMES[0], final=True)] == [HOLE, SEALED]
 
 
 @pytest.mark.parametrize("lead", [0, 1, 50])
@@ -147,6 +152,8 @@ def ends() -> list[int]:
 
 # --- other versions -----------------------------------------------------------------------------------------------
 
+VALUES: Final = as_values(RECORD, 1)
+
 
 def reframe(frame: bytes, values: object) -> bytes:
     """The same frame around other values."""
@@ -156,8 +163,8 @@ def reframe(frame: bytes, values: object) -> bytes:
 
 def test_the_fields_of_a_record_never_move() -> None:
     """Frames of an older release have fewer values; each must still mean the same."""
-    values = orjson.loads(FRAMES[0][37:])
-    older = closed_record(reframe(FRAMES[0], values[: len(FIRST_FIELDS)]))
+    values = orjson.loads(VALUES[37:])
+    older = closed_record(reframe(VALUES, values[: len(FIRST_FIELDS)]))
     assert older is not None
     assert DecisionRecord.__slots__[: len(FIRST_FIELDS)] == FIRST_FIELDS
     assert (older.personal, older.subjects, older.bodies) == ("{}", (), "[]")
@@ -174,15 +181,36 @@ FIRST_FIELDS: Final = (
 
 @pytest.mark.parametrize("values", [[], {}, None, b"{", ["x"] * 60, [1] * 45])
 def test_what_is_no_record_of_this_version_is_none_and_stays_legible(values: object) -> None:
-    frame = reframe(FRAMES[0], values)
+    frame = reframe(VALUES, values)
     assert [f[0] for f in read(frame)] == [CLOSED]
     assert closed_record(frame) is None
     assert legible(frame)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\1", b"\2" + FRAMES[0][38:], FRAMES[0][37:-40], FRAMES[0][37:].replace(b"[", b"{"), FRAMES[0][37:] + b"x"],
+    ids=["nothing", "no lengths", "another form", "an end missing", "no JSON", "more"],
+)
+def test_what_is_sealed_otherwise_is_no_record_of_this_version(content: bytes) -> None:
+    frame = reframe(FRAMES[0], content)
+    assert [f[0] for f in read(frame)] == [SEALED]
+    assert closed_record(frame) is None
+    assert legible(frame) == content
+
+
+@pytest.mark.parametrize(
+    "fields", [{"facts": "{"}, {"closed_at": float("inf")}, {"tenant_id": "acme"}, {"worker": None}]
+)
+def test_what_cannot_be_sealed_is_written_as_it_is(fields: dict[str, Any]) -> None:
+    record = replace(RECORD, **fields)
+    frame = encode_closed(record, 1)
+    assert [f[0] for f in read(frame)] == [SEALED if "worker" in fields else CLOSED]
+
+
 def test_a_younger_record_is_legible_by_name() -> None:
-    values = orjson.loads(FRAMES[0][37:])
-    shown = orjson.loads(legible(reframe(FRAMES[0], [*values, "a column of tomorrow"])))
+    values = orjson.loads(VALUES[37:])
+    shown = orjson.loads(legible(reframe(VALUES, [*values, "a column of tomorrow"])))
     assert (shown["id"], shown["tenant_id"], shown["more"]) == (RECORD.id, 1, ["a column of tomorrow"])
 
 

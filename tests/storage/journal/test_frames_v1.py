@@ -9,7 +9,17 @@ from typing import Any
 import orjson
 import pytest
 
-from storage.journal.frames import CLOSED, FOREIGN, HOLE, OPENED, closed_record, encode_closed, interrupted_record, scan
+from storage.journal.frames import (
+    CLOSED,
+    FOREIGN,
+    HOLE,
+    OPENED,
+    SEALED,
+    closed_record,
+    encode_closed,
+    interrupted_record,
+    scan,
+)
 from storage.types import DecisionRecord, Outcome
 from tests.storage.journals import a_record
 
@@ -37,7 +47,7 @@ def test_a_record_of_the_first_release_is_read(kind: str, expected: int) -> None
 
 def test_both_versions_lie_in_one_folder() -> None:
     old, new = old_frame(old_content(RECORD, "closed")), encode_closed(RECORD, 1)
-    assert [part[0] for part in scan(old + new + old, final=True)] == [CLOSED] * 3
+    assert [part[0] for part in scan(old + new + old, final=True)] == [CLOSED, SEALED, CLOSED]
 
 
 @pytest.mark.parametrize(
@@ -46,10 +56,10 @@ def test_both_versions_lie_in_one_folder() -> None:
 )
 def test_what_is_no_record_is_foreign(content: bytes) -> None:
     frame = old_frame(content)
-    assert [part[0] for part in scan(frame + encode_closed(RECORD, 1), final=False)] == [FOREIGN, CLOSED]
+    assert [part[0] for part in scan(frame + encode_closed(RECORD, 1), final=False)] == [FOREIGN, SEALED]
 
 
 def test_damage_to_an_old_record_is_a_hole() -> None:
     frame = bytearray(old_frame(old_content(RECORD, "closed")))
     frame[40] ^= 1
-    assert [part[0] for part in scan(bytes(frame) + encode_closed(RECORD, 1), final=False)] == [HOLE, CLOSED]
+    assert [part[0] for part in scan(bytes(frame) + encode_closed(RECORD, 1), final=False)] == [HOLE, SEALED]

@@ -8,14 +8,16 @@ import resource
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from detectors.errors import JournalError
+from storage.chains.canonical import FORM
 from storage.journal.folder import segment_name
-from storage.journal.frames import CLOSED, HOLE, LONGEST, OPENED, closed_record, scan
+from storage.journal.frames import HOLE, LONGEST, OPENED, SEALED, closed_record, scan
 from storage.journal.journal import LOOK_AGAIN, Journal, Sync
 from storage.types import DecisionRecord
 from tests.storage.conftest import OpenJournal
@@ -37,7 +39,7 @@ def closed_in(folder: Path) -> list[DecisionRecord | None]:
     found = []
     for name in files(folder):
         data = (folder / name).read_bytes()
-        found += [closed_record(data[f[3] : f[4]]) for f in scan(data, final=True) if f[0] == CLOSED]
+        found += [closed_record(data[f[3] : f[4]]) for f in scan(data, final=True) if f[0] == SEALED]
     return found
 
 
@@ -47,8 +49,8 @@ async def test_what_was_written_is_read_back_in_order(open_journal: OpenJournal,
     await journal.closed(other)
     await journal.closed(RECORD)
     data = (folder / files(folder)[0]).read_bytes()
-    assert [(f[0], f[2]) for f in scan(data, final=False)] == [(OPENED, 0), (CLOSED, 1), (CLOSED, 2)]
-    assert closed_in(folder) == [other, RECORD]
+    assert [(f[0], f[2]) for f in scan(data, final=False)] == [(OPENED, 0), (SEALED, 1), (SEALED, 2)]
+    assert closed_in(folder) == [replace(one, canonical=FORM) for one in (other, RECORD)]
 
 
 async def test_a_record_that_is_refused_leaves_no_trace(open_journal: OpenJournal, folder: Path) -> None:
@@ -57,7 +59,7 @@ async def test_a_record_that_is_refused_leaves_no_trace(open_journal: OpenJourna
     with pytest.raises(JournalError):
         await journal.closed(a_record(facts="x" * LONGEST))
     await journal.closed(RECORD)
-    assert kinds_by_segment(folder) == [[OPENED, CLOSED]]
+    assert kinds_by_segment(folder) == [[OPENED, SEALED]]
 
 
 def test_a_full_segment_is_followed_by_another(open_journal: OpenJournal, folder: Path) -> None:
@@ -131,7 +133,7 @@ def test_a_journal_that_cannot_be_made_says_so(tmp_path: Path) -> None:
 
 async def test_by_default_an_answer_does_not_wait_for_the_disk(open_journal: OpenJournal, folder: Path) -> None:
     await open_journal().closed(RECORD)  # nobody flushes
-    assert kinds_by_segment(folder) == [[CLOSED]]
+    assert kinds_by_segment(folder) == [[SEALED]]
 
 
 async def test_all_who_wait_for_the_disk_share_one_flush(open_journal: OpenJournal) -> None:
@@ -258,7 +260,7 @@ def test_a_full_disk_refuses_records_and_damages_none(folder: Path) -> None:
 def test_half_a_record_that_cannot_be_taken_back_is_followed_by_a_new_segment(folder: Path) -> None:
     subprocess.run(child(folder, STUCK), timeout=30, check=True)
     first, second = kinds_by_segment(folder)
-    assert (first[-1], set(first[:-1]), second) == (HOLE, {OPENED}, [CLOSED])
+    assert (first[-1], set(first[:-1]), second) == (HOLE, {OPENED}, [SEALED])
 
 
 def test_what_a_killed_writer_answered_for_is_in_its_journal(folder: Path) -> None:

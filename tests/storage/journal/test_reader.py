@@ -16,7 +16,7 @@ from storage.journal.positions import Position
 from storage.journal.reader import BATCH, JournalReader
 from storage.types import DecisionRecord, Outcome
 from tests.storage.conftest import OpenJournal
-from tests.storage.journals import a_record, files, framed, opened_of
+from tests.storage.journals import a_record, as_values, files, framed, opened_of, records_in
 
 LIVING: Final = frozenset[str]()
 Lay = Callable[..., Path]
@@ -133,7 +133,7 @@ def test_what_a_dead_writer_left_open_was_interrupted(lay: Lay, folder: Path) ->
     assert read_all(reader) == [1]
     assert reader.read(LIVING).progress.finished == frozenset()
     batch = reader.read(frozenset("w"))
-    assert [(r.id, r.outcome) for r in batch.records] == [
+    assert [(r.id, r.outcome) for r in records_in(batch)] == [
         (second.id, Outcome.INTERRUPTED), (third.id, Outcome.INTERRUPTED),
     ]  # fmt: skip
     assert (batch.interrupted, batch.progress.finished) == (2, frozenset("w"))
@@ -228,7 +228,7 @@ def test_a_desert_of_damage_is_crossed(lay: Lay, folder: Path) -> None:
 
 
 def test_what_another_version_wrote_is_handed_over_legibly(lay: Lay, folder: Path) -> None:
-    younger = closed(1)
+    younger = as_values(a_record(1), 1)
     content = younger[12:-1] + b',"a column of tomorrow"]'
     lay(closed(2), framed(content), closed(3), framed(bytes(25)))
     batch = JournalReader(folder, {}).read(LIVING)
