@@ -226,7 +226,7 @@ class Lease:
         self._account -= sum(refunds.values())  # until the answer says what it is
         held = self.local.held(now)
         self._posted = (self._debt, held)
-        charged = [*held, *self._own.newest(lost or 0, now)]
+        charged = [*held, *self._own.newest(lost, now)] if lost else held
         pairs = [(bucket, units) for (bucket, _), units in refunds.items()]
         pairs += [(age, units) for _, age, units in charged]
         if self._debt:
@@ -253,6 +253,7 @@ class Lease:
             self._own.put(bucket, units)
         if debt or reply.granted:
             self._own.put(here, debt + reply.granted)
+        same = reply.bucket == self._bucket
         self._bucket, self._room, self.reset_at = reply.bucket, reply.room, asked_at + reply.reset
         if reply.granted < amount:
             self._ends = 0.0
@@ -262,12 +263,12 @@ class Lease:
             self._refused_until = asked_at + min(reply.left_of_bucket, REFUSAL_SECONDS)
             self._refused_at = asked_at
             return self._refusal
-        self._permits, self._takes = reply.granted - amount, 1
+        self._permits, self._takes = reply.granted - amount, (self._takes if same else 0) + (amount > 0)
         self._ends = asked_at + reply.left_of_bucket if reply.granted else 0.0
         return Charge(self, amount, reply.bucket, local=False, own=here)
 
     def _resize(self, now: float) -> None:
-        """Double the batch when the last lease was used up in time, else fit it to its use; idle is 1."""
+        """Double the batch when the last lease was used up in time, else fit it to what its bucket saw; idle is 1."""
         if now < self._ends:
             self._batch = min(2 * self._batch, LARGEST_BATCH)
         elif now < self._ends + self._width / MICROSECONDS:

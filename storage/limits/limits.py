@@ -268,7 +268,8 @@ class SlidingWindows(Limits):
         for lease, amount in asked:
             own = lease.ask(amount, workers, asked_at, server_now, lost=lost)
             arguments += [len(own), *own]
-        raw = await self._redis.run_script(self._script, [lease.name for lease, _ in asked], arguments)
+        told = " ".join(map(str, arguments))
+        raw = await self._redis.run_script(self._script, [lease.name for lease, _ in asked], [told])
         return Reply.parse_all(raw, len(asked)), asked_at
 
     def _workers_now(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 # As many buckets as the shared window has: the oldest one counts whole, which costs at most 1/120 of the limit.
 BUCKETS = 120
 
@@ -48,7 +50,8 @@ class LocalWindow:
     def total_inside(self, now: float) -> int:
         """Return the units that others' clocks, too, see inside: without those about to leave."""
         edge = self._slide(now) - BUCKETS + 2
-        return self._total - sum(units for bucket, units in self._buckets.items() if bucket < edge)
+        leaving = takewhile(lambda bucket: bucket < edge, self._buckets)
+        return self._total - sum(map(self._buckets.__getitem__, leaving))
 
     def give_back(self, bucket: int, amount: int) -> None:
         """Take back what was admitted in `bucket`; what has left the window since is ignored."""

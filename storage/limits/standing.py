@@ -46,7 +46,7 @@ class LimitStandings:
     async def _look_at_window(self, key: LimitKey) -> Standing:
         lease = Lease(key)
         own = lease.ask(0, 1, 0.0, 0)
-        raw = await self._redis.run_script(self._window, [lease.name], [len(own), *own])
+        raw = await self._redis.run_script(self._window, [lease.name], [" ".join(map(str, (len(own), *own)))])
         (reply,) = Reply.parse_all(raw, 1)
         return Standing(key.limit - reply.room, reply.reset)
 

@@ -3,7 +3,8 @@
 -- what it gave back, and the bucket of its last call.
 --
 -- KEYS  the windows that a request passes, in order; once one refuses, nothing is needed of those behind it
--- ARGV  for each window how many arguments it has, and these: limit, buckets per window, width of a bucket, need, want,
+-- ARGV  one text of numbers with blanks between them, since each argument has a price of its own on its way here:
+--       for each window how many arguments it has, and these: limit, buckets per window, width of a bucket, need, want,
 --       now, the worker (0: who only looks), its account as it knows it, 1 if it brings back what was lost, what
 --       requests wait for (need..want), how many pairs are given back, then pairs (bucket, units) to give back, then
 --       pairs (age in buckets, units) to charge whatever the limit
@@ -162,11 +163,15 @@ local function window(key, args, refused)
   return { granted, bucket, math.min(width, (bucket + 1) * width - now), limit - total, retry, reset, account, healing }
 end
 
+local given = {}
+for number in string.gmatch(ARGV[1], '%S+') do
+  given[#given + 1] = number
+end
 local replies, at, refused = {}, 1, false
 for index, key in ipairs(KEYS) do
-  local count = tonumber(ARGV[at])
-  local reply = window(key, { unpack(ARGV, at + 1, at + count) }, refused)
-  local need, healing = tonumber(ARGV[at + 4]), reply[8] == 1
+  local count = tonumber(given[at])
+  local reply = window(key, { unpack(given, at + 1, at + count) }, refused)
+  local need, healing = tonumber(given[at + 4]), reply[8] == 1
   refused = refused or (reply[1] >= 0 and reply[1] < need and not healing)
   replies[index], at = reply, at + count + 1
 end

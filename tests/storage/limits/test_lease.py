@@ -40,12 +40,12 @@ def test_an_idle_worker_begins_again_with_one(lease: Lease) -> None:
     assert batches(lease, [100.0, 100.01, 100.02, 107.0]) == [1, 2, 4, 1]
 
 
-def test_a_lease_that_died_unfinished_is_followed_by_one_that_fits(lease: Lease) -> None:
+def test_a_lease_that_died_unfinished_is_followed_by_one_for_a_whole_bucket(lease: Lease) -> None:
     batches(lease, [100.0, 100.01, 100.02, 100.03, 100.04])
     for _ in range(4):
         lease.spend(1, 100.05)
 
-    assert lease.ask(1, 1, 100.4, 0)[WANT] == 5
+    assert lease.ask(1, 1, 100.4, 0)[WANT] == 1 + 2 + 4 + 8 + 5  # what its bucket saw, over all leases in it
 
 
 def test_leases_never_hold_more_than_their_share_of_the_limit() -> None:

@@ -213,6 +213,7 @@ async def test_a_lease_dies_with_the_bucket_that_counts_it(redis: RedisClient, c
     clock.now += 120 * 0.5 - 0.02  # the first bucket has left, the second is still inside the window
 
     assert late == 5
+    await holder.flush()  # it had reckoned with as many as in the bucket before
     assert late + await admitted(other, window, 1200) == 1000
 
 
@@ -422,7 +423,7 @@ async def test_without_redis_each_worker_lives_on_its_share(valkey: Valkey) -> N
     assert passed == [25, 25, 25]
     assert all(limits.degraded for limits in team[1:])
     assert not refused.allowed
-    assert 0 < refused.retry_after_seconds <= 60.25
+    assert 0 < refused.retry_after_seconds <= 60.5  # the window, and the bucket in which it was used up
 
 
 async def test_what_passed_without_redis_counts_once_it_is_back(
