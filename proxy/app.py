@@ -140,7 +140,7 @@ async def build_worker(
     metrics, pool, upstreams = WorkerMetrics(number), ConnectionPool(), Upstreams(settings.upstreams)
     judges = build_judges(settings, redis, limits.windows, metrics)
     engine = EngineClient(settings.engine, pool, metrics) if settings.engine.url else None
-    door = open_door(house_keys.egress_token(), settings.egress)
+    door = open_door(house_keys.egress_token(), settings.egress, (settings.proxy.port, settings.control.port))
     parts = Parts(
         codecs=detection.codecs,
         hooks=detection.hooks,

@@ -181,8 +181,18 @@ def normal_path(path: str) -> tuple[str, str]:
     """
     if not _PATH.fullmatch(path) or "//" in path or "/." in path:
         raise EdgeError(404, "unknown_path", "There is nothing at this path.")
-    mount = next((mount for mount in _MOUNTS if path.startswith(f"{mount}/")), "")
+    mount = _mount(path)
     return path.removeprefix(mount), _MOUNTS.get(mount, "")
+
+
+def told_target(request: web.BaseRequest) -> Target:
+    """Return as much of a target as tells in whose words to refuse it, however it is spelt."""
+    path, _, query = request.raw_path.partition("?")
+    return Target(request.method, path, query, _MOUNTS.get(_mount(path), ""))
+
+
+def _mount(path: str) -> str:
+    return next((mount for mount in _MOUNTS if path.startswith(f"{mount}/")), "")
 
 
 def expected_size(request: web.BaseRequest, limit: int) -> int:

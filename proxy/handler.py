@@ -17,7 +17,7 @@ from proxy.answering import answer
 from proxy.closing import close, finish
 from proxy.codec import Codec, Target, Words
 from proxy.detour import Detour
-from proxy.edge import expected_size, read_body, read_target
+from proxy.edge import expected_size, read_body, read_target, told_target
 from proxy.egress.door import answer_ours, client_of
 from proxy.evaluating import evaluate
 from proxy.exchange import Exchange
@@ -77,7 +77,7 @@ class Handler:
             exchange.words = codec
             return await self._tell(exchange, place, request, target, codec)
         except EdgeError as exc:
-            return await self._reject(exchange, exchange.words, exc)
+            return await self._reject(exchange, self._words(exchange, request), exc)
         except UpstreamError as exc:
             return await self._report(exchange, exchange.words, exc)
         except (asyncio.CancelledError, ConnectionError):
@@ -91,6 +91,12 @@ class Handler:
                 await close(parts, exchange)
             finally:
                 self._let_go(exchange)
+
+    def _words(self, exchange: Exchange, request: web.BaseRequest) -> Words:
+        """Return in whose words to refuse, also what nobody could make out."""
+        if exchange.words is not None and exchange.words is not self._fallback:
+            return exchange.words
+        return error_codec(self._parts.codecs, told_target(request), request.headers)
 
     def _let_go(self, exchange: Exchange) -> None:
         if exchange.meter is not None:

@@ -6,9 +6,10 @@ import asyncio
 import re
 import secrets
 import socket
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import IPv6Address, ip_address
 from typing import Final
@@ -33,19 +34,31 @@ COUNTS: Final = "/egress/counts"
 ADDRESS: Final = "/egress/address"
 _PLACE: Final = re.compile(r"([^\s\x00-\x1f]{1,253}) ([0-9]{1,5})")
 # Apart from what journals and policies are written and read by: a name server may take its time.
-_NAMES: Final = ThreadPoolExecutor(8, thread_name_prefix="names")
+_NAMES: Final = ThreadPoolExecutor(32, thread_name_prefix="names")
 _PATIENCE: Final = 4.0  # seconds for a name server
+_NAMES_AT_ONCE: Final = 4  # of one client: names that nobody answers for must not stop everybody else's
 _COUNTED: Final = re.compile(r"(read|untouched|refused|distrusted)=([0-9]{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Who may say that an exchange came by the proxy, which upstream each host is, and where others may be."""
+    """Who may say that an exchange came by the proxy, which upstream each host is, and where others may be.
+
+    `own` are the ports where we ourselves listen: nobody is sent there, whatever network is allowed.
+    """
 
     token: str
     hosts: Mapping[str, EgressHost]
     upstreams: Mapping[str, UpstreamSettings]
     allowed: tuple[Network, ...] = ()
+    own: frozenset[int] = frozenset()
+    asking: Counter[str] = field(default_factory=Counter)  # clients for whom a name is being looked up
+
+    def asked(self, client: str) -> None:
+        """Note that a name has been looked up, however it ended."""
+        self.asking.subtract([client])
+        if not self.asking[client]:
+            del self.asking[client]
 
     def destination(self, headers: Headers) -> UpstreamSettings | None:
         """Return where an exchange was going, None where it did not come this way. Raises EdgeError 401."""
@@ -54,7 +67,9 @@ class Door:
             return None
         host, _, token = said.partition(" ")
         upstream = self.upstreams.get(host)
-        if upstream is None or not secrets.compare_digest(token.encode(), self.token.encode()):
+        if upstream is None or not secrets.compare_digest(
+            token.encode("utf-8", "surrogateescape"), self.token.encode()
+        ):
             raise EdgeError(401, "invalid_egress_token", "This header is for our own proxy.")
         return upstream
 
@@ -70,9 +85,9 @@ def client_of(headers: Headers) -> str:
     return str(mapped or address)
 
 
-def open_door(token: str, settings: EgressSettings) -> Door:
+def open_door(token: str, settings: EgressSettings, own: Iterable[int] = ()) -> Door:
     upstreams = {host: _upstream(host, read) for host, read in settings.read.items()}
-    return Door(token, settings.read, upstreams, settings.allow_networks)
+    return Door(token, settings.read, upstreams, settings.allow_networks, frozenset(own))
 
 
 def _upstream(host: str, settings: EgressHost) -> UpstreamSettings:
@@ -125,15 +140,34 @@ async def _locate(door: Door, headers: Headers) -> web.Response:
     if place is None:
         return json_response(404, {})
     try:
+        addresses = [str(ip_address(place[1].strip("[]").partition("%")[0]))]
+    except ValueError:
+        addresses = await _looked_up(door, place[1], int(place[2]), client_of(headers))
+    allowed = [address for address in addresses if not _is_refused(door, address, int(place[2]))]
+    status = 403 if addresses else 404
+    return web.Response(text=allowed[0]) if allowed else json_response(status, {})
+
+
+async def _looked_up(door: Door, host: str, port: int, client: str) -> list[str]:
+    """Return a name's addresses, none where nobody answers or its client has asked for too many that nobody answers."""
+    if door.asking[client] >= _NAMES_AT_ONCE:
+        return []
+    door.asking[client] += 1
+    looking = _NAMES.submit(partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM))
+    # Until the thread is free again, however long ago anybody stopped waiting.
+    loop = asyncio.get_running_loop()
+    looking.add_done_callback(lambda _: loop.call_soon_threadsafe(door.asked, client))
+    try:
         async with asyncio.timeout(_PATIENCE):
-            found = await asyncio.get_running_loop().run_in_executor(
-                _NAMES, partial(socket.getaddrinfo, place[1], int(place[2]), type=socket.SOCK_STREAM)
-            )
+            found = await asyncio.shield(asyncio.wrap_future(looking))
     except (OSError, TimeoutError, UnicodeError, OverflowError):
-        return json_response(404, {})
-    addresses = [str(at[0]) for *_, at in found]
-    allowed = [address for address in addresses if not is_refused(address, door.allowed)]
-    return web.Response(text=allowed[0]) if allowed else json_response(403, {})
+        return []
+    return [str(at[0]) for *_, at in found]
+
+
+def _is_refused(door: Door, address: str, port: int) -> bool:
+    ourselves = port in door.own and is_refused(address)  # whatever else listens at such a port on the internet
+    return ourselves or is_refused(address, door.allowed)
 
 
 def _count(metrics: WorkerMetrics, headers: Headers) -> web.Response:

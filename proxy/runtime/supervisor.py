@@ -162,6 +162,7 @@ class Supervisor:
         count = settings.workers
         listeners = self._listening = open_listeners(settings.proxy, count)
         control_listener = open_listeners(settings.control, 1)[0]
+        settings = _listening_at(settings, listeners[0], control_listener)
         inbox, outbox = open_channel()
         instance = instance_name(settings)
         if not settings.upstreams:
@@ -204,6 +205,13 @@ class Supervisor:
                 break
             signal.sigtimedwait({signal.SIGCHLD}, 0.02)
         raise EngineError("the workers do not come up: the lines above say why")
+
+
+def _listening_at(settings: Settings, proxy: socket.socket, control: socket.socket) -> Settings:
+    """Return the settings with the ports that the system chose where they leave it to that."""
+    ports = {"proxy": proxy.getsockname()[1], "control": control.getsockname()[1]}
+    chosen = {name: getattr(settings, name).model_copy(update={"port": port}) for name, port in ports.items()}
+    return settings.model_copy(update=chosen)
 
 
 def run_apart(main: Main) -> str | None:

@@ -121,8 +121,7 @@ async def test_a_connection_is_introduced_once_and_then_relayed(mitmproxy: tuple
 @pytest.mark.parametrize(
     "word",
     [
-        b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\n{}",
-        b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlies",
         b"204\r\n\r\n",
         b"\r\n\r\n",
@@ -137,6 +136,17 @@ async def test_without_its_word_nothing_leaves_and_the_client_is_told(
     answer = await said_to(await tunnel(mitmproxy[0], mitmproxy[2]), SECRET)
     assert answer.startswith(b"HTTP/1.1 502 ")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "egress_error"
+    assert plane.heard == b""
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, "invalid_api_key"), (503, "overloaded")])
+async def test_a_no_of_the_data_plane_is_told_as_it_was_meant(
+    mitmproxy: tuple[int, int, Path], plane: Plane, status: int, code: str
+) -> None:
+    plane.word = f"HTTP/1.1 {status} No\r\nContent-Length: 2\r\n\r\n{{}}".encode()
+    answer = await said_to(await tunnel(mitmproxy[0], mitmproxy[2]), SECRET)
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == code
     assert plane.heard == b""
 
 

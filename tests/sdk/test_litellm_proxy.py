@@ -113,3 +113,10 @@ def test_a_stream_passes_and_is_masked(app: OpenAI, echo: Echo) -> None:
     assert streamed(app, ORDINARY) == ORDINARY
     assert streamed(app, PERSONAL) == MASKED
     assert echo.received[-1] == MASKED
+
+
+def test_a_stream_is_stopped_before_the_model(app: OpenAI, echo: Echo) -> None:
+    before = len(echo.received)
+    with pytest.raises(BadRequestError, match="blocked by policy"):
+        streamed(app, ATTACK)
+    assert len(echo.received) == before

@@ -15,21 +15,26 @@ import hashlib
 import json
 import logging
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
-from hand_over import ASKED_FOR, HandOver, Plane
+from hand_over import ASKED_FOR, FirstHead, HandOver, Plane, PlaneConnection
 from mitmproxy import ctx, http, tls
 from mitmproxy.net.tls import starts_like_tls_record
 from mitmproxy.proxy import layer, server_hooks
-from mitmproxy.proxy.layers import ClientTLSLayer
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers import ClientTLSLayer, TCPLayer
+from mitmproxy.proxy.layers.modes import HttpProxy
 
 KNOWN_FOR: Final = 30.0  # seconds a key is taken for what it was
 TOLD_EVERY: Final = 10.0  # seconds
 _REMEMBERED: Final = 10_000
+_FEW_DIGITS: Final = 5  # of a body's length that is waited for
+_KEY: Final = re.compile(r"[A-Za-z0-9._-]{1,8000}")  # API keys, and tokens of a tenant's own issuer
 _LOG: Final = logging.getLogger("promptshield.egress")
 _CHALLENGE: Final = {"Proxy-Authenticate": 'Basic realm="PromptShield key as the user name"'}
 
@@ -43,31 +48,38 @@ def fails_closed(hook: Callable[..., Awaitable[None]]) -> Callable[..., Awaitabl
             await hook(self, flow)
         except Exception as exc:  # noqa: BLE001 - whatever it was, nothing passes
             _LOG.error('{"event":"egress hook failed","hook":"%s","error":"%s"}', hook.__name__, type(exc).__name__)
-            refuse(flow, 502, "egress_error", "The firewall's proxy failed.")
+            cut(flow)
 
     return guarded
 
 
-def refuse(flow: Any, status: int, code: str, message: str) -> None:
-    """Answer in our own name, or cut what has no answer."""
-    if isinstance(flow, http.HTTPFlow):
-        body = json.dumps({"error": {"message": message, "type": "server_error", "param": None, "code": code}})
-        headers = {"Content-Type": "application/json", "x-should-retry": "false"}
-        flow.response = http.Response.make(status, body, headers | (_CHALLENGE if status == 407 else {}))
-    elif isinstance(flow, server_hooks.ServerConnectionHookData):
-        flow.server.error = message
+def cut(flow: Any) -> None:
+    """End what has no answer."""
+    if isinstance(flow, server_hooks.ServerConnectionHookData):
+        flow.server.error = "The host may not be reached, or cannot be found."
     elif isinstance(flow, tls.ClientHelloData):
         flow.ignore_connection = False  # opened, and then refused
     elif isinstance(flow, layer.NextLayer):
         flow.layer = HandOver(flow.context, None, b"")
-    else:
+    elif not isinstance(flow, tls.TlsData):  # of which there is nothing left to end
         flow.kill()
+
+
+def refuse(flow: http.HTTPFlow, status: int, code: str, message: str) -> None:
+    """Answer in our own name; not while much is to come: mitmproxy would keep all of it before it answers."""
+    if _goes_on(flow.request):
+        flow.kill()
+        return
+    body = json.dumps({"error": {"message": message, "type": "server_error", "param": None, "code": code}})
+    headers = {"Content-Type": "application/json", "x-should-retry": "false"}
+    flow.response = http.Response.make(status, body, headers | (_CHALLENGE if status == 407 else {}))
 
 
 class Egress:
     def __init__(self, plane: Plane) -> None:
         self._plane = plane
         self._keys: dict[str, str] = {}  # by client connection
+        self._heard: set[str] = set()  # connections whose first head has been read
         self._known: dict[bytes, tuple[bool, float]] = {}
         self.counts: Counter[str] = Counter()
         self._told: Counter[str] = Counter()  # of the counts, what the data plane knows
@@ -75,6 +87,7 @@ class Egress:
     @fails_closed
     async def http_connect(self, flow: http.HTTPFlow) -> None:
         """Nobody passes who does not say who they are."""
+        self._heard.add(flow.client_conn.id)
         key = presented(flow.request.headers.get("proxy-authorization", ""))
         if key is None or not await self._is_somebodys(key):
             self.counts["refused"] += 1
@@ -86,17 +99,20 @@ class Egress:
 
     @fails_closed
     async def next_layer(self, chosen: layer.NextLayer) -> None:
-        """Hand over what is said to an LLM service, inside TLS or, in a tunnel, without."""
-        context = chosen.context
-        host = self._host((context.server.address or ("",))[0], context.client.sni or "")
-        opened = bool(context.layers) and isinstance(context.layers[-1], ClientTLSLayer)
-        if host is None or (not opened and starts_like_tls_record(chosen.data_client())):
+        """Hand over what is said to an LLM service, inside TLS or, in a tunnel, without; the rest passes as it is."""
+        context, data = chosen.context, chosen.data_client()
+        client, above = context.client, context.layers[-1] if context.layers else None
+        host = self._host((context.server.address or ("",))[0], client.sni or "")
+        if not isinstance(above, ClientTLSLayer) and starts_like_tls_record(data):
             return
-        client, key = (context.client.peername or ("",))[0], self._keys.get(context.client.id, "")
-        said = (f"x-promptshield-key: {key}", f"x-promptshield-egress-client: {client}")
-        introduction = self._plane.request("GET /egress/connection", *said, host=host, keep=True)
-        chosen.layer = HandOver(context, self._plane if key else None, introduction)
-        self.counts["read"] += 1
+        if host is not None:
+            chosen.layer = self._handed_over(context, host)
+        elif context.server.address is not None:
+            begins_tls = data[:1] == b"\x16"  # with less of it than tells to whom
+            chosen.layer = HandOver(context, None, b"") if begins_tls else TCPLayer(context, ignore=True)
+            self.counts["refused" if begins_tls else "untouched"] += 1
+        elif isinstance(above, HttpProxy | ClientTLSLayer):
+            chosen.layer = FirstHead(context, lambda: client.id in self._heard)
 
     @fails_closed
     async def tls_clienthello(self, data: tls.ClientHelloData) -> None:
@@ -116,28 +132,29 @@ class Egress:
     @fails_closed
     async def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Let plain HTTP pass to other hosts only: what is meant for an LLM service comes in a tunnel."""
-        key = presented(flow.request.headers.pop("proxy-authorization", "")) or self._keys.get(flow.client_conn.id)
+        self._heard.add(flow.client_conn.id)
+        key = presented(flow.request.headers.pop("proxy-authorization", ""))
         if key is None or not await self._is_somebodys(key):
+            self.counts["refused"] += 1
             refuse(flow, 407, "invalid_api_key", "Use a PromptShield key as the proxy's user name.")
         elif self._host(flow.request.host, "") or self._host(flow.request.pretty_host, ""):
             self.counts["refused"] += 1
             refuse(flow, 403, "egress_needs_https", "This host is read over HTTPS: ask for https://, not http://.")
-        elif flow.client_conn.tls:  # opened by mistake: it was never read
-            refuse(flow, 502, "egress_error", "The firewall's proxy failed.")
         elif await self._hold_to_addresses(flow):
             self.counts["untouched"] += 1
+            flow.request.stream = True
 
     @fails_closed
     async def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Connect to the address that was checked, whatever its name comes to mean meanwhile."""
-        host, port = data.server.address or ("", 0)
-        if (host, port) == (self._plane.host, self._plane.port):
+        if isinstance(data.server, PlaneConnection):
             return
-        status, address = await self._locate(host, port)
+        host, port = data.server.address or ("", 0)
+        status, address = await self._locate(host, port, _address(data.client))
         if status == b"200":
             data.server.address = (address, port)
         else:
-            refuse(data, 502, "egress_error", "The host may not be reached, or cannot be found.")
+            cut(data)
 
     @fails_closed
     async def responseheaders(self, flow: http.HTTPFlow) -> None:
@@ -146,6 +163,7 @@ class Egress:
 
     def client_disconnected(self, client: Any) -> None:
         self._keys.pop(client.id, None)
+        self._heard.discard(client.id)
 
     def running(self) -> None:
         """From now on the data plane hears what passes here, for its metrics."""
@@ -162,9 +180,16 @@ class Egress:
         names = (name.lower().rstrip(".") for name in (sni, address))
         return next((name for name in names if name in self._plane.hosts), None)
 
+    def _handed_over(self, context: Context, host: str) -> HandOver:
+        key = self._keys.get(context.client.id, "")
+        said = (f"x-promptshield-key: {key}", f"x-promptshield-egress-client: {_address(context.client)}")
+        introduction = self._plane.request("GET /egress/connection", *said, host=host, keep=True)
+        self.counts["read" if key else "refused"] += 1
+        return HandOver(context, self._plane if key else None, introduction)
+
     async def _hold_to_addresses(self, flow: http.HTTPFlow) -> bool:
         """Refuse to go where nobody may be sent: to ourselves, and into networks that are not public."""
-        status, _ = await self._locate(flow.request.host, flow.request.port)
+        status, _ = await self._locate(flow.request.host, flow.request.port, _address(flow.client_conn))
         if status == b"403":
             self.counts["refused"] += 1
             refuse(flow, 403, "egress_network", "The firewall's proxy does not go into this network.")
@@ -172,8 +197,9 @@ class Egress:
             refuse(flow, 502, "egress_error", "The host cannot be found.")
         return status == b"200"
 
-    async def _locate(self, host: str, port: int) -> tuple[bytes, str]:
-        status, body = await self._call("GET /egress/address", f"x-promptshield-egress-place: {host} {port}")
+    async def _locate(self, host: str, port: int, client: str) -> tuple[bytes, str]:
+        place = f"x-promptshield-egress-place: {host} {port}"
+        status, body = await self._call("GET /egress/address", place, f"x-promptshield-egress-client: {client}")
         return status, body.decode("ascii", "replace")
 
     async def _is_somebodys(self, key: str) -> bool:
@@ -199,9 +225,9 @@ class Egress:
             if said and (await self._call("POST /egress/counts", f"x-promptshield-egress-counts: {said}"))[0] == b"204":
                 self._told += news
 
-    async def _call(self, what: str, header: str) -> tuple[bytes, bytes]:
+    async def _call(self, what: str, *headers: str) -> tuple[bytes, bytes]:
         """Return the status and the body of the data plane's answer, empty where there is none."""
-        plane, request = self._plane, self._plane.request(what, header)
+        plane, request = self._plane, self._plane.request(what, *headers)
         if not request:
             return b"", b""
         try:
@@ -217,6 +243,17 @@ class Egress:
             return b"", b""
 
 
+def _address(client: Any) -> str:
+    """Return a client's address, empty of one that has left."""
+    return str((client.peername or ("",))[0])
+
+
+def _goes_on(request: http.Request) -> bool:
+    """Tell whether more of a body is to come than anybody should keep."""
+    length = request.headers.get("content-length", "0")
+    return "transfer-encoding" in request.headers or not length.isdecimal() or len(length) > _FEW_DIGITS
+
+
 def presented(header: str) -> str | None:
     """Return the key in `Basic base64(key:...)`, None where there is none that could be one."""
     scheme, _, encoded = header.partition(" ")
@@ -226,7 +263,7 @@ def presented(header: str) -> str | None:
         user = base64.b64decode(encoded.strip(), validate=True).decode("ascii").partition(":")[0]
     except (binascii.Error, UnicodeDecodeError):
         return None
-    return user if user.isalnum() or user.replace("-", "").isalnum() else None
+    return user if _KEY.fullmatch(user) else None
 
 
 addons = [Egress(Plane.read(Path(os.environ["PROMPTSHIELD_EGRESS"])))]

@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 
 import pytest
+from aiohttp import web
 
 from detectors.errors import EdgeError
 from proxy.egress.door import HEADER, _count, _locate, client_of, open_door
@@ -28,7 +29,16 @@ def test_our_proxy_names_a_host_and_that_is_the_upstream() -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["", "llm.corp.example", f"llm.corp.example {TOKEN}x", f"evil.example {TOKEN}", "api.openai.com é", TOKEN]
+    "said",
+    [
+        "",
+        "llm.corp.example",
+        f"llm.corp.example {TOKEN}x",
+        f"evil.example {TOKEN}",
+        "api.openai.com é",
+        "api.openai.com \udcff",
+        TOKEN,
+    ],
 )
 def test_nobody_else_may(said: str) -> None:
     with pytest.raises(EdgeError) as caught:
@@ -96,6 +106,43 @@ async def test_our_proxy_is_told_where_it_may_connect(place: str, status: int, a
 )
 def test_who_our_proxy_speaks_for_is_the_client(said: str, client: str) -> None:
     assert client_of({"x-promptshield-egress-client": said}) == client
+
+
+async def test_nobody_is_sent_to_ourselves_whatever_network_is_allowed() -> None:
+    door = open_door(TOKEN, EgressSettings.model_validate({"allow_networks": ["127.0.0.0/8"]}), own=(8000, 8001))
+    statuses = {
+        place: (await _locate(door, {"x-promptshield-egress-place": place})).status
+        for place in ("127.0.0.1 8001", "[::ffff:127.0.0.1] 8001", "localhost 8000", "127.0.0.1 9000", "1.1.1.1 8000")
+    }
+    assert list(statuses.values()) == [403, 403, 403, 200, 200], statuses
+
+
+async def test_one_clients_slow_names_stop_nobody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+    answering = threading.Event()
+
+    def look_up(name: str, *_args: object, **_more: object) -> list[tuple[object, ...]]:
+        if name.startswith("slow"):
+            answering.wait(30)
+        return [(2, 1, 6, "", ("93.184.215.14", 443))]
+
+    monkeypatch.setattr("socket.getaddrinfo", look_up)
+    door = open_door(TOKEN, EgressSettings())
+
+    def ask(name: str, client: str) -> asyncio.Task[web.Response]:
+        headers = {"x-promptshield-egress-place": f"{name} 443", "x-promptshield-egress-client": client}
+        return asyncio.ensure_future(_locate(door, headers))
+
+    slow = [ask(f"slow{number}.example", "192.0.2.1") for number in range(60)]
+    try:
+        async with asyncio.timeout(3):
+            assert (await ask("quick.example", "192.0.2.2")).status == 200
+            assert (await ask("quick.example", "192.0.2.1")).status == 404  # it has enough to wait for
+    finally:
+        answering.set()
+    assert [(await one).status for one in slow].count(200) == 4
+    for _ in range(100):
+        await asyncio.sleep(0.01)
+    assert not door.asking
 
 
 async def test_name_servers_that_do_not_answer_keep_nobody_else_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
