@@ -12,11 +12,14 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
+import orjson
 import structlog
 
 from detectors.errors import StorageError, UnavailableError
 from policies.types import Policy
 from policies.webhooks import LIMIT, Webhook
+from storage.chains.canonical import Sealed, unsealed
+from storage.journal.courier import ChainingSink
 from storage.sinks.webhook import WebhookSettings, WebhookSink, warns_of_limit
 from storage.types import DecisionRecord, Sink
 
@@ -56,12 +59,18 @@ class PolicyWebhooks:
         self._work = asyncio.Event()
         self.given_up = 0
 
-    def tell(self, records: Sequence[DecisionRecord]) -> None:
+    def tell(self, decisions: Sequence[DecisionRecord | Sealed]) -> None:
         """Take in decisions for those endpoints that their policies name; never waits for one."""
-        policies = self._policies()
-        for record in records:
-            policy = policies.get(record.policy_id)
-            for hook in policy.webhooks if policy is not None else ():
+        calling = {name: policy.webhooks for name, policy in self._policies().items() if policy.webhooks}
+        named = [orjson.dumps(name) for name in calling]
+        for decision in decisions:
+            if isinstance(decision, DecisionRecord):
+                record = decision
+            elif any(name in decision.canonical for name in named):  # few policies have any, and opening has a price
+                record = unsealed(decision)
+            else:
+                continue
+            for hook in calling.get(record.policy_id, ()):
                 if (record.action or "allow") in hook.on or (LIMIT in hook.on and warns_of_limit(record, hook.on)):
                     self._add(record, hook)
 
@@ -139,6 +148,7 @@ class Announced:
     """The sink of record, whose decisions webhooks are told of once they are there for good."""
 
     def __init__(self, sink: Sink, webhooks: PolicyWebhooks) -> None:
+        assert isinstance(sink, ChainingSink)  # noqa: S101 - no other is that of record
         self._sink, self._webhooks = sink, webhooks
 
     @property
@@ -146,8 +156,11 @@ class Announced:
         return self._sink.name
 
     async def write(self, records: Sequence[DecisionRecord]) -> None:
-        await self._sink.write(records)
-        self._webhooks.tell(records)
+        await self.write_sealed(records)
+
+    async def write_sealed(self, decisions: Sequence[DecisionRecord | Sealed]) -> None:
+        await self._sink.write_sealed(decisions)
+        self._webhooks.tell(decisions)
 
     async def close(self) -> None:
         await self._sink.close()

@@ -9,9 +9,9 @@ release that adds columns adds a form; each row names its own in `canonical`, so
 
 from __future__ import annotations
 
+import math
 import re
 import struct
-from binascii import a2b_hex
 from collections.abc import Sequence
 from decimal import Decimal
 from operator import attrgetter
@@ -43,18 +43,25 @@ _EPOCH: Final = 946_684_800  # 2000-01-01, where Postgres counts from
 
 
 class Sealed(NamedTuple):
-    """A decision ready to be chained: the 16 bytes of its id, into which chain it goes, its canonical form, and as a
-    JSON array the values of ERASABLE, which no hash covers.
+    """A decision ready to be chained: into which chain it goes, its canonical form, and as a JSON array the values of
+    ERASABLE, which no hash covers. Read from a file it may hold anything; then its properties raise ValueError.
     """
 
-    id: bytes
     tenant_id: int
     instance: str
     canonical: bytes
     erasable: bytes
 
+    @property
+    def id(self) -> bytes:
+        """The text of its UUID."""
+        return self.canonical[2:38]
+
     def parts(self) -> tuple[bytes, bytes, bytes]:
-        """Return the three parts of the canonical form: the plain columns, the documents, the measures."""
+        """Return the three parts of the canonical form: the plain columns, the documents, the measures.
+
+        Raises ValueError.
+        """
         form, end = self.canonical, -MEASURED.size
         plain = form.index(b"\n")
         return form[:plain], form[plain + 1 : end - 1], form[end:]
@@ -76,9 +83,13 @@ def seal(record: DecisionRecord) -> Sealed:
         if record.canonical != FORM or _may_be_unsettled(joined):
             joined = f"[{','.join(map(canonical_json_of, documents))}]"
         plain = (*_PLAIN_OF(record), microseconds(record.closed_at))
-        form = _joined(plain, joined, MEASURED.pack(*_MEASURES_OF(record)))
-        name = a2b_hex(record.id.replace("-", ""))
-        return Sealed(name, record.tenant_id, record.instance, form, orjson.dumps(_ERASABLE_OF(record)))
+        if type(record.tenant_id) is not int or type(record.instance) is not str:
+            raise StorageError("a decision's chain is that of an instance's name and a tenant's number")
+        measures = MEASURED.pack(*_MEASURES_OF(record))
+        if math.isnan(sum(MEASURED.unpack(measures))):  # there are many ways to be no number, and a row knows one
+            measures = MEASURED.pack(*(math.nan if math.isnan(value) else value for value in _MEASURES_OF(record)))
+        form = _joined(plain, joined, measures)
+        return Sealed(record.tenant_id, record.instance, form, orjson.dumps(_ERASABLE_OF(record)))
     except (TypeError, ValueError, OverflowError, struct.error) as exc:
         raise StorageError(f"a decision holds a value that its column cannot: {type(exc).__name__}") from exc
 

@@ -6,6 +6,7 @@ nothing here takes it apart, and nothing in between could make a row of other va
 
 from __future__ import annotations
 
+import struct
 from binascii import b2a_hex
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
@@ -70,7 +71,7 @@ SELECT {", ".join(_EXPANDED.values())}
 FROM (
     SELECT one -> 0 AS plain, one -> 1 AS documents, one -> 2 AS erasable, one -> 3 AS measured,
         (one ->> 4)::bigint AS seq, decode(one ->> 5, 'hex') AS prev, decode(one ->> 6, 'hex') AS hash
-    FROM jsonb_array_elements($1::jsonb) AS one
+    FROM jsonb_array_elements($1::jsonb) AS one WHERE jsonb_array_length(one -> 1) = 4
     OFFSET 0  -- each is looked up once
 ) AS sealed
 """  # noqa: S608 - names of our own fields
@@ -159,7 +160,10 @@ class PostgresSink:
             if look_first:
                 batch = await _not_stored(connection, batch)
             await connection.execute(_CREATE)
-            rows = _linked(batch, heads)
+            try:
+                rows = _linked(batch, heads)
+            except (ValueError, struct.error) as exc:  # unchained: its message may quote the decision
+                raise StorageError(f"a decision is not sealed as any: {type(exc).__name__}") from None
             if await connection.execute(_EXPAND, rows) != f"INSERT 0 {len(batch)}":
                 raise StorageError("a decision's documents are no JSON")
             for statement in BEFORE:
@@ -202,16 +206,23 @@ def _in_json(measures: Sequence[float]) -> bytes:
 def _days_of(ids: Iterable[bytes]) -> set[date]:
     """The days in which the ids were made. Raises StorageError."""
     days = set()
-    for start in {one[:4] for one in ids}:  # 65 seconds, or the neighbouring day is looked at as well
-        first = int.from_bytes(start) << 16
+    for start in {one[:8] for one in ids}:  # 65 seconds, or the neighbouring day is looked at as well
+        first = _number(start) << 16
         days |= {first // _DAY, (first + 0xFFFF) // _DAY}
     if max(days) + _EPOCH_DAY > _LAST_DAY:
         raise StorageError("a decision's id lies beyond the year 9999")
     return {date.fromordinal(_EPOCH_DAY + day) for day in days}
 
 
+def _number(start: bytes) -> int:
+    try:
+        return int(start, 16)
+    except ValueError:
+        raise StorageError("a decision's id is a UUID") from None
+
+
 async def _not_stored(connection: Connection, batch: Sequence[Sealed]) -> tuple[Sealed, ...]:
     """What of a batch is new. Its heads are held, so no other writer of these chains is adding any."""
-    rows = await connection.fetch(_STORED, [UUID(bytes=one.id) for one in batch])
-    known = {row["id"].bytes for row in rows}
+    rows = await connection.fetch(_STORED, [UUID(one.id.decode()) for one in batch])
+    known = {str(row["id"]).encode() for row in rows}
     return tuple(one for one in batch if one.id not in known)

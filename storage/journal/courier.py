@@ -141,7 +141,10 @@ class Courier:
         progress = self.progress if batch is None else batch.progress
         behind = (newest[name] - p.decisions for name, p in progress.positions.items() if name in newest)
         self.counts.lag = sum(max(0, count) for count in behind) + (0 if batch is None else len(batch))
-        oldest = batch.records[0].closed_at if batch is not None and batch.records else None
+        try:
+            oldest = batch.records[0].closed_at if batch is not None and batch.records else None
+        except ValueError:  # it lies in the journal, and nobody has looked at it yet
+            return
         self.counts.lag_seconds = 0.0 if oldest is None else max(0.0, self._clock() - oldest)
 
     async def close(self) -> None:

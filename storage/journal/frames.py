@@ -63,9 +63,11 @@ def encode_opened(record: OpenedRecord, decisions: int) -> bytes:
 def encode_closed(record: DecisionRecord, decisions: int) -> bytes:
     """Return the frame of a decision, the `decisions`-th of its writer. Raises JournalError."""
     try:
-        name, tenant_id, instance, form, erasable = seal(record)
+        tenant_id, instance, form, erasable = seal(record)
         words = instance.encode()
-        head = _INNER.pack(SEALED, name, decisions) + _CHAINED.pack(FORM, tenant_id, len(words), len(form))
+        head = _INNER.pack(SEALED, a2b_hex(record.id.replace("-", "")), decisions) + _CHAINED.pack(
+            FORM, tenant_id, len(words), len(form)
+        )
     except (StorageError, struct.error):  # what becomes of it, whoever writes rows decides
         return _encode(CLOSED, record.id, _CLOSED_VALUES(record), decisions)
     return _framed(head + words + form + erasable)
@@ -127,8 +129,7 @@ def sealed_in(frame: bytes) -> Sealed | None:
         return None
     if number != FORM or end > len(frame):
         return None
-    name = frame[OVERHEAD + 1 : OVERHEAD + 17]
-    return Sealed(name, tenant_id, instance, frame[start + words : end], frame[end:])
+    return Sealed(tenant_id, instance, frame[start + words : end], frame[end:])
 
 
 def closed_record(frame: bytes) -> DecisionRecord | None:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import uvloop
 
+from proxy.control.policy_webhooks import Announced, PolicyWebhooks
 from storage.chains.canonical import FORM, canonical_json
 from storage.chains.chain import RememberedHeads
 from storage.chains.checkpoints import Checkpointer
@@ -59,7 +60,9 @@ async def run(rows: int) -> bool:
         database = await Database.connect(urls.database_url, size=3)
         tenants = [(await TenantStore(database).create(f"bench-{n}")).id for n in range(TENANTS)]
         heads = RememberedHeads()
-        held = await _ship(Path(name) / "journal", PostgresSink(database, heads), tenants, rows)
+        record = PostgresSink(database, heads)
+        sink = Announced(record, PolicyWebhooks(dict, lambda _: b""))  # as the control plane ships
+        held = await _ship(Path(name) / "journal", Shipper(Path(name) / "journal", [sink], record), tenants, rows)
         key = SigningKey(secrets.token_bytes(32))
         signed = Path(name) / "checkpoints"
         ledger = Ledger(database, Signer(INSTANCE, key), StatementFile(signed, INSTANCE))
@@ -69,9 +72,9 @@ async def run(rows: int) -> bool:
     return held
 
 
-async def _ship(folder: Path, sink: PostgresSink, tenants: Sequence[int], rows: int) -> bool:
+async def _ship(folder: Path, shipper: Shipper, tenants: Sequence[int], rows: int) -> bool:
     """Append and ship `rows` decisions; print the price of one and how many went through in a second."""
-    journal, shipper = Journal(folder), Shipper(folder, [sink], sink)
+    journal = Journal(folder)
     waits: list[float] = []
     wall, cpu, making = time.perf_counter(), time.process_time(), 0.0
     for start in range(0, rows, AT_ONCE):
@@ -86,7 +89,7 @@ async def _ship(folder: Path, sink: PostgresSink, tenants: Sequence[int], rows: 
     cpu, wall = time.process_time() - cpu - making, time.perf_counter() - wall
     journal.close()
     await shipper.close()
-    shipped = shipper.counts.sinks[sink.name].shipped
+    shipped = shipper.counts.sinks["postgres"].shipped
     assert shipped == rows, f"{shipped} of {rows} shipped"
     p99 = sorted(waits)[int(len(waits) * 0.99)]
     return all(

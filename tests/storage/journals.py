@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from detectors.errors import DatabaseUnavailableError, StorageError, UnavailableError
+from storage.chains.canonical import Sealed
 from storage.decisions.writer import PostgresSink
 from storage.journal import frames
 from storage.journal.reader import Batch
@@ -141,12 +142,15 @@ class Door:
         self.writes: list[int] = []
 
     async def write(self, records: Sequence[DecisionRecord]) -> None:
+        await self.write_sealed(records)
+
+    async def write_sealed(self, decisions: Sequence[DecisionRecord | Sealed]) -> None:
         if self.opens == 0:
             raise DatabaseUnavailableError("away")
         if self.opens is not None:
             self.opens -= 1
-        await self._sink.write(records)
-        self.writes.append(len(records))
+        await self._sink.write_sealed(decisions)
+        self.writes.append(len(decisions))
 
     async def write_dead_letter(self, record: bytes, reason: str) -> None:
         if self.opens == 0:

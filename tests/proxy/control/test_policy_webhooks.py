@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from ipaddress import ip_network
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,8 @@ from aiohttp.test_utils import TestServer
 from policies.types import ActionName
 from policies.webhooks import LIMIT, Webhook
 from proxy.control.policy_webhooks import MOST_WAITING, Announced, PolicyWebhooks, webhook_secret
+from storage.chains.canonical import seal, unsealed
+from storage.journal.courier import ChainingSink
 from storage.types import DecisionRecord
 from tests.storage.sinks.records import record
 
@@ -160,7 +163,9 @@ async def test_webhooks_hear_of_what_is_stored_and_of_nothing_else() -> None:
     class Refusing:
         name = "postgres"
 
-        async def write(self, _records: object) -> None:
+        async def write(self, _records: object) -> None: ...
+
+        async def write_sealed(self, _decisions: object) -> None:
             raise OSError
 
         async def close(self) -> None: ...
@@ -169,3 +174,28 @@ async def test_webhooks_hear_of_what_is_stored_and_of_nothing_else() -> None:
     with pytest.raises(OSError):
         await announced.write([blocked()])
     assert told == []
+
+
+async def test_what_ships_as_it_was_sealed_is_told_all_the_same() -> None:
+    """The sink of record takes decisions as they lie in the journal; whoever wraps it must not hide that."""
+    stored: list[Any] = []
+
+    class Storing:
+        name = "postgres"
+
+        async def write(self, _records: object) -> None:
+            raise AssertionError("opened on the way")
+
+        async def write_sealed(self, decisions: Sequence[Any]) -> None:
+            stored.extend(decisions)
+
+        async def close(self) -> None: ...
+
+    webhooks = hooks(Clock(), acme="http://127.0.0.1:9/gone")
+    announced = Announced(Storing(), webhooks)
+    assert isinstance(announced, ChainingSink)
+    sealed = [seal(blocked()), seal(replace(blocked(), policy_id="nobody's"))]
+    await announced.write_sealed(sealed)
+    assert stored == sealed
+    (endpoint,) = webhooks._endpoints.values()
+    assert list(endpoint.waiting) == [unsealed(sealed[0])]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from storage.decisions.writer import PostgresSink
+from storage.journal.frames import encode_closed, encode_opened
 from storage.journal.journal import Journal
 from storage.journal.shipper import Shipper
 from storage.postgres import Database
-from storage.types import Tenant
+from storage.types import DecisionRecord, Tenant
 from tests.storage.conftest import DatabaseUrls, MakeRecord, OpenJournal, Rows, RunStatement, Write
-from tests.storage.journals import Door, files, numbers, opened_of, ship_all
+from tests.storage.journals import Door, files, framed, numbers, opened_of, ship_all
 
 NOBODY: Final = 987_654_321  # no tenant has this id
 
@@ -160,6 +163,35 @@ async def test_decisions_of_a_tenant_that_is_gone_become_dead_letters_and_the_re
     assert letters == [(NOBODY, id_) for id_ in poison]
     assert (shipper.counts.sinks["postgres"].shipped, shipper.counts.dead_letters) == (20, 3)
     assert files(folder, "") == []
+
+
+POISON: Final[dict[str, Callable[[DecisionRecord], bytes]]] = {
+    "a tenant that is no number": lambda one: encode_closed(replace(one, tenant_id="acme"), 1),  # type: ignore[arg-type]
+    "no instance": lambda one: encode_closed(replace(one, instance=None), 1),  # type: ignore[arg-type]
+    "opened by no tenant": lambda one: encode_opened(replace(opened_of(one), tenant_id=None), 0),  # type: ignore[arg-type]
+    "NUL": lambda one: encode_closed(replace(one, model="a\0b"), 1),
+    "documents that are none": lambda one: encode_closed(replace(one, facts="{", canonical=1), 1),
+    "documents that are more": lambda one: encode_closed(replace(one, scores="[],{}", canonical=1), 1),
+    "no lines": lambda one: framed(encode_closed(one, 1)[12:].replace(b"\n", b" ")),
+    "no text": lambda one: framed(
+        encode_closed(replace(one, model="here"), 1)[12:].replace(b"here", b"\xff\xff\xff\xff")
+    ),
+    "no JSON": lambda one: framed(encode_closed(replace(one, model="here"), 1)[12:].replace(b'"here"', b"[here]")),
+}
+
+
+@pytest.mark.parametrize("poison", POISON.values(), ids=POISON.keys())
+async def test_whatever_lies_in_the_journal_nothing_stops_and_the_rest_arrives(
+    open_journal: OpenJournal, shipper: Shipper, write: Write, rows: Rows, make_record: MakeRecord, tenant: Tenant,
+    poison: Callable[[DecisionRecord], bytes],
+) -> None:  # fmt: skip
+    journal = open_journal()
+    journal._append(poison(make_record(tenant.id)))
+    ids = [await write(journal) for _ in range(3)]
+    journal.close()
+    await ship_all(shipper)
+    assert await rows() == dict.fromkeys(ids, "answered")
+    assert (shipper.counts.sinks["postgres"].shipped, shipper.counts.dead_letters) == (3, 1)
 
 
 @pytest.mark.parametrize("opens", range(1, 6))
