@@ -23,7 +23,7 @@ from proxy.settings import Settings
 
 FILE: Final = Path("acme.yaml")
 OURS: Final = (detectors, policies, proxy, storage)
-APART: Final = ("proxy.egress.addon", "detectors.models.training")  # run elsewhere
+APART: Final = ("proxy.egress.mitm", "detectors.models.training")  # run elsewhere
 # What each kind of node, and each bound of it, may be refused for.
 NODES: Final = {
     "bool": {"bool_type", "bool_parsing"},

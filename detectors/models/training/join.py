@@ -27,7 +27,7 @@ ENCODER: Final = {Origin.USER: 0.65, Origin.TOOL: 0.5}
 LENGTH: Final = {Origin.USER: 0.7, Origin.TOOL: 0.0}
 MANNER: Final = {Origin.USER: 3.0, Origin.TOOL: 0.0}
 # Which share of unseen benign texts the second look may flag, and which may come near to a known attack by chance.
-CERTAIN: Final = {Origin.USER: 0.008, Origin.TOOL: 0.014}
+CERTAIN: Final = {Origin.USER: 0.0075, Origin.TOOL: 0.016}
 NEAR: Final = 0.0005
 ROOM: Final = 2.5  # below the least linear score with which a text was flagged: of those there are few
 LEAST_NEAR: Final = 0.9  # what is less alike does not say much the same
