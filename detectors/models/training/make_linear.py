@@ -29,9 +29,9 @@ from detectors.types import Origin
 
 SEED: Final = 7
 OWN_TESTS: Final = Path("tests/data")  # from where `make` runs
-# Shares of benign texts of unseen kinds above which a text is an attack, and above which it is worth a second look. An
-# attack is what no such text looks like: of those above some of them, the second look confirms nearly all.
-CERTAIN: Final = {Origin.USER: 0.0, Origin.TOOL: 0.0}
+# Shares of benign texts of unseen kinds above which a text is an attack, and above which it is worth a second look. Few
+# enough that the second look says the same of nearly all attacks there, and within what a tenant's head can reach.
+CERTAIN: Final = {Origin.USER: 0.0001, Origin.TOOL: 0.002}
 DOUBT: Final = {Origin.USER: 0.16, Origin.TOOL: 0.2}
 
 
