@@ -10,6 +10,10 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 MOST: Final = 200  # items of one page
+# Letters, marks and signs that nobody sees: joiners, fillers, the empty pattern of Braille, choosers of variants.
+_BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0") | frozenset(
+    chr(code) for code in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
+)
 _LOOKS_AWAY: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # what turns lines around, ends them or hides
 
 
@@ -26,7 +30,7 @@ class Shown(BaseModel):
 
 
 def _one_line(text: str) -> str:
-    if any(unicodedata.category(character) in _LOOKS_AWAY for character in text):
+    if any(unicodedata.category(character) in _LOOKS_AWAY or character in _BLANK for character in text):
         raise ValueError("must be one line without control or invisible characters")
     return text
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final
@@ -44,7 +46,7 @@ async def _answer(parts: ControlParts, operation: Operation, request: web.Reques
     principal = await principal_of(parts.access, request)
     names, query = dict(request.match_info), _query(request)
     body = await _body(request)
-    answer = await perform(parts, principal, operation, names=names, query=query, body=body)
+    answer = await perform(parts, principal, operation, names=names, query=query, body=body, strict=True)
     return _json(operation.status, shown(answer))
 
 
@@ -76,11 +78,22 @@ async def _body(request: web.Request) -> Any:
         raise OperationError(415, "not_json", "Send the body as application/json.")
     try:
         parsed = orjson.loads(raw)
+        json.loads(raw, object_pairs_hook=_insist_on_one)
     except orjson.JSONDecodeError as exc:
         raise OperationError(422, "invalid_body", f"The body is not JSON: {exc.msg[:100]}", "body") from exc
+    except RecursionError as exc:
+        raise OperationError(422, "invalid_body", "The body is nested too deeply.", "body") from exc
     if not isinstance(parsed, dict):
         raise OperationError(422, "invalid_body", "The body must be a JSON object.", "body")
     return parsed
+
+
+def _insist_on_one(pairs: list[tuple[str, Any]]) -> None:
+    """Raises OperationError for a name that is given twice: one of them would silently win."""
+    names = Counter(name for name, _ in pairs)
+    twice = next((name for name, count in names.items() if count > 1), None)
+    if twice is not None:
+        raise OperationError(422, "invalid_field", "is given twice", twice[:200])
 
 
 @web.middleware
@@ -90,6 +103,8 @@ async def _in_the_api_s_shape(
     if not request.path.startswith(API):
         return await handler(request)
     try:
+        if "\0" in request.path:
+            raise web.HTTPNotFound
         return await handler(request)
     except OperationError as exc:
         return _refusal(exc.status, error_document(exc))

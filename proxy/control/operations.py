@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeVar, cast
 
+import orjson
 import structlog
 from pydantic import BaseModel, ValidationError
 
@@ -125,10 +126,12 @@ async def perform(
     names: Mapping[str, str] = _NOTHING,
     query: Mapping[str, Any] | BaseModel | None = None,
     body: Any = None,
+    strict: bool = False,
 ) -> BaseModel:
     """Do what `operation` says for `principal`, if he may, and note it in the admin audit.
 
-    `names` are those of the path; `query` and `body` may be models, or what they are made of. Raises OperationError:
+    `names` are those of the path; `query` and `body` may be models, or what they are made of; a `strict` body is JSON,
+    in which `true` is no number and a number no text. Raises OperationError:
     404 for whatever the principal may not know of, 403 for what he may not do where he is, 422 naming the field, 409
     where its tenant is deleted.
     """
@@ -140,11 +143,15 @@ async def perform(
     if not principal.may(operation.permission, call.tenant_id if call.tenant is not None else principal.tenant_id):
         await _note_denial(call, operation)
         raise OperationError(403, "not_allowed", f"Your role ({principal.role}) does not have {operation.permission}.")
-    call.body = _read(operation.body, body, "body")
+    call.body = _read(operation.body, body, "body", strict=strict)
     if not operation.is_of_deleted and "tenant" in call.names:
         call.hold_to_living()
     try:
         answer = await operation.run(call)
+    except OperationError as exc:
+        if exc.status == 404 and principal.tenant_id is not None:  # whoever tries others' numbers is to be seen
+            await _note_denial(call, operation)
+        raise
     except (PolicyError, StorageError) as exc:
         raise refusal_of(exc) from exc
     if operation.is_noted:
@@ -171,7 +178,7 @@ def shown(answer: BaseModel) -> bytes:
     return escape_invisible(answer.model_dump_json().encode())
 
 
-def _read(model: type[BaseModel] | None, given: Any, part: str) -> BaseModel | None:
+def _read(model: type[BaseModel] | None, given: Any, part: str, *, strict: bool = False) -> BaseModel | None:
     """Raises OperationError 422 with the first field that is wrong; never quotes a value."""
     if model is None:
         if given:
@@ -180,7 +187,8 @@ def _read(model: type[BaseModel] | None, given: Any, part: str) -> BaseModel | N
     if isinstance(given, model):
         return given
     try:
-        return model.model_validate(given if given is not None else {})
+        given = given if given is not None else {}
+        return model.model_validate_json(orjson.dumps(given), strict=True) if strict else model.model_validate(given)
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(step) for step in first["loc"])[:200]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from proxy.codec import Usage
 from proxy.exchange import Exchange, digest
 from proxy.limits.estimating import BYTES_PER_TOKEN, MOST, estimate
 from proxy.limits.metering import Meter
@@ -20,21 +21,24 @@ _FAILED: Final = frozenset({Outcome.UPSTREAM_ERROR, Outcome.CLIENT_CLOSED, Outco
 def account(parts: Parts, exchange: Exchange) -> None:
     """Settle the exchange's meter, and say what it cost in its row. To be called once, when it is over."""
     prompt, completion, counted = _tokens(exchange)
-    cost = 0
+    cost = owed = 0
     if prompt or completion:
         price = parts.metering.prices.of(exchange.model)
         cost = price.cost(prompt, completion)
-        exchange.spent = told = {"micros": cost}
+        # An attempt before this one has a row of its own: both together cost what the request did.
+        owed = max(0, cost - (exchange.meter.paid if exchange.meter is not None else 0))
+        exchange.spent = told = {"micros": owed}
         if not counted:
             told["estimated"] = True
+            exchange.usage = Usage(prompt, completion)
         if not price.known:
             told["unpriced"] = True
             parts.metrics.count("promptshield_unpriced_total", (shown_model(exchange.model),))
     policy, identity, meter = exchange.policy, exchange.identity, exchange.meter
     if policy is None or identity is None:
         return
-    if cost and policy.reads_cost:
-        parts.metering.spending.add(identity.tenant_id, cost)
+    if owed and policy.reads_cost:
+        parts.metering.spending.add(identity.tenant_id, owed)
     if meter is not None:
         meter.settle(prompt + completion, cost)
 

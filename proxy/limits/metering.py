@@ -25,6 +25,7 @@ from storage.types import Grant, Identity, LimitKey, Limits
 _ATTEMPTS: Final = "attempts"
 _LIMIT: Final = "limit"  # in the row's facts
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
+_AT_ONCE: Final = 3600  # seconds between two warnings that places run out, which have no window
 _BUSY_SECONDS: Final = 1.0  # nobody knows when an exchange ends
 
 
@@ -120,6 +121,11 @@ class Meter:
                 grant.settle({REQUESTS: 0})
 
     @property
+    def paid(self) -> int:
+        """What attempts before this one were charged, in micros."""
+        return self._taken_over.get(COST, 0)
+
+    @property
     def charged(self) -> Mapping[str, int]:
         """What all attempts were charged, once it is settled."""
         (tokens, cost), before = self._used, self._taken_over
@@ -149,6 +155,8 @@ class Meter:
         if places.refused is not None:
             self._refuse(places.refused, _BUSY_SECONDS, 1)
         self._places = (*self._places, places)
+        if self._policy.webhooks:
+            await self._warn(places)
 
     async def _take(self, keys: Sequence[LimitKey], amount: int, kind: str) -> None:
         grant = await self._metering.limits.take(keys, [amount] * len(keys))
@@ -160,7 +168,7 @@ class Meter:
         if grant.refused is not None:
             self._refuse(grant.refused, grant.retry_after_seconds, amount)
 
-    async def _warn(self, grant: Grant) -> None:
+    async def _warn(self, grant: Grant | Places) -> None:
         """Note, once in a window's length, that most of it is used: the decision tells those who want to know.
 
         A decision has room for one; the next one notes the next.
@@ -168,7 +176,7 @@ class Meter:
         if _LIMIT in self.notes or not any(LIMIT in hook.on for hook in self._policy.webhooks):
             return
         for key, left in grant.nearly_used():
-            if await self._metering.warned.claim(key.tenant_id, key.name, key.window_seconds):
+            if await self._metering.warned.claim(key.tenant_id, key.name, key.window_seconds or _AT_ONCE):
                 self.notes = {**self.notes, _LIMIT: _described(key) | {"used": round(1 - left / key.limit, 3)}}
                 return
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from storage.accounts.sealing import hash_token, seal, unseal
 from storage.postgres import Database
 from storage.types import Role
+
+_FAR_AHEAD: Final = 20  # steps of half a minute
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -47,10 +50,17 @@ class SecondFactors:
         return SecondFactor(unseal(self._key, row["sealed"], _bound(user_id)).decode(), row["confirmed"])
 
     async def use_step(self, user_id: int, step: int) -> bool:
-        """Use up a step of time; False if it, or a later one, was used already."""
+        """Use up a step of time; False if it, or a later one, was used already.
+
+        One that lies further ahead than clocks may differ was used by a clock that was wrong: it must lock nobody out.
+        """
         async with self._database.transaction(Role.ACCESS) as connection:
             done = await connection.execute(
-                "UPDATE private.second_factors SET last_step = $2 WHERE user_id = $1 AND last_step < $2", user_id, step
+                "UPDATE private.second_factors SET last_step = $2"
+                " WHERE user_id = $1 AND (last_step < $2 OR last_step > $2 + $3)",
+                user_id,
+                step,
+                _FAR_AHEAD,
             )
         return not done.endswith(" 0")
 

@@ -30,6 +30,7 @@ class _Row:
     used: int = 0
     most: int = 0  # used at once since the last tick
     held: int = 0
+    others: int = 0  # held by other workers when this one last asked
     holds_until: float = 0.0
     renew_at: float = 0.0
     refused_at: float = -math.inf
@@ -46,6 +47,11 @@ class Places:
     def __init__(self) -> None:
         self._rows: list[_Row] = []
         self.refused: LimitKey | None = None
+
+    def nearly_used(self) -> list[tuple[LimitKey, int]]:
+        """Return the limits that are four fifths used, as far as this worker knows, with the places left."""
+        left = [(row.key, max(0, row.key.limit - row.used - row.others)) for row in self._rows]
+        return [(key, places) for key, places in left if places * 5 <= key.limit]
 
     def release(self) -> None:
         for row in self._rows:
@@ -153,7 +159,8 @@ class Concurrency:
         arguments = (row.key.limit, self._name, used, need, want, int(HOLD_SECONDS * 1000))
         try:
             with self._link.call():
-                row.held = _held(await self._redis.run_script(self._script, [row.name], arguments), used, want)
+                reply = await self._redis.run_script(self._script, [row.name], arguments)
+                row.held, row.others = _held(reply, used, want)
         except StorageError:
             return False
         row.holds_until, row.renew_at = asked_at + HOLD_SECONDS, asked_at + RENEW_SECONDS
@@ -169,10 +176,10 @@ def slots_name(key: LimitKey) -> str:
     return f"tenant:{{{key.tenant_id}}}:slots:{key.name}"
 
 
-def _held(reply: object, least: int, most: int) -> int:
-    """Return how many slots the worker holds. Raises StorageError for a reply that the script never gives."""
+def _held(reply: object, least: int, most: int) -> tuple[int, int]:
+    """Return how many slots the worker holds, and all others. Raises StorageError for a reply that is none."""
     match reply:
         case [int(held), int(others)] if least <= held <= most and others >= 0:
-            return held
+            return held, others
         case _:
             raise StorageError("redis script: slots.lua gave an unexpected reply")

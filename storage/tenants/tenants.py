@@ -9,7 +9,7 @@ from detectors.errors import StorageError
 from storage.postgres import Database, Row
 from storage.types import Role, Tenant
 
-RESERVED_SLUGS: Final = frozenset({"platform", "default", "other"})
+RESERVED_SLUGS: Final = frozenset({"platform", "default", "other", "preset", "pack"})
 _SLUG: Final = re.compile(r"[a-z][a-z0-9-]{1,38}")
 _KEPT: Final = "SELECT id, slug, name FROM public.tenants"
 _LIVE: Final = f"{_KEPT} WHERE deleted_at IS NULL"

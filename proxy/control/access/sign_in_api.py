@@ -110,7 +110,10 @@ async def _token(access: Access, request: web.Request) -> web.Response:
         raise OperationError(
             400, "unsupported_grant_type", "grant_type is client_credentials or refresh_token.", "grant_type"
         )
-    return await _of_program(access, *_client(request, form), place)
+    client_id, secret = _client(request, form)
+    if "\0" in client_id + secret:  # which no column can hold, so nobody's
+        raise AccessError(401, "invalid_client", "The client id or its secret are wrong, or have ended.")
+    return await _of_program(access, client_id, secret, place)
 
 
 async def _of_program(access: Access, client_id: str, secret: str, place: Place) -> web.Response:

@@ -15,7 +15,24 @@ class One(BaseModel):
 
 
 @pytest.mark.parametrize(
-    "text", ["a\nb", "\x1b[31m", "\x9b31m", "a\u202eb", "a\u200bb", "\u2028", "\ufeff", "a\x00", "x" * 201]
+    "text",
+    [
+        "a\nb",
+        "\x1b[31m",
+        "\x9b31m",
+        "a\u202eb",
+        "a\u200bb",
+        "\u2028",
+        "\ufeff",
+        "a\x00",
+        "x" * 201,
+        "a\u034f",
+        "\u3164",
+        "a\u2800b",
+        "\uffa0",
+        "\ufe0f",
+        "\U000e0100",
+    ],
 )
 def test_a_line_is_what_it_looks_like(text: str) -> None:
     with pytest.raises(ValidationError):

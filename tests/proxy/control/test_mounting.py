@@ -44,6 +44,7 @@ async def test_what_is_not_there_says_so_in_one_shape(client: Client) -> None:
         ("PUT", TENANTS, 405),
         ("GET", "/api/v1/tenants/%2e%2e%2f", 404),
         ("GET", "/api/v1/tenants/a%00b", 404),
+        ("DELETE", "/api/v1/auth/sessions/%00", 404),
     ):
         response = await client.request(method, path)
         assert response.status == status, path
@@ -74,6 +75,27 @@ async def test_a_body_is_one_json_object_of_bounded_size(client: Client, house: 
 async def test_a_name_that_is_given_twice_is_refused(client: Client) -> None:
     response = await client.get(f"{TENANTS}?limit=1&limit=2")
     assert (response.status, (await response.json())["error"]["field"]) == (422, "limit")
+    for body, field in ((b'{"name": "a", "name": "b"}', "name"), (b'{"name": {"x": 1, "x": 2}}', "x")):
+        sent = await client.post(f"{TENANTS}/acme/apps", data=body, headers={"Content-Type": "application/json"})
+        assert (sent.status, (await sent.json())["error"]["field"]) == (422, field)
+
+
+async def test_what_a_body_holds_is_taken_for_what_it_is_and_for_nothing_else(client: Client, house: House) -> None:
+    keys = f"{TENANTS}/{house.acme.slug}/keys"
+    for body, field in (
+        ({"app": "default", "additional": 1}, "additional"),
+        ({"app": "default", "additional": "yes"}, "additional"),
+        ({"app": 7}, "app"),
+        ({"app": "default", "expires_at": 4_000_000_000}, "expires_at"),
+    ):
+        sent = await client.post(keys, json=body)
+        assert (sent.status, (await sent.json())["error"]["field"]) == (422, field)
+    made = await client.post(keys, json={"app": "bodies", "expires_at": "2100-01-01T00:00:00Z"})
+    assert made.status == 201
+    number = (await made.json())["key"]["id"]
+    for minutes, status in ((True, 422), ("5", 422), (5.5, 422), (5, 201)):
+        sent = await client.post(f"{keys}/{number}/rotate", json={"overlap_minutes": minutes})
+        assert sent.status == status, minutes
 
 
 async def test_no_answer_has_a_character_that_a_terminal_obeys(client: Client, house: House, stock: Stock) -> None:

@@ -69,6 +69,13 @@ async def test_what_is_done_and_what_is_denied_is_noted(house: House) -> None:
     assert events[0].details["network"] == "192.0.2.7"
 
 
+async def test_who_tries_others_numbers_is_seen(house: House) -> None:
+    with refused(404):
+        await house.do("readDecision", {"decision": "019c2f6e-0000-7000-8000-000000000000"})
+    events = await house.parts.access.audit.list(Sought(tenant_id=house.acme.id))
+    assert [(event.action, event.target) for event in events] == [("denied", "readDecision")]
+
+
 async def test_no_secret_stands_in_a_note(house: House) -> None:
     made = await house.do("createKey", {"tenant": house.acme.slug}, body={})
     await house.do("rotateKey", {"tenant": house.acme.slug, "key": str(made.key.id)}, body={})

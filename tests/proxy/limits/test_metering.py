@@ -14,6 +14,7 @@ import pytest
 
 from policies.loader import load_policy_text
 from policies.types import Policy
+from proxy.codec import Usage
 from proxy.limits.accounting import account, note_attempt, take_over
 from proxy.limits.estimating import Estimate
 from proxy.limits.metering import Meter, Metering
@@ -82,6 +83,37 @@ async def test_each_limit_that_is_nearly_used_is_noted_by_a_decision_of_its_own(
         limit: Any = meter.notes.get("limit")
         noted += [limit["level"]] if limit else []
     assert sorted(noted) == ["key", "tenant"]
+
+
+async def test_places_that_run_out_are_noted_too(metering: Metering, redis: RedisClient, identity: Identity) -> None:
+    few = policy("limits: {concurrent: 5}\nwebhooks: [{url: 'https://hooks.example/x', on: [limit]}]")
+    metering, meters = replace(metering, warned=Warned(redis, Link(redis))), []
+    for _ in range(5):
+        meters.append(Meter(metering, few, identity, {}))
+        await meters[-1].enter()
+    noted: list[Any] = [meter.notes["limit"] for meter in meters if "limit" in meter.notes]
+    assert [(one["kind"], one["limit"]) for one in noted] == [("concurrent", 5)]
+
+
+async def test_what_a_request_cost_is_told_once_however_often_it_was_sent(
+    metering: Metering, identity: Identity
+) -> None:
+    parts: Any = SimpleNamespace(metering=metering)
+    spent, exchange = [], _exchange(identity, Meter(metering, policy(FEW), identity, {}))
+    for attempt in range(2):
+        meter = Meter(metering, policy(FEW), identity, {})
+        exchange = _exchange(identity, meter)
+        await meter.enter()
+        if attempt:
+            await take_over(parts, exchange, meter)
+            exchange.outcome, exchange.usage = Outcome.ANSWERED, Usage(500, 1000)
+        await meter.spend(Estimate(500, 1000), ("gpt-4o",))
+        account(parts, exchange)
+        await note_attempt(parts, exchange)
+        spent.append(exchange.spent["micros"] if exchange.spent else 0)
+    whole = metering.prices.of("gpt-4o").cost(500, 1000)
+    assert sum(spent) == whole
+    assert (exchange.usage.prompt_tokens, exchange.usage.completion_tokens) == (500, 1000)
 
 
 async def test_who_hangs_up_while_a_limit_is_noted_as_nearly_used_gets_back_what_it_did_not_use(

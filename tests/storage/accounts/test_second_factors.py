@@ -56,6 +56,14 @@ async def test_a_step_is_used_once_and_none_before_it(factors: SecondFactors, us
     assert await factors.use_step(user.id, 101)
 
 
+async def test_a_clock_that_was_ahead_locks_nobody_out(factors: SecondFactors, user: User) -> None:
+    await factors.begin(user.id, SECRET)
+    assert await factors.use_step(user.id, 100 + 2880)  # a day
+    assert await factors.use_step(user.id, 100)
+    assert not await factors.use_step(user.id, 100)
+    assert await factors.use_step(user.id, 101)
+
+
 async def test_of_two_who_use_a_step_at_once_one_gets_in(factors: SecondFactors, user: User) -> None:
     await factors.begin(user.id, SECRET)
     assert sum(await asyncio.gather(*(factors.use_step(user.id, 7) for _ in range(8)))) == 1

@@ -138,6 +138,16 @@ async def test_a_slot_of_each_limit_or_of_none(redis: RedisClient) -> None:
     assert len(await taken(worker, wide, 20)) == 8
 
 
+async def test_places_that_are_nearly_used_are_known_over_all_workers(redis: RedisClient) -> None:
+    (one, other), limit = team(redis, 2), LimitKey(randbits(48), "concurrent", 10, 0)
+    held = await taken(one, limit, 6)
+    first = await other.take([limit])
+    assert first.nearly_used() == []
+    assert held
+    seen = [(await other.take([limit])).nearly_used() for _ in range(2)]
+    assert seen[-1] in ([(limit, 1)], [(limit, 2)])  # what the first holds beyond what it uses counts as used
+
+
 async def test_without_redis_each_worker_lives_on_its_share(valkey: Valkey) -> None:
     await valkey.answers()
     async with connected(valkey.url) as redis:
