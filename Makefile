@@ -88,8 +88,8 @@ edge: setup ## every door, dialect and hiding place of the running product, atta
 control: setup ## the control plane: who may do what, its API and its console
 	$(call timed,control,180,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(CONTROL) -x)
 
-ops: setup ## starts, stops, kills, keys; the engines and all that is kept in them
-	$(call timed,ops,240,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(OPS) -x)
+ops: setup $(EGRESS)/.ready ## starts, stops, kills, keys; the engines and all that is kept in them; egress mode
+	$(call timed,ops,240,$(BIN)/python -m pytest -q -n 3 --dist loadscope $(OPS) tests/egress -x)
 
 test-ops: setup $(DEPLOY)/.ready ## dashboards, alerts, deployment and scale-out, with the programs of deploy/packages.txt
 	@missing=$$(for program in $(PROGRAMS); do command -v $$program > /dev/null || printf ' %s' $$program; done); \

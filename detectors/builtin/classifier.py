@@ -12,7 +12,7 @@ from detectors.models.features import Grams, grams
 from detectors.models.harm_model import HARM, HarmModel, load_harm
 from detectors.models.harm_model import KIND as HARM_KIND
 from detectors.models.harm_model import SEVERITY as HARM_SEVERITY
-from detectors.models.linear import Window
+from detectors.models.linear import LinearModel, Window
 from detectors.models.tenant_head import with_head
 from detectors.rules import RuleSet
 from detectors.selective import LEANING
@@ -38,6 +38,7 @@ _HIDDEN: Final = re.compile(r"""(?:<!--|=\s?["'])[^"'<>]{0,200}?\w\s\w{2,40}\s\w
 _RUN: Final = re.compile(r"[a-z0-9+/=_-]{40,}")
 # The same question of a whole text, in one go and with no way back: a search begins anew behind each letter.
 _RUNLESS: Final = re.compile(r"(?:[a-z0-9+/=_-]{0,39}+[^a-z0-9+/=_-]++)*+[a-z0-9+/=_-]{0,39}+")
+_DRONE: Final = re.compile(r"([!-~]{1,3}?)\1{9,}")  # a letter, a dash, "ha", over and over
 _DIGITS: Final = 16  # base64 has a digit among six characters, hexadecimal more
 RULES: Final = {category: f"PS-CLS-{number:03}" for number, category in enumerate(KINDS, start=1)}
 TAGS: Final = {
@@ -80,6 +81,8 @@ class Classifier:
             scored = model.models[origin].windows_in(found)
             for (number, view), windows in zip(read, scored, strict=True):
                 window = best(windows)
+                if window.score >= model.scales[origin].doubt:
+                    window = _without_drone(model.models[origin], view, window)
                 hit = _claim(model, view, window, origin)
                 if known is not None:
                     _tell(known, model, view, window, origin)
@@ -98,6 +101,17 @@ class Classifier:
                 worst[number] = hit
         for number, hit in worst.items():
             hits[number] = (*hits[number], hit)
+
+
+def _without_drone(model: LinearModel, view: View, window: Window) -> Window:
+    """Return the window with the score that its text has where nothing is repeated over and over: a row of one letter
+    says nothing, and would weigh as much as its length.
+    """
+    place = in_characters(view.text, window.start, window.end)
+    if _DRONE.search(view.text, place.start, place.end) is None:
+        return window
+    short = best(model.windows([_DRONE.sub(r"\1\1\1", without_blobs(view.text))])[0])
+    return Window(window.start, window.end, min(window.score, short.score))
 
 
 def _claim(model: ClassifierModel, view: View, window: Window, origin: Origin) -> Hit | None:

@@ -116,7 +116,7 @@ def test_large_first_requests_arrive_however_eagerly_they_are_sent(way: Way, rec
 
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         answers = [answer.result() for answer in [pool.submit(ask) for _ in range(8)]]
-    assert {answer.split(b" ")[1] for answer in answers} == {b"200"}
+    assert {answer.split(b" ")[1] for answer in answers} == {b"200"}, answers
     assert len(recorder.received) == 8
 
 

@@ -56,6 +56,20 @@ async def test_the_account_names_places_and_no_word_of_the_text(look: Look) -> N
     assert not set(ATTACK.lower().split()) & set(hit.message.lower().split()) - {"and", "now."}
 
 
+@pytest.mark.parametrize("origin", [Origin.USER, Origin.TOOL])
+@pytest.mark.parametrize("drone", [*"sekwhujdx0=-.", "ha", "lol", "-="])
+async def test_what_is_repeated_over_and_over_says_nothing(drone: str, origin: Origin, look: Look) -> None:
+    for text in (drone * 200, f"{QUESTION} {drone * 60}"):
+        assert all(hit.confidence < LEANING for hit in await look(text, origin)), text
+
+
+async def test_an_attack_beside_a_drone_is_claimed_where_it_stands(look: Look) -> None:
+    (hit,) = await look(f"{'s' * 60} {ATTACK} {'=' * 60}")
+    assert hit.confidence >= 0.5
+    assert hit.span is not None
+    assert hit.span.start < 80 < hit.span.end
+
+
 async def test_an_ordinary_question_is_no_finding(look: Look) -> None:
     assert all(hit.confidence < LEANING for hit in await look(QUESTION))
 
