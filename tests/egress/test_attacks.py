@@ -84,22 +84,12 @@ def tunnel(way: Way, place: str) -> socket.socket:
 def test_who_has_no_key_does_not_fill_the_proxys_memory(way: Way, words: bytes) -> None:
     before = memory(way)
     with socket.create_connection(("127.0.0.1", way.port), 20) as connection:
-        with contextlib.suppress(OSError):  # cut off
+        connection.settimeout(2)
+        with contextlib.suppress(OSError):  # cut off by mitmproxy 11, not read any further by 12
             connection.sendall(words)
             for _ in range(64):
                 connection.sendall(b"a" * (1 << 20))
-        assert eventually(lambda: [1] if is_closed(connection) else [], 5)
-    assert memory(way) - before < 16 << 20
-
-
-def is_closed(connection: socket.socket) -> bool:
-    connection.setblocking(False)
-    try:
-        return not connection.recv(65536)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
+        assert memory(way) - before < 16 << 20
 
 
 @pytest.mark.parametrize("size", [1 << 20, 3 << 20])
