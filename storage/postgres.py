@@ -34,14 +34,6 @@ class Connection(Protocol):
     async def fetch(self, query: str, *args: object) -> Sequence[Row]: ...
     async def fetchrow(self, query: str, *args: object) -> Row | None: ...
     async def fetchval(self, query: str, *args: object) -> Any: ...
-    async def copy_records_to_table(
-        self,
-        table_name: str,
-        *,
-        records: Iterable[Sequence[object]],
-        columns: Sequence[str] | None = None,
-        schema_name: str | None = None,
-    ) -> str: ...
 
 
 class PartitionMadeError(DatabaseUnavailableError):

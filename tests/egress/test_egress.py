@@ -164,6 +164,12 @@ def test_nobody_else_may_say_where_an_exchange_was_going(product: Product, recor
         ["curl", "-s", *headers, f"{product.url}/chat/completions", "-d", "{}"], capture_output=True, check=True
     )
     assert json.loads(answer.stdout)["error"]["code"] == "invalid_egress_token"
+    introduced = subprocess.run(
+        ["curl", "-s", *headers, f"{product.url.removesuffix('/v1')}/egress/connection"],
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(introduced.stdout)["error"]["code"] == "invalid_egress_token"
     assert recorder.received == []
 
 

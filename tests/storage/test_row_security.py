@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any, cast
 
 import pytest
 
@@ -39,11 +40,11 @@ async def tenant_session(
 async def test_copy_straight_into_decisions_is_refused(
     database: Database, tenant: Tenant, make_record: MakeRecord
 ) -> None:
-    # The sink's tests show the way that works: COPY into a temp table, then insert-select.
+    # The sink's tests show the way that works: rows of a temp table, then insert-select.
     record = make_record(tenant.id)
     with pytest.raises(DatabaseUnavailableError, match="COPY FROM not supported with row-level security"):
         async with database.transaction(Role.SHIP) as connection:
-            await connection.copy_records_to_table(
+            await cast("Any", connection).copy_records_to_table(
                 "decisions", schema_name="public", columns=["id"], records=[(record.id,)]
             )
 

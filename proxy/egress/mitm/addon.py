@@ -87,11 +87,8 @@ class Egress:
     @fails_closed
     async def http_connect(self, flow: http.HTTPFlow) -> None:
         """Nobody passes who does not say who they are."""
-        self._heard.add(flow.client_conn.id)
-        key = presented(flow.request.headers.get("proxy-authorization", ""))
-        if key is None or not await self._is_somebodys(key):
-            self.counts["refused"] += 1
-            refuse(flow, 407, "invalid_api_key", "Use a PromptShield key as the proxy's user name.")
+        key = await self._key_of(flow)
+        if key is None:
             return
         self._keys[flow.client_conn.id] = key
         if self._host(flow.request.host, "") is None:
@@ -132,12 +129,9 @@ class Egress:
     @fails_closed
     async def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Let plain HTTP pass to other hosts only: what is meant for an LLM service comes in a tunnel."""
-        self._heard.add(flow.client_conn.id)
-        key = presented(flow.request.headers.pop("proxy-authorization", ""))
-        if key is None or not await self._is_somebodys(key):
-            self.counts["refused"] += 1
-            refuse(flow, 407, "invalid_api_key", "Use a PromptShield key as the proxy's user name.")
-        elif self._host(flow.request.host, "") or self._host(flow.request.pretty_host, ""):
+        if await self._key_of(flow) is None:
+            return
+        if self._host(flow.request.host, "") or self._host(flow.request.pretty_host, ""):
             self.counts["refused"] += 1
             refuse(flow, 403, "egress_needs_https", "This host is read over HTTPS: ask for https://, not http://.")
         elif await self._hold_to_addresses(flow):
@@ -179,6 +173,16 @@ class Egress:
     def _host(self, address: str, sni: str) -> str | None:
         names = (name.lower().rstrip(".") for name in (sni, address))
         return next((name for name in names if name in self._plane.hosts), None)
+
+    async def _key_of(self, flow: http.HTTPFlow) -> str | None:
+        """Return the key that a request shows; None of one that is refused, because it is nobody's."""
+        self._heard.add(flow.client_conn.id)
+        key = presented(flow.request.headers.pop("proxy-authorization", ""))
+        if key is not None and await self._is_somebodys(key):
+            return key
+        self.counts["refused"] += 1
+        refuse(flow, 407, "invalid_api_key", "Use a PromptShield key as the proxy's user name.")
+        return None
 
     def _handed_over(self, context: Context, host: str) -> HandOver:
         key = self._keys.get(context.client.id, "")
